@@ -1,0 +1,165 @@
+"""The command line. Reads arguments, calls the driver, prints; decides nothing of the language.
+
+Exit codes: 0 fine, 1 problems found in a file, 2 wrong usage, or a file that can't be read or
+written. No traceback reaches a user: what is not expected becomes problem BM699.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from bmc import __version__
+
+FINE, FOUND, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+STAGES = ("ast", "ir", "torch", "keras", "onnx")
+PASSED_TO_TRAIN = {
+    "data": "where the data is, instead of the path in the file",
+    "epochs": "passes over the training data",
+    "steps": "updates of the weights",
+    "batch-size": "samples in a batch",
+    "lr": "learning rate",
+    "device": "auto, cpu, cuda or mps",
+    "out": "folder for weights, metrics and checkpoints",
+    "resume": "folder of a run to continue",
+    "seed": "seed of all random numbers",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of `bmc`'s arguments."""
+    top = argparse.ArgumentParser(
+        prog="bmc", description="Compiles .bm model files into PyTorch, Keras and ONNX programs."
+    )
+    top.add_argument("--version", action="version", version=f"bmc {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _check(commands.add_parser("check", help="look for problems, write nothing"))
+    _compile(commands.add_parser("compile", help="write a program for a framework"))
+    _train(commands.add_parser("train", help="compile, then train"))
+    _summary(commands.add_parser("summary", help="list layers, shapes, parameters and costs"))
+    explain = commands.add_parser("explain", help="explain a problem's code, or a layer")
+    explain.add_argument("topic", metavar="CODE", help="such as BM301, or conv")
+    doctor = commands.add_parser("doctor", help="say what is installed and what is missing")
+    _add_format(doctor)
+    return top
+
+
+def _check(command: argparse.ArgumentParser) -> None:
+    command.add_argument("files", nargs="+", metavar="FILE", help="a .bm file; - reads the input")
+    _add_reading(command)
+    _add_format(command)
+
+
+def _compile(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="a .bm file; - reads the input")
+    command.add_argument("--backend", default="torch", metavar="NAME", help="torch, keras or onnx")
+    goal = command.add_mutually_exclusive_group(required=True)
+    goal.add_argument("-o", "--output", metavar="DIR", help="folder to write to")
+    goal.add_argument(
+        "--emit", choices=STAGES, help="print what the compiler makes at this stage instead"
+    )
+    command.add_argument("--force", action="store_true", help="replace files that were edited")
+    _add_reading(command)
+    _add_format(command)
+
+
+def _train(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="a .bm file")
+    command.add_argument("--backend", default="torch", metavar="NAME", help="torch, keras or onnx")
+    command.add_argument("--force", action="store_true", help="replace files that were edited")
+    for flag, text in PASSED_TO_TRAIN.items():
+        command.add_argument(f"--{flag}", metavar="X", help=text)
+    command.epilog = "What follows -- goes to train.py as it is."
+    _add_reading(command)
+    _add_format(command)
+
+
+def _summary(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="a .bm file; - reads the input")
+    _add_reading(command)
+    _add_format(command)
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        type=_setting,
+        dest="settings",
+        help="override a setting, such as train.epochs=1 or Net.depth=6; repeatable",
+    )
+    command.add_argument("--root", metavar="DIR", help="folder that imports stay inside")
+    command.add_argument("--stdin-filename", metavar="NAME", help="what to call the input")
+
+
+def _add_format(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--format", choices=("text", "json"), default="text")
+    command.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        raise argparse.ArgumentTypeError(f"{text!a} is not of the form key=value")
+    return key.strip(), value.strip()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `bmc`; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    extra: list[str] = []
+    if "--" in given and given[:1] == ["train"]:
+        at = given.index("--")
+        given, extra = given[:at], given[at + 1 :]
+    try:
+        options = parser().parse_args(given)
+        options.extra = extra
+        code = _run(options)
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone; a second failure when Python flushes at exit is of no use to anyone.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Exception as error:
+        return _crashed(error)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from bmc import commands
+
+    run = {
+        "check": commands.check,
+        "compile": commands.compile_file,
+        "train": commands.train,
+        "summary": commands.summary,
+        "explain": commands.explain,
+        "doctor": commands.doctor,
+    }
+    return run[options.command](options)
+
+
+def _crashed(error: Exception) -> int:
+    if os.environ.get("BMC_DEBUG") == "1":
+        traceback.print_exception(error, file=sys.stderr)
+        return USAGE
+    from bmc.diagnostics.problems.files import InternalError, nowhere
+    from bmc.diagnostics.render import render
+
+    text = str(error).partition("\n")[0][:200]
+    problem = InternalError(nowhere("bmc"), type(error).__name__, text)
+    print(render(problem.diagnostic()), file=sys.stderr)
+    return USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""What each command of `bmc` does, once its arguments are read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bmc.cli import FINE, FOUND, PASSED_TO_TRAIN, USAGE
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.files import FileRefused, FileTooLarge, nowhere
+from bmc.diagnostics.render import all_to_json, escape, render_all, summary_line
+from bmc.project import MEBIBYTE, MOST_IN_FILE, Project, decode, locate, open_project
+from bmc.source import Source
+
+if TYPE_CHECKING:
+    from bmc.ir.model import Program
+
+STDIN = "-"
+
+
+# --- the commands -------------------------------------------------------------------------
+
+
+def check(options: argparse.Namespace) -> int:
+    """`bmc check FILE…`"""
+    found = Problems()
+    for path in options.files:
+        own = Problems()
+        _load(path, options, own)
+        for problem in own:
+            found.add(problem)
+    return _finish(found, options, {"files": list(options.files)})
+
+
+def compile_file(options: argparse.Namespace) -> int:
+    """`bmc compile FILE --backend NAME -o DIR`, or `--emit STAGE`."""
+    problems = Problems()
+    program = _load(options.file, options, problems)
+    if program is None or problems.failed:
+        return _finish(problems, options)
+    if options.emit:
+        from bmc import driver
+
+        text = driver.emit(program, options.emit)
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        return _finish(problems, options, quiet=True)
+    written = _write(program, options, options.output, problems)
+    if options.format == "text":
+        for path in written:
+            print(path)
+    return _finish(problems, options, {"written": [str(path) for path in written]})
+
+
+def train(options: argparse.Namespace) -> int:
+    """`bmc train FILE`: compiles into `build/<stem>-<backend>/` and runs its `train.py`."""
+    problems = Problems()
+    program = _load(options.file, options, problems)
+    if program is None or problems.failed:
+        return _finish(problems, options)
+    stem = "input" if options.file == STDIN else Path(options.file).stem
+    folder = Path("build") / f"{stem}-{options.backend}"
+    _write(program, options, folder, problems)
+    if problems.failed:
+        return _finish(problems, options)
+    _finish(problems, options, quiet=True)
+    command = [sys.executable, str(folder / "train.py")]
+    for flag in PASSED_TO_TRAIN:
+        value = getattr(options, flag.replace("-", "_"))
+        if value is not None:
+            command += [f"--{flag}", value]
+    return _wait([*command, *options.extra])
+
+
+def summary(options: argparse.Namespace) -> int:
+    """`bmc summary FILE`"""
+    problems = Problems()
+    program = _load(options.file, options, problems)
+    if program is None or problems.failed:
+        return _finish(problems, options)
+    from bmc import driver, table
+
+    result = driver.summary(program)
+    if options.format == "json":
+        return _finish(problems, options, table.to_data(result))
+    print(table.to_text(result))
+    return _finish(problems, options, quiet=True)
+
+
+def explain(options: argparse.Namespace) -> int:
+    """`bmc explain CODE`"""
+    from bmc import docs
+
+    page = docs.page(options.topic)
+    if page is None:
+        print(f"there is no problem or layer {escape(options.topic)}", file=sys.stderr)
+        return USAGE
+    print(page)
+    return FINE
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """`bmc doctor`"""
+    from bmc import doctor as examination
+
+    findings = examination.examine()
+    if options.format == "json":
+        data = [{**vars(finding), "fine": finding.fine} for finding in findings]
+        print(json.dumps(data, indent=2))
+    else:
+        print(examination.report(findings))
+    return FINE if all(f.fine for f in findings if f.part == "bmc") else FOUND
+
+
+# --- reading and writing ------------------------------------------------------------------
+
+
+def _load(path: str, options: argparse.Namespace, problems: Problems) -> Program | None:
+    found = _read(path, options, problems)
+    if found is None:
+        return None
+    project, source = found
+    from bmc import driver
+
+    try:
+        return driver.load(source, project, problems, dict(options.settings))
+    except FileRefused as refused:
+        problems.add(refused.problem)
+        return None
+
+
+def _read(
+    path: str, options: argparse.Namespace, problems: Problems
+) -> tuple[Project, Source] | None:
+    root = getattr(options, "root", None)
+    try:
+        if path != STDIN:
+            return open_project(path, root)
+        name = options.stdin_filename or "<stdin>"
+        project, inner = locate(name, root)
+        data = sys.stdin.buffer.read(MOST_IN_FILE + 1)
+        if len(data) > MOST_IN_FILE:
+            limit = f"{MOST_IN_FILE // MEBIBYTE} MiB"
+            raise FileRefused(FileTooLarge(nowhere(name), "the input", f"over {limit}", limit))
+        source = Source(name, decode(data, name, nowhere(name)), inner)
+        return project, project.add(source)
+    except FileRefused as refused:
+        problems.add(refused.problem)
+        return None
+
+
+def _write(
+    program: Program, options: argparse.Namespace, folder: str | Path, problems: Problems
+) -> tuple[Path, ...]:
+    """The files that were written; none when there are errors."""
+    from bmc import driver
+    from bmc.output import write_project
+
+    files = driver.compile(program, options.backend, problems)
+    if problems.failed:
+        return ()
+    try:
+        return write_project(folder, files, options.force)
+    except FileRefused as refused:
+        problems.add(refused.problem)
+        return ()
+
+
+# --- printing -----------------------------------------------------------------------------
+
+
+def _finish(
+    problems: Problems,
+    options: argparse.Namespace,
+    data: dict[str, Any] | None = None,
+    *,
+    quiet: bool = False,
+) -> int:
+    """Prints the problems, and `data` with them as JSON; returns the exit code."""
+    if options.format == "json" and not quiet:
+        print(json.dumps({"version": 1, **(data or {}), "problems": all_to_json(problems)}))
+    elif len(problems):
+        print(render_all(problems, _color(options)), file=sys.stderr)
+        print(f"\n{summary_line(problems)}", file=sys.stderr)
+    if any(_is_about_files(problem.code) for problem in problems):
+        return USAGE
+    return FOUND if problems.failed else FINE
+
+
+def _is_about_files(code: str) -> bool:
+    return code.startswith("BM6")
+
+
+def _color(options: argparse.Namespace) -> bool:
+    if options.color != "auto":
+        return bool(options.color == "always")
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _wait(command: list[str]) -> int:
+    """Runs a program to its end; hands interrupts on and takes over its exit code."""
+    sys.stdout.flush()
+    child = subprocess.Popen(command)
+    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        while True:
+            try:
+                code = child.wait()
+                return code if code >= 0 else 128 - code
+            except KeyboardInterrupt:
+                # The terminal has told the child as well; it saves its work and ends by itself.
+                continue
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,1 @@
+"""Problems: what they are, how they read, how they are drawn."""

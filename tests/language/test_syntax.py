@@ -1,0 +1,127 @@
+"""The grammar, its tables, and what a reader is told where they end."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.render import render_all
+from bmc.source import Source
+from bmc.syntax import ast, generate
+from bmc.syntax.lexer import KEYWORDS
+from bmc.syntax.parse import ITEM_LIST, STATEMENT_LIST, parse
+from bmc.syntax.tables import RULES
+
+FAULTS = Path(__file__).with_name("faults.md")
+
+
+def read(text):
+    problems = Problems()
+    return parse(Source("test.bm", text), problems), problems
+
+
+def body(text):
+    tree, problems = read(f"model Net {{ {text} }}")
+    assert tree is not None, render_all(problems, False)
+    return tree.items[0].body
+
+
+def test_tables_are_fresh():
+    assert generate.main(["--check"]) == 0, "run `python -m bmc.syntax.generate`"
+
+
+def test_the_parser_knows_the_lists_of_the_tables():
+    origins = {origin for origin, *_ in RULES}
+    assert {ITEM_LIST, STATEMENT_LIST} <= origins
+
+
+def value(text):
+    (statement,) = body(f"x = {text}")
+    return statement.value
+
+
+@pytest.mark.parametrize(
+    ("text", "grouped"),
+    [
+        ("a + b * c", "(a + (b * c))"),
+        ("a * b // c", "((a * b) // c)"),
+        ("-a ** 2", "(-(a ** 2))"),
+        ("a ** -b", "(a ** (-b))"),
+        ("a + b == c - 1", "((a + b) == (c - 1))"),
+        ("a == b or not c == d and e", "((a == b) or ((not (c == d)) and e))"),
+        ("0 .. n - 1", "(0 .. (n - 1))"),
+    ],
+)
+def test_operators_bind_as_the_reference_says(text, grouped):
+    def show(node):
+        match node:
+            case ast.Binary():
+                return f"({show(node.left)} {node.operator} {show(node.right)})"
+            case ast.Unary():
+                space = " " if node.operator == "not" else ""
+                return f"({node.operator}{space}{show(node.operand)})"
+            case _:
+                return node.span.text
+
+    assert show(value(text)) == grouped
+
+
+def test_spans_are_exact():
+    flow = value("image -> conv(6, kernel=5) -> relu * 3")
+    assert [target.span.text for target in flow.targets] == ["conv(6, kernel=5)", "relu * 3"]
+    assert flow.targets[0].layer.arguments[1].span.text == "kernel=5"
+    assert flow.targets[1].count.value == 3
+
+
+def test_newlines_mean_nothing():
+    assert len(body("input x: float[8] y = x\n->\nrelu output z = y")) == 3
+
+
+def test_units_belong_to_their_number():
+    assert value("2000 steps").unit == "steps"
+    assert value("80%").value == 0.8
+    assert value("i % 2").operator == "%"
+    (first, second) = body("a = 3 steps = 4")  # `steps` begins a statement here
+    assert isinstance(first.value, ast.Number) and second.targets[0].name == "steps"
+
+
+def test_words_of_the_language_are_no_names_but_may_name_settings():
+    for word in sorted(KEYWORDS - {"true", "false"}):
+        tree, problems = read(f"model Net {{ input {word}: float[8] }}")
+        assert tree is None
+        assert next(iter(problems)).code == "BM008"
+    assert value('npz("a", train="b", then=clip)').arguments[1].name == "train"
+
+
+def test_comments_travel_as_docs():
+    tree, _ = read("## The file.\n\n## A net.\nmodel Net { ## An input.\n input x: float[1] }")
+    assert tree.doc == "The file."
+    assert tree.items[0].doc == "A net."
+
+
+def test_every_fault_of_a_file_is_reported():
+    text = "model A {\n  input x float[8]\n  y = x -> -> relu\n}\nmodel B {\n  z = 1 +\n}\n"
+    _, problems = read(text)
+    assert [problem.span.source.position(problem.span.start)[0] for problem in problems] == [
+        2,
+        3,
+        6,
+    ]
+
+
+@pytest.mark.parametrize("text", ["(" * 100, "x = " + "(" * 80 + ")" * 80, "a" * 70, "9" * 30])
+def test_what_is_too_much_is_refused(text):
+    tree, problems = read(f"model Net {{ y = {text} }}")
+    assert tree is None and problems.failed
+
+
+def cases():
+    found = re.findall(r"```bm\n(.*?)```\n+```error\n(.*?)```", FAULTS.read_text("utf-8"), re.S)
+    return [pytest.param(text, shown, id=str(n)) for n, (text, shown) in enumerate(found)]
+
+
+@pytest.mark.parametrize(("text", "shown"), cases())
+def test_faults_are_explained(text, shown):
+    _, problems = read(text)
+    assert render_all(problems, False).strip() == shown.strip()

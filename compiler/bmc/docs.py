@@ -1,0 +1,251 @@
+"""Writes the reference pages that follow from declarations: `docs/errors.md`, `docs/layers.md`.
+
+`python -m bmc.docs --write` writes them, `--check` says whether they are fresh. The pages of
+`bmc explain` come from here too. Facts are only read from the declarations, never typed here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import math
+import re
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problem
+from bmc.diagnostics.problems import every_problem
+from bmc.ir.symbolic import Sym
+from bmc.ir.types import TensorType, show_shape
+from bmc.ops.base import REGISTRY, Declaration, Layer, Sample, Setting, Word
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs"
+HEADER = "<!-- Written by `python -m bmc.docs --write`; edit the declarations, not this page. -->"
+STAGES = {
+    "0": "Syntax",
+    "1": "Names",
+    "2": "Settings",
+    "3": "Shapes and sizes",
+    "4": "Data and training",
+    "5": "Backends",
+    "6": "Files",
+}
+FAMILIES = {
+    "initializer": "Initialisers",
+    "positions": "Position schemes",
+    "loss": "Losses",
+    "metric": "Metrics",
+    "optimizer": "Optimisers",
+    "schedule": "Schedules",
+    "stop": "Stopping",
+    "checkpoint": "Checkpoints",
+    "strategy": "Strategies",
+    "weights": "Starting weights",
+    "source": "Data sources",
+    "step": "Data steps",
+    "split": "Splits",
+    "reduction": "Reductions",
+    "writer": "Writers",
+}
+OPERATORS = ("arithmetic", "negate", "index")  # written with signs, not by name
+
+
+# --- problems -----------------------------------------------------------------------------
+
+
+def errors_page() -> str:
+    """`docs/errors.md`: every problem by code."""
+    parts = [HEADER, "# Errors", "`bmc explain CODE` prints any of these."]
+    stage = ""
+    for code, problem in every_problem().items():
+        if code[2] != stage:
+            stage = code[2]
+            parts.append(f"## BM{stage}xx: {STAGES[stage]}")
+        parts.append(problem_page(problem, "###"))
+    return "\n\n".join(parts) + "\n"
+
+
+def problem_page(problem: type[Problem], mark: str) -> str:
+    """One problem's page: what it means, an example, how to fix it."""
+    text, example, fix = problem_parts(problem)
+    title, _, rest = text.partition("\n\n")
+    kind = "" if problem.severity == "error" else f" ({problem.severity})"
+    parts = [f"{mark} {problem.code}{kind}: {title.rstrip('.')}"]
+    parts += [rest] if rest else []
+    language = "sh" if example.startswith("bmc ") else "bm"
+    parts += ["Example:", f"```{language}\n{example}\n```", f"Fix: {fix}"]
+    return "\n\n".join(parts)
+
+
+def problem_parts(problem: type[Problem]) -> tuple[str, str, str]:
+    """A problem's docstring: its text, its `Example:` and its `Fix:`. Raises `ValueError`."""
+    text = inspect.getdoc(problem) or ""
+    match = re.fullmatch(r"(.*)\n\nExample:\n(.*)\n\nFix:\n(.*)", text, re.DOTALL)
+    if match is None:
+        raise ValueError(f"{problem.__name__} needs a text, `Example:` and `Fix:`, in this order")
+    about, example, fix = match.groups()
+    return about, inspect.cleandoc(f"\n{example}"), " ".join(fix.split())
+
+
+# --- declarations -------------------------------------------------------------------------
+
+
+def load_declarations() -> None:
+    """Imports every module of declarations, so that the registry is full."""
+    package = import_module("bmc.ops")
+    for module in iter_modules(package.__path__):
+        import_module(f"bmc.ops.{module.name}")
+
+
+def layers_page() -> str:
+    """`docs/layers.md`: every layer by its module, then everything else that is declared."""
+    load_declarations()
+    parts = [HEADER, "# Layers and everything else that a file can name"]
+    groups: dict[str, list[type[Declaration]]] = {}
+    for declaration in REGISTRY["layer"].values():
+        if declaration.name not in OPERATORS:
+            stem = declaration.__module__.rpartition(".")[2]
+            groups.setdefault(f"Layers: {stem}", []).append(declaration)
+    ordered = dict(sorted(groups.items()))
+    for family, title in FAMILIES.items():
+        if REGISTRY[family]:
+            ordered[title] = list(REGISTRY[family].values())
+    for title, declarations in ordered.items():
+        parts.append(f"## {title}")
+        parts += [declaration_page(d, "###") for d in sorted(declarations, key=lambda d: d.name)]
+    return "\n\n".join(parts) + "\n"
+
+
+def declaration_page(declaration: type[Declaration], mark: str) -> str:
+    """One declaration's page: what it does, its settings, shapes and weights of a sample."""
+    parts = [f"{mark} `{declaration.name}`", inspect.getdoc(declaration) or ""]
+    if declaration.settings:
+        rows = [_setting_row(setting) for setting in declaration.settings.values()]
+        head = "| setting | takes | default | what it is |\n|---|---|---|---|"
+        parts.append("\n".join([head, *rows]))
+    if issubclass(declaration, Layer):
+        shapes = [
+            text for sample in declaration.samples[:3] if (text := _shapes(declaration, sample))
+        ]
+        if shapes:
+            parts.append("\n".join(shapes))
+    return "\n\n".join(parts)
+
+
+def _setting_row(setting: Setting) -> str:
+    value = setting.default
+    if isinstance(value, str) and value in setting.kind.words():
+        value = Word(value)
+    default = "none" if value is None else f"`{_value(value)}`"
+    if setting.required:
+        default = "required"
+    cells = (f"`{setting.name}`", setting.kind.description, default, setting.doc)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _value(value: Any) -> str:
+    """A value as a file would have it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return "inf" if math.isinf(value) else f"{float(value):g}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    if isinstance(value, Declaration):
+        given = [
+            f"{key}={_value(item)}"
+            for key, item in value.values().items()
+            if item is not None and item != value.settings[key].default
+        ]
+        return f"{value.name}({', '.join(given)})" if given else value.name
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return str(getattr(value, "id", value))
+
+
+def _shapes(declaration: type[Layer], sample: Sample) -> str:
+    """A sample as a line: the call, types in and out, shapes of the weights."""
+    values = {key: _worded(declaration, key, value) for key, value in sample.settings.items()}
+    op = declaration.make(values)
+    inputs = tuple(_type(shape) for shape in sample.inputs)
+    made = op.infer(*inputs)
+    weights = op.weights(*inputs)
+    outputs = made if isinstance(made, tuple) else (made,)
+    settings = ", ".join(f"{key}={_value(value)}" for key, value in values.items())
+    call = f"{declaration.name}({settings})" if settings else declaration.name
+    line = f"- `{call}`: {_types(inputs)} → {_types(outputs)}"
+    if weights:
+        named = ", ".join(f"`{name}` {show_shape(w.shape)}" for name, w in weights.items())
+        line += f"; weights {named}"
+    return line
+
+
+def _worded(declaration: type[Layer], key: str, value: Any) -> Any:
+    """A sample's setting, with the words of the setting's vocabulary as words."""
+    if isinstance(value, tuple):
+        return tuple(_worded(declaration, key, item) for item in value)
+    setting = declaration.settings.get(key)
+    known = setting.kind.words() if setting else ()
+    return Word(value) if isinstance(value, str) and value in known else value
+
+
+def _type(sizes: tuple[Any, ...]) -> TensorType:
+    """A sample's input: `"int:9"` in front marks ids, other texts are free dimensions."""
+    ids = bool(sizes) and isinstance(sizes[0], str) and ":" in sizes[0]
+    shape = tuple(Sym.named(s) if isinstance(s, str) else s for s in sizes[1 if ids else 0 :])
+    return TensorType("int" if ids else "float", shape)
+
+
+def _types(types: tuple[TensorType, ...]) -> str:
+    return ", ".join(f"`{kind}`" for kind in types)
+
+
+# --- pages --------------------------------------------------------------------------------
+
+
+def page(topic: str) -> str | None:
+    """The page of a problem's code or of a declared name, or None."""
+    problem = every_problem().get(topic.upper())
+    if problem is not None:
+        return problem_page(problem, "#")
+    load_declarations()
+    found = [REGISTRY[f][topic] for f in REGISTRY if topic in REGISTRY[f]]
+    return "\n\n".join(declaration_page(declaration, "#") for declaration in found) or None
+
+
+PAGES = {"errors.md": errors_page, "layers.md": layers_page}
+
+
+def stale(folder: Path = FOLDER) -> list[str]:
+    """Names of the pages that are not as they would be written now."""
+    return [
+        name
+        for name, make in PAGES.items()
+        if not (folder / name).is_file() or (folder / name).read_text("utf-8") != make()
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes or checks the pages; returns 1 when a check finds a stale one."""
+    parser = argparse.ArgumentParser(prog="python -m bmc.docs", description="Reference pages.")
+    goal = parser.add_mutually_exclusive_group(required=True)
+    goal.add_argument("--check", action="store_true", help="say which pages are stale")
+    goal.add_argument("--write", action="store_true", help="write the pages")
+    if parser.parse_args(arguments).check:
+        names = stale()
+        for name in names:
+            print(f"docs/{name} is stale; run `python -m bmc.docs --write`", file=sys.stderr)
+        return 1 if names else 0
+    FOLDER.mkdir(exist_ok=True)
+    for name, make in PAGES.items():
+        (FOLDER / name).write_text(make(), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""What a program means: models made of blocks, blocks made of layer instances and their uses.
+
+The hierarchy of the source is kept: a block stays a block, a repeat a repeat, a loop a loop.
+Every block is elaborated for the shapes that it sees (a `BlockSpec`); inside one, settings and
+input dimensions are numbers that remember their names, so that a backend can turn several specs
+of one block into one class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bmc.ir.symbolic import Dim
+from bmc.ir.types import TensorType
+from bmc.ops.base import Initializer, Layer, Weight
+from bmc.source import Span
+
+
+@dataclass(eq=False)
+class Value:
+    """A tensor in a block: its type, the name that the author gave it, where it was made."""
+
+    type: TensorType
+    name: str
+    span: Span
+    named: bool = False  # the author's own name, not one derived from the statement's
+    mask: Value | None = None  # bool [T]: which steps of a ragged value are real
+
+
+@dataclass(eq=False)
+class ParamTensor:
+    """`param name: type = initialiser`: a learned tensor of a block."""
+
+    name: str
+    value: Value
+    init: Initializer
+    doc: str | None = None
+
+
+@dataclass(eq=False)
+class Instance:
+    """One layer, block or repeat with weights of its own. Used once, or several times (shared).
+
+    `arguments` are the settings and dimensions that a block was given, in the terms of the
+    block that holds the instance.
+    """
+
+    target: Layer | BlockSpec | Repeat
+    base: str  # what its name is made from
+    inputs: tuple[TensorType, ...]
+    outputs: tuple[TensorType, ...]
+    span: Span
+    name: str = ""
+    given: bool = False  # `layer name = …`: the name is the author's
+    loops: tuple[int, ...] = ()  # its place in each loop around it, outermost first
+    weights: dict[str, Weight] = field(default_factory=dict)
+    shared: dict[str, tuple[Instance, str]] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    dims: dict[str, Dim] = field(default_factory=dict)
+    doc: str | None = None
+
+
+@dataclass(eq=False)
+class Repeat:
+    """`Block(…) * n`: copies in a row, each with its own weights.
+
+    `runs` holds (how many, instance) for copies alike; `carried` is the number of inputs that
+    a copy replaces by its outputs.
+    """
+
+    count: int
+    runs: list[tuple[int, Instance]]
+    carried: int
+
+    def copies(self) -> Iterator[Instance]:
+        """The instance that stands for each copy, in order."""
+        for number, instance in self.runs:
+            for _ in range(number):
+                yield instance
+
+
+@dataclass(eq=False)
+class Apply:
+    """One use of an instance."""
+
+    instance: Instance
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    span: Span
+    statement: int = 0  # the source statement it belongs to
+
+
+@dataclass(eq=False)
+class Loop:
+    """`for … { … }`: every turn elaborated, in order."""
+
+    names: tuple[str, ...]
+    turns: list[Turn]
+    span: Span
+    doc: str | None = None
+
+
+@dataclass(eq=False)
+class Turn:
+    """One turn of a loop: the loop variables' values and what was done."""
+
+    values: dict[str, Any]
+    body: list[Step]
+
+
+Step = Apply | Loop
+
+
+@dataclass(eq=False)
+class Input:
+    """An input of a block: its value, and the upper limits of its free dimensions."""
+
+    value: Value
+    limits: dict[str, int] = field(default_factory=dict)
+    pad: int | float | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    doc: str | None = None
+
+
+@dataclass(eq=False)
+class Output:
+    """A named output of a block."""
+
+    name: str
+    value: Value
+    doc: str | None = None
+
+
+@dataclass(eq=False)
+class BlockSpec:
+    """A block or model for given settings and input types."""
+
+    name: str
+    kind: Literal["block", "model", "chain"]
+    span: Span
+    settings: dict[str, Any]
+    inputs: list[Input] = field(default_factory=list)
+    dims: dict[str, Dim] = field(default_factory=dict)
+    params: list[ParamTensor] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
+    body: list[Step] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
+    doc: str | None = None
+
+    def applies(self) -> Iterator[Apply]:
+        """Every use of a layer in written order, loops unrolled."""
+        yield from _applies(self.body)
+
+
+def _applies(body: list[Step]) -> Iterator[Apply]:
+    for step in body:
+        if isinstance(step, Apply):
+            yield step
+        else:
+            for turn in step.turns:
+                yield from _applies(turn.body)
+
+
+@dataclass(eq=False)
+class Program:
+    """A whole file: its models, what they learn from, how they are trained and used."""
+
+    file: str
+    doc: str | None
+    models: dict[str, BlockSpec]
+    data: Any = None
+    train: Any = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def main(self) -> BlockSpec:
+        """The model, when there is one; the last one otherwise."""
+        return list(self.models.values())[-1]
+
+
+def leaves(instance: Instance, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Instance]]:
+    """Every layer instance under this one with its dotted path, copies of repeats included."""
+    here = (*path, *_steps(instance))
+    if isinstance(instance.target, BlockSpec):
+        for inner in instance.target.instances:
+            yield from leaves(inner, here)
+    elif isinstance(instance.target, Repeat):
+        for index, copy in enumerate(instance.target.copies()):
+            yield from leaves(copy, (*here, str(index)))
+    else:
+        yield ".".join(here), instance
+
+
+def _steps(instance: Instance) -> tuple[str, ...]:
+    """`("conv",)`, or `("conv", "2")` in the third turn of a loop; a copy has no name of its own."""
+    if not instance.name:
+        return ()
+    return (instance.name, *map(str, instance.loops))
+
+
+def weights(spec: BlockSpec, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Weight]]:
+    """Every weight of a model by its canonical name, in order of creation."""
+    for parameter in spec.params:
+        yield ".".join((*path, parameter.name)), Weight(parameter.value.type.shape, parameter.init)
+    for instance in spec.instances:
+        here = (*path, *_steps(instance))
+        yield from _instance_weights(instance, here)
+
+
+def _instance_weights(instance: Instance, here: tuple[str, ...]) -> Iterator[tuple[str, Weight]]:
+    if isinstance(instance.target, BlockSpec):
+        yield from weights(instance.target, here)
+    elif isinstance(instance.target, Repeat):
+        for index, copy in enumerate(instance.target.copies()):
+            yield from _instance_weights(copy, (*here, str(index)))
+    else:
+        for name, weight in instance.weights.items():
+            yield ".".join((*here, name)), weight

@@ -1,0 +1,188 @@
+"""What `train` and `predict` mean: trees of losses over named tensors, and plain settings.
+
+Tensors are named by the model's outputs and the data section's entries. Knows no backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bmc.ir.types import TensorType
+from bmc.ops.base import Declaration, Measure
+from bmc.ops.metrics import Metric
+from bmc.ops.optimizers import Optimizer
+from bmc.ops.schedules import Every, Patience, Schedule
+
+Origin = Literal["output", "data"]
+
+
+@dataclass(frozen=True)
+class TensorRef:
+    """An output of the model, or an entry of the data."""
+
+    name: str
+    type: TensorType
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number known while compiling."""
+
+    value: int | float
+
+
+@dataclass(frozen=True)
+class Combine:
+    """`left + right` and its kin, element by element."""
+
+    operator: str
+    left: Tree
+    right: Tree
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class Negative:
+    """`-operand`"""
+
+    operand: Tree
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A loss, a reduction or a layer without weights, on its inputs."""
+
+    op: Declaration
+    inputs: tuple[Tree, ...]
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class Undo:
+    """`value -> undo(data.entry)`: what the data section did to an entry, backwards."""
+
+    entry: str
+    value: Tree
+    type: TensorType
+
+
+Tree = TensorRef | Number | Combine | Negative | Applied | Undo
+
+
+def tensors(tree: Tree) -> Iterator[TensorRef]:
+    """The named tensors of a tree, in written order, repetitions included."""
+    match tree:
+        case TensorRef():
+            yield tree
+        case Combine():
+            yield from tensors(tree.left)
+            yield from tensors(tree.right)
+        case Negative():
+            yield from tensors(tree.operand)
+        case Applied():
+            for item in tree.inputs:
+                yield from tensors(item)
+        case Undo():
+            yield from tensors(tree.value)
+        case Number():
+            return
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """One loss; several add up. `name` is empty for the only one."""
+
+    name: str
+    value: Tree
+
+
+@dataclass(frozen=True)
+class Report:
+    """One metric under the name that logs show."""
+
+    name: str
+    metric: Metric
+    prediction: Tree
+    target: Tree
+
+
+@dataclass(frozen=True)
+class OptimizerGroup:
+    """An optimiser for the weights under a dotted path; an empty path is all the rest."""
+
+    path: str
+    optimizer: Optimizer
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights to start from; `path` is the part of the model, empty for all of it."""
+
+    path: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One column, or one for each element, of the predictions file."""
+
+    name: str
+    value: Tree
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """What training needs to know of the model: its class, its ends, and facts about its layers."""
+
+    name: str
+    inputs: tuple[str, ...]  # data entries, in the order of the model's inputs
+    outputs: tuple[str, ...]
+    spatial: bool = False  # has 2-D convolutions
+    batch_norm: bool = False
+
+
+@dataclass(frozen=True)
+class TrainProgram:
+    """A whole training run. Exactly one of `epochs` and `steps` is set."""
+
+    model: ModelUse
+    losses: tuple[LossTerm, ...]
+    optimizers: tuple[OptimizerGroup, ...]
+    batch: int
+    epochs: int | None = None
+    steps: int | None = None
+    metrics: tuple[Report, ...] = ()
+    schedule: Schedule | None = None
+    accumulate: int = 1
+    clip_norm: float | None = None
+    precision: str = "fp32"
+    compile: bool = False
+    ema: float | None = None
+    stop: Patience | None = None
+    checkpoint: Every = field(default_factory=lambda: Every(span=Measure(1, "epochs"), keep=2))
+    seed: int = 0
+    freeze: tuple[str, ...] = ()
+    weights: tuple[Pretrained, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+    writes: str = "predictions.csv"
+    source: str = "data"
+    validation: bool = True
+    test: bool = True
+
+    @property
+    def main_optimizer(self) -> Optimizer:
+        """The optimiser of the weights that no other one claims."""
+        return next(group.optimizer for group in self.optimizers if not group.path)
+
+    @property
+    def evaluate_every(self) -> int | None:
+        """Updates between evaluations; None for once an epoch."""
+        if self.steps is None:
+            return None
+        if self.checkpoint.span.unit == "steps":
+            return min(int(self.checkpoint.span.value), self.steps)
+        return max(1, self.steps // 20)

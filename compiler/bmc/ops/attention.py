@@ -1,0 +1,278 @@
+"""Multi-head attention."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from bmc.ir.symbolic import Dim, product
+from bmc.ir.types import TensorType
+from bmc.ops.axes import COUNT, Optional, known_dim, ragged_axis, retype
+from bmc.ops.base import (
+    Bool,
+    Float,
+    Initializer,
+    Layer,
+    Made,
+    Positions,
+    Refusal,
+    Sample,
+    Weight,
+    param,
+    require_float,
+)
+from bmc.ops.initializers import GlorotUniform, Normal, TruncatedNormal, Zeros
+from bmc.ops.positions import Alibi, Relative2d, Rope, ShiftedWindows
+
+_KV = "number of key and value heads; `heads` unless given"
+_SCALE = "factor of the scores; 1 / sqrt(size of a head) unless given"
+_DROP = "probability of dropping an attention weight while training"
+_CAUSAL = "whether a position sees only itself and those before"
+
+
+class _Attention(Layer):
+    """Base of both."""
+
+    heads: int
+    kv_heads: int | None
+    bias: bool
+    init: Initializer
+    positions: Positions | None
+    dropout: float
+    random = True
+    masked: ClassVar[bool] = True
+
+    def key_heads(self) -> int:
+        """The number of key and value heads."""
+        return self.heads if self.kv_heads is None else self.kv_heads
+
+    def head_size(self, x: TensorType) -> int:
+        """The size of a head: features / heads."""
+        return known_dim(x.shape[-1], "the number of features") // self.heads
+
+    def _check(self, x: TensorType) -> None:
+        require_float(x)
+        if x.rank < 2:
+            raise Refusal(f"takes an input with 2 axes or more, like [T, D], and got {x}")
+        if x.kind == "channels_first":
+            raise Refusal(
+                f"takes features last, and got {x} with channels first",
+                help='move them: `rearrange("c h w -> (h w) c")`',
+            )
+        if x.ragged and (x.rank != 2 or ragged_axis(x) != 0):
+            raise Refusal(f"takes positions on the last axis but one, and got {x}")
+
+    def _check_heads(self, x: TensorType) -> None:
+        features = known_dim(x.shape[-1], "the number of features")
+        heads = known_dim(self.heads, "`heads`")
+        if features % heads:
+            raise Refusal(
+                f"can't split {int(features)} features into {int(heads)} heads", setting="heads"
+            )
+        if heads % known_dim(self.key_heads(), "`kv_heads`"):
+            raise Refusal(
+                f"can't share {int(self.key_heads())} key heads among {int(heads)} heads",
+                setting="kv_heads",
+            )
+        if isinstance(self.positions, Rope) and (features // heads) % 2:
+            raise Refusal(
+                f"turns pairs, and a head has {int(features // heads)} elements",
+                setting="positions",
+            )
+
+    def _projection(self, rows: int, columns: Dim, name: str, fan_out: Dim) -> dict[str, Weight]:
+        made = {
+            f"{name}.weight": Weight((rows, columns), self.init, fan_in=columns, fan_out=fan_out)
+        }
+        if self.bias:
+            made[f"{name}.bias"] = Weight((rows,), Zeros(), decay=False)
+        return made
+
+
+class SelfAttention(
+    _Attention,
+    name="self_attention",
+    aliases=(
+        "selfattention",
+        "multiheadattention",
+        "multi_head_attention",
+        "multihead_attention",
+        "mha",
+        "causal_self_attention",
+    ),
+):
+    """Every position looks at every other: softmax(scale * q k^T) v (Vaswani et al. 2017).
+
+    q, k and v are projections of the input, split into heads of size features / heads; the
+    results are joined and projected. With fewer `kv_heads` several heads share keys and values
+    (Ainslie et al. 2023). `causal` hides what comes later. Padding is not looked at.
+
+    The three projections are one weight `qkv`, rows q, k, v in this order.
+    """
+
+    heads: int = param(COUNT, "number of heads")
+    kv_heads: int | None = param(Optional(COUNT), _KV, None)
+    causal: bool = param(Bool(), _CAUSAL, False)
+    dropout: float = param(Float(min=0, below=1), _DROP, 0.0)
+    positions: Positions | None = param(
+        Optional(Made("positions")), "how positions enter: rope, alibi, relative_2d", None
+    )
+    mask: Positions | None = param(
+        Optional(Made("positions", "`shifted_windows(…)`")), "what is hidden besides", None
+    )
+    bias: bool = param(Bool(), "whether the projections add learned vectors", True)
+    scale: float | None = param(Optional(Float(above=0, max=1e6)), _SCALE, None)
+    init: Initializer = param(
+        Made("initializer"), "how the projections start", GlorotUniform(gain=1.0)
+    )
+
+    samples = (
+        Sample({"heads": 2}, ((5, 8),)),
+        Sample({"heads": 2, "causal": True, "bias": False}, (("T", 8),)),
+        Sample({"heads": 4, "kv_heads": 2}, ((5, 16),)),
+        Sample({"heads": 4, "kv_heads": 1, "bias": False}, ((5, 16),)),
+        Sample({"heads": 2, "positions": Rope(theta=10000.0, interleaved=False)}, ((5, 8),)),
+        Sample(
+            {"heads": 2, "causal": True, "positions": Rope(theta=500.0, interleaved=True)},
+            (("T", 8),),
+        ),
+        Sample({"heads": 4, "causal": True, "positions": Alibi()}, ((5, 16),)),
+        Sample({"heads": 2, "positions": Relative2d(window=2)}, ((4, 8),)),
+        Sample(
+            {
+                "heads": 2,
+                "positions": Relative2d(window=2),
+                "mask": ShiftedWindows(height=4, width=6, window=2, shift=1),
+            },
+            ((6, 4, 8),),
+        ),
+        Sample({"heads": 2, "scale": 1.0, "dropout": 0.1}, ((5, 8),)),
+        Sample({"heads": 2, "init": Normal(std=0.02, mean=0.0)}, ((3, 5, 8),)),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[..., T, D] -> the same."""
+        (x,) = inputs
+        self._check(x)
+        self._check_heads(x)
+        self._check_window(x)
+        return retype(x, x.shape, kind="sequence")
+
+    def check(self) -> None:
+        """Refuses a mask among the positions and positions as a mask."""
+        if isinstance(self.positions, ShiftedWindows):
+            raise Refusal("hides positions; it goes to `mask`", setting="positions")
+        if self.mask is not None and not isinstance(self.mask, ShiftedWindows):
+            raise Refusal("takes `shifted_windows(…)`", setting="mask")
+
+    def _check_window(self, x: TensorType) -> None:
+        wanted: tuple[Dim, ...] = ()
+        if isinstance(self.mask, ShiftedWindows):
+            side = self.mask.window
+            count = (self.mask.height // side) * (self.mask.width // side)
+            wanted = (count, side * side)
+        if isinstance(self.positions, Relative2d):
+            wanted = wanted or (self.positions.window * self.positions.window,)
+            if wanted[-1] != self.positions.window * self.positions.window:
+                raise Refusal("has a window of another size than the positions", setting="mask")
+        if wanted and (x.ragged or x.shape[-1 - len(wanted) : -1] != wanted):
+            shown = ", ".join(map(str, wanted))
+            raise Refusal(f"takes an input [{shown}, D] for these windows, and got {x}")
+
+    def weights(self, *inputs: TensorType) -> dict[str, Weight]:
+        """qkv.weight ((heads + 2 * kv_heads) * size, D), output.weight (D, D), and biases.
+
+        With relative_2d also positions.weight ((2 * window - 1) ** 2, heads).
+        """
+        (x,) = inputs
+        features: int = x.shape[-1]  # type: ignore[assignment]
+        rows = features * 3
+        if self.kv_heads is not None:
+            rows = (self.heads + 2 * self.kv_heads) * self.head_size(x)
+        made = {
+            **self._projection(rows, features, "qkv", features),
+            **self._projection(features, features, "output", features),
+        }
+        if isinstance(self.positions, Relative2d):
+            offsets = (2 * self.positions.window - 1) ** 2
+            table = TruncatedNormal(std=0.02, mean=0.0)
+            made["positions.weight"] = Weight((offsets, self.heads), table, decay=False)
+        return made
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """Projections, scores and weighted sums; hidden scores count."""
+        (x,) = inputs
+        shapes = self.weights(x)
+        steps = product(x.shape[:-1])
+        matrices = sum(
+            2 * steps * product(shapes[name].shape) for name in ("qkv.weight", "output.weight")
+        )
+        return matrices + 4 * steps * x.shape[-2] * x.shape[-1]
+
+
+class Attention(_Attention, name="attention", aliases=("cross_attention", "crossattention")):
+    """Every position of a query looks at every position of a memory.
+
+    Takes (query, memory), gives softmax(scale * q k^T) v with q from the query, and k and v
+    from the memory, in heads of size features / heads. Padding of the memory is not looked at.
+    """
+
+    heads: int = param(COUNT, "number of heads")
+    kv_heads: int | None = param(Optional(COUNT), _KV, None)
+    causal: bool = param(Bool(), "whether position i sees the memory up to i only", False)
+    dropout: float = param(Float(min=0, below=1), _DROP, 0.0)
+    bias: bool = param(Bool(), "whether the projections add learned vectors", True)
+    scale: float | None = param(Optional(Float(above=0, max=1e6)), _SCALE, None)
+    init: Initializer = param(
+        Made("initializer"), "how the projections start", GlorotUniform(gain=1.0)
+    )
+
+    inputs = (2, 2)
+    positions = None
+    samples = (
+        Sample({"heads": 2}, ((5, 8), (3, 8))),
+        Sample({"heads": 2, "bias": False}, (("T", 8), ("S", 6))),
+        Sample({"heads": 4, "kv_heads": 2, "causal": True}, ((5, 16), (5, 16))),
+        Sample({"heads": 2, "scale": 1.0, "dropout": 0.1}, ((2, 5, 8), (2, 3, 8))),
+        Sample({"heads": 2, "init": Normal(std=0.02, mean=0.0)}, ((5, 8), (3, 8))),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[..., U, D], [..., T, M] -> [..., U, D]."""
+        query, memory = inputs
+        self._check(query)
+        self._check(memory)
+        self._check_heads(query)
+        known_dim(memory.shape[-1], "the memory's number of features")
+        if query.shape[:-2] != memory.shape[:-2]:
+            raise Refusal(
+                f"takes a query and a memory alike but for positions, and got {query} and {memory}"
+            )
+        if not (query.batched and memory.batched):
+            raise Refusal("takes a query and a memory of each sample, and one is the same for all")
+        return retype(query, query.shape, kind="sequence")
+
+    def weights(self, *inputs: TensorType) -> dict[str, Weight]:
+        """query, key, value and output, each weight (out, in) and bias (out,)."""
+        query, memory = inputs
+        features: int = query.shape[-1]  # type: ignore[assignment]
+        inner = features
+        if self.kv_heads is not None:
+            inner = self.kv_heads * self.head_size(query)
+        return {
+            **self._projection(features, features, "query", features),
+            **self._projection(inner, memory.shape[-1], "key", inner),
+            **self._projection(inner, memory.shape[-1], "value", inner),
+            **self._projection(features, features, "output", features),
+        }
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """Projections, scores and weighted sums."""
+        query, memory = inputs
+        shapes = self.weights(query, memory)
+        asked, held = product(query.shape[:-1]), product(memory.shape[:-1])
+        return (
+            2 * asked * product(shapes["query.weight"].shape)
+            + 2 * held * product(shapes["key.weight"].shape) * 2
+            + 2 * asked * product(shapes["output.weight"].shape)
+            + 4 * asked * memory.shape[-2] * query.shape[-1]
+        )

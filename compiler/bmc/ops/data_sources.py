@@ -1,0 +1,111 @@
+"""Where data comes from. Paths are relative to where the program runs; parts to the first path."""
+
+from __future__ import annotations
+
+from bmc.ops.base import Bool, Int, ListOf, Refusal, Str, param
+from bmc.ops.data import Source
+
+
+class Npz(Source, name="npz", aliases=("numpy", "np", "npy")):
+    """Named arrays of a NumPy `.npz` file, one row each along the first axis.
+
+    A column is the name of an array. A file that has its own splits names its arrays
+    `x_train`, `x_test`: then `train="_train", test="_test"` says which ending belongs to which
+    split, and the column is just `"x"`. A `split` then cuts the training part.
+    Object arrays are refused; sizes are checked before anything is unpacked.
+    """
+
+    columns = "array"
+
+    path: str = param(Str(), "the file")
+    train: str = param(Str(), "ending of the training arrays' names", "")
+    validation: str = param(Str(), "ending of the validation arrays' names", "")
+    test: str = param(Str(), "ending of the test arrays' names", "")
+    limit: int = param(Int(min=1), "most bytes that the arrays may take", 8 * 2**30)
+
+    def check(self) -> None:
+        """Endings come with the training part's."""
+        if (self.validation or self.test) and not self.train:
+            raise Refusal(
+                "names parts, and does not say which is the training part", setting="train"
+            )
+
+
+class Csv(Source, name="csv", aliases=("tsv", "table", "read_csv")):
+    """A table in a text file, one row a line (RFC 4180); `.gz` files are unpacked.
+
+    The first line names the columns; with `header=false` they are "1", "2", and so on. The path
+    is the training part when `validation=` or `test=` name further files, which stand in the
+    same folder and have the same columns. A `split` then cuts the training part.
+    Values in `missing` count as missing; other steps than `impute` and `category` refuse those.
+    With `time=` the rows must be in ascending order of that column (ISO dates).
+    """
+
+    columns = "text"
+
+    path: str = param(Str(), "the file")
+    separator: str = param(Str(), "what stands between two values", ",")
+    validation: str = param(Str(), "file with the validation rows, in the same folder", "")
+    test: str = param(Str(), "file with the test rows, in the same folder", "")
+    header: bool = param(Bool(), "whether the first line names the columns", True)
+    quotes: bool = param(Bool(), 'whether values may stand in "quotes"', True)
+    missing: tuple[str, ...] = param(
+        ListOf(Str(), single=True), "texts that mean a missing value", ("", "NA", "NaN", "nan")
+    )
+    time: str = param(Str(), "column that must ascend", "")
+    rows: int = param(Int(min=1), "use the first so many rows only", None)
+
+    def check(self) -> None:
+        """A separator is one character."""
+        if len(self.separator) != 1:
+            raise Refusal("a separator is one character", setting="separator")
+
+    def parts(self) -> dict[str, str]:
+        """The path is the training part of a source with further files."""
+        others = {"validation": self.validation, "test": self.test}
+        named = {name: path for name, path in others.items() if path}
+        return {"train": self.path, **named} if named else {}
+
+
+class Text(Source, name="text", aliases=("txt", "corpus")):
+    """A UTF-8 text file: one long text, or with `lines=true` one row a line.
+
+    The only column is `"text"`. One long text is cut into tokens by `tokenize`, split by
+    `contiguous`, and made into samples by `windows`. Empty lines are no rows.
+    """
+
+    columns = "text"
+
+    path: str = param(Str(), "the file")
+    validation: str = param(Str(), "file with the validation text, in the same folder", "")
+    test: str = param(Str(), "file with the test text, in the same folder", "")
+    lines: bool = param(Bool(), "whether every line is a row", False)
+
+    def parts(self) -> dict[str, str]:
+        """The path is the training part of a source with further files."""
+        others = {"validation": self.validation, "test": self.test}
+        named = {name: path for name, path in others.items() if path}
+        return {"train": self.path, **named} if named else {}
+
+
+class Folder(Source, name="folder", aliases=("image_folder", "imagefolder", "images", "directory")):
+    """PNG and JPEG pictures in one sub-folder a class: `cat/001.jpg`, `dog/017.jpg`.
+
+    The columns are `"image"` and `"class"` (numbers by the sorted names of the sub-folders).
+    With `train="train"` and so on the classes stand inside sub-folders for the splits; a `split`
+    then cuts the training part.
+    """
+
+    columns = "paths"
+
+    path: str = param(Str(), "the folder")
+    train: str = param(Str(), "sub-folder with the training pictures", "")
+    validation: str = param(Str(), "sub-folder with the validation pictures", "")
+    test: str = param(Str(), "sub-folder with the test pictures", "")
+
+    def check(self) -> None:
+        """Sub-folders come with the training part's."""
+        if (self.validation or self.test) and not self.train:
+            raise Refusal(
+                "names parts, and does not say which is the training part", setting="train"
+            )

@@ -1,0 +1,189 @@
+"""Vectors for ids and for positions."""
+
+from __future__ import annotations
+
+from bmc.ir.symbolic import Dim, product
+from bmc.ir.types import TensorType
+from bmc.ops.axes import COUNT, Optional, known_dim, ragged_axis, retype
+from bmc.ops.base import (
+    Float,
+    Initializer,
+    Int,
+    Layer,
+    Made,
+    Refusal,
+    Sample,
+    Weight,
+    param,
+    require_float,
+)
+from bmc.ops.initializers import Normal, ZeroRow
+
+_SMALL = Normal(std=0.02, mean=0.0)
+
+
+class Embedding(Layer, name="embedding", aliases=("embed", "lookup", "embeddings", "embeddingbag")):
+    """A learned vector for each id: y = weight[x].
+
+    Ids run from 0 to count - 1. The vector of `pad` starts as zero and never changes.
+    """
+
+    count: int = param(COUNT, "number of ids")
+    dim: int = param(COUNT, "size of a vector")
+    init: Initializer = param(Made("initializer"), "how the vectors start", _SMALL)
+    pad: int | None = param(
+        Optional(Int(min=0, max=2**31 - 2)), "the id whose vector is zero", None
+    )
+
+    samples = (
+        Sample({"count": 9, "dim": 4}, (("int:9", 5),)),
+        Sample({"count": 9, "dim": 4, "pad": 0}, (("int:9", "T"),)),
+        Sample({"count": 9, "dim": 4}, (("int:9",),)),
+        Sample({"count": 9, "dim": 4, "init": Normal(std=1.0, mean=0.0)}, (("int:9", 2, 3),)),
+    )
+
+    def check(self) -> None:
+        """Refuses a padding id beyond the last one."""
+        if self.pad is not None and isinstance(self.count, int) and self.pad >= self.count:
+            raise Refusal(f"ids end at {int(self.count) - 1}", setting="pad")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """int[...] -> float[..., dim]."""
+        (x,) = inputs
+        if x.dtype != "int":
+            raise Refusal(
+                f"takes ids, and got {x}", help="write the input as `int[…]`, or use `dense`"
+            )
+        known_dim(self.count, "`count`")
+        known_dim(self.dim, "`dim`")
+        kind = "sequence" if x.rank else ""
+        return TensorType("float", (*x.shape, self.dim), x.batched, x.ragged, kind)
+
+    def weights(self, *inputs: TensorType) -> dict[str, Weight]:
+        """weight (count, dim)."""
+        init = self.init
+        if self.pad is not None:
+            init = ZeroRow(row=self.pad, others=init)
+        shape = (self.count, self.dim)
+        return {"weight": Weight(shape, init, fan_in=self.count, fan_out=self.dim)}
+
+
+class LearnedPositions(
+    Layer, name="learned_positions", aliases=("position_embedding", "positional_embedding")
+):
+    """Adds a learned vector to each position: y[t] = x[t] + weight[t].
+
+    `longest` is needed when the number of positions is free.
+    """
+
+    longest: int | None = param(Optional(COUNT), "number of positions", None)
+    init: Initializer = param(Made("initializer"), "how the vectors start", _SMALL)
+
+    samples = (
+        Sample({}, ((5, 8),)),
+        Sample({"longest": 16}, (("T", 8),)),
+        Sample({"longest": 8}, ((2, 5, 4),)),
+    )
+
+    def count(self, x: TensorType) -> int:
+        """The number of positions that have a vector."""
+        length = x.shape[-2]
+        if self.longest is None:
+            if not isinstance(length, int):
+                raise Refusal(
+                    f"needs the largest number of positions, as {length} is free",
+                    help="write `learned_positions(1024)`",
+                )
+            return length
+        longest = known_dim(self.longest, "`longest`")
+        if isinstance(length, int) and length > longest:
+            raise Refusal(f"has {int(longest)} positions for {int(length)}", setting="longest")
+        return longest
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[..., T, D] -> the same."""
+        (x,) = inputs
+        require_float(x)
+        _check_sequence(x)
+        self.count(x)
+        return retype(x, x.shape, kind="sequence")
+
+    def weights(self, *inputs: TensorType) -> dict[str, Weight]:
+        """weight (longest, D)."""
+        (x,) = inputs
+        size = x.shape[-1]
+        return {"weight": Weight((self.count(x), size), self.init, fan_in=size, fan_out=size)}
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """One for every element."""
+        return product(inputs[0].shape)
+
+
+def _check_sequence(x: TensorType) -> None:
+    if x.rank < 2:
+        raise Refusal(f"takes an input with 2 axes or more, like [T, D], and got {x}")
+    known_dim(x.shape[-1], "the number of features")
+    if x.ragged and ragged_axis(x) != x.rank - 2:
+        raise Refusal(f"takes positions on the last axis but one, and got {x}")
+
+
+class SinusoidalPositions(
+    Layer,
+    name="sinusoidal_positions",
+    aliases=("positional_encoding", "sinusoidal", "sine_positions"),
+):
+    """Adds fixed sines and cosines to each position (Vaswani et al. 2017).
+
+    y[t, 2 i] = x[t, 2 i] + sin(t * theta ** (-2 i / D)), and the cosine at 2 i + 1.
+    """
+
+    theta: float = param(Float(min=1, max=1e9), "base of the wavelengths", 10000.0)
+
+    samples = (Sample({}, ((5, 8),)), Sample({"theta": 100.0}, (("T", 6),)))
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[..., T, D] -> the same; D is even."""
+        (x,) = inputs
+        require_float(x)
+        _check_sequence(x)
+        if known_dim(x.shape[-1], "the number of features") % 2:
+            raise Refusal(f"takes an even number of features, and got {x}")
+        return retype(x, x.shape, kind="sequence")
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """One for every element."""
+        return product(inputs[0].shape)
+
+
+class Sinusoid(
+    Layer, name="sinusoid", aliases=("time_embedding", "timestep_embedding", "sinusoidal_embedding")
+):
+    """Turns a number into sines and cosines of it: [...] -> [..., dim].
+
+    The first half is sin(x * theta ** (-2 i / dim)), the second the cosine (Ho et al. 2020).
+    """
+
+    dim: int = param(Int(min=2, max=2**31 - 2), "size of the vector; even")
+    theta: float = param(Float(min=1, max=1e9), "base of the wavelengths", 10000.0)
+
+    samples = (
+        Sample({"dim": 8}, (("int:1000",),)),
+        Sample({"dim": 6, "theta": 100.0}, ((3,),)),
+    )
+
+    def check(self) -> None:
+        """Refuses an odd size."""
+        if isinstance(self.dim, int) and self.dim % 2:
+            raise Refusal(f"has to be even, and is {int(self.dim)}", setting="dim")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[...] -> float[..., dim]."""
+        (x,) = inputs
+        if x.dtype == "bool":
+            raise Refusal(f"takes numbers, and got {x}")
+        known_dim(self.dim, "`dim`")
+        return TensorType("float", (*x.shape, self.dim), x.batched, x.ragged)
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """Two for every output."""
+        return 2 * product(outputs[0].shape)

@@ -1,0 +1,88 @@
+"""Dense layers."""
+
+from __future__ import annotations
+
+from bmc.ir.symbolic import Dim, product
+from bmc.ir.types import TensorType, show_shape
+from bmc.ops.axes import (
+    AXIS,
+    COUNT,
+    Optional,
+    axis_of,
+    known_dim,
+    ragged_axis,
+    replace_axis,
+    retype,
+)
+from bmc.ops.base import (
+    Bool,
+    Initializer,
+    Layer,
+    Made,
+    Refusal,
+    Sample,
+    SharedWeight,
+    Weight,
+    WeightRef,
+    param,
+    require_float,
+)
+from bmc.ops.initializers import GlorotUniform, Zeros
+
+
+class Dense(Layer, name="dense", aliases=("linear", "fc", "fully_connected", "affine", "gemm")):
+    """A weighted sum of one axis, the last unless told otherwise: y = x W^T + b.
+
+    Works on inputs of any rank; every other axis is kept. With `weight=embed.weight` the
+    matrix is another layer's, as when a language model's head is tied to its embedding.
+    """
+
+    units: int = param(COUNT, "size of the axis afterwards")
+    bias: bool = param(Bool(), "whether to add a learned vector", True)
+    weight: SharedWeight | None = param(Optional(WeightRef()), "a matrix of another layer", None)
+    axis: int = param(AXIS, "the axis that is summed over", -1)
+    init: Initializer = param(Made("initializer"), "how the matrix starts", GlorotUniform(gain=1.0))
+
+    samples = (
+        Sample({"units": 4}, ((8,),)),
+        Sample({"units": 4, "bias": False}, ((3, 8),)),
+        Sample({"units": 5, "axis": 0}, ((8, 3),)),
+        Sample({"units": 5, "axis": -2, "bias": False}, ((2, 8, 3),)),
+        Sample({"units": 4}, (("T", 8),)),
+        Sample({"units": 4, "init": Zeros()}, ((8,),)),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[..., in] -> [..., units]."""
+        (x,) = inputs
+        require_float(x)
+        if x.rank == 0:
+            raise Refusal(f"takes an input with an axis to sum over, and got {x}")
+        axis = axis_of(x, self.axis)
+        if x.ragged and axis == ragged_axis(x):
+            raise Refusal("can't sum over a padded axis: its length is not fixed", setting="axis")
+        size = known_dim(x.shape[axis], "the size of its axis")
+        known_dim(self.units, "`units`")
+        if self.weight is not None and self.weight.shape != (self.units, size):
+            raise Refusal(
+                f"needs a weight of shape {show_shape((self.units, size))}, and "
+                f"`{self.weight.name}` is {show_shape(self.weight.shape)}",
+                setting="weight",
+            )
+        kind = "sequence" if x.kind in ("sequence", "bidirectional") else ""
+        return retype(x, replace_axis(x.shape, axis, self.units), kind=kind)
+
+    def weights(self, *inputs: TensorType) -> dict[str, Weight]:
+        """weight (units, in), bias (units,)."""
+        size = inputs[0].shape[axis_of(inputs[0], self.axis)]
+        made: dict[str, Weight] = {}
+        if self.weight is None:
+            made["weight"] = Weight((self.units, size), self.init, fan_in=size, fan_out=self.units)
+        if self.bias:
+            made["bias"] = Weight((self.units,), Zeros(), decay=False)
+        return made
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """2 * in for every output."""
+        size = inputs[0].shape[axis_of(inputs[0], self.axis)]
+        return product(outputs[0].shape) * (2 * size + (1 if self.bias else 0))

@@ -1,0 +1,376 @@
+"""Losses: what training makes small.
+
+Each averages over the batch, so that a sample weighs the same in every batch size. Classification
+losses take logits (scores before softmax or sigmoid); a tensor known to hold probabilities is
+refused. Knows no backend.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from bmc.ir.types import TensorType, show_shape
+from bmc.ops.base import (
+    Declaration,
+    Float,
+    Int,
+    ListOf,
+    OneOf,
+    Refusal,
+    Sample,
+    Words,
+    param,
+)
+
+SCALAR = TensorType("float", (), batched=False)
+REDUCE = Words("mean", "sum")
+REDUCE_DOC = (
+    "`mean` averages over everything; `sum` sums each sample's elements and averages the samples"
+)
+
+
+class Loss(Declaration, family="loss"):
+    """Base of losses: tensors in, one number out."""
+
+    takes: ClassVar[tuple[str, ...]] = ("prediction", "target")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """The scalar type. Raises `Refusal` when the inputs do not fit."""
+        if len(inputs) != len(self.takes):
+            raise Refusal(
+                f"takes {len(self.takes)} tensors ({', '.join(self.takes)}), and got {len(inputs)}"
+            )
+        self.fit(*inputs)
+        return SCALAR
+
+    def fit(self, *inputs: TensorType) -> None:
+        """Refuses inputs whose shapes or kinds do not fit."""
+        require_numbers(inputs[0])
+        require_same_shape(*inputs)
+
+    def target_type(self, prediction: TensorType) -> TensorType:
+        """The type that a target has when nothing else says it."""
+        return TensorType("float", prediction.shape)
+
+
+def require_numbers(x: TensorType) -> None:
+    """Refuses ids as a prediction."""
+    if x.dtype != "float":
+        raise Refusal(
+            f"takes predicted numbers first, and got {x}",
+            help="the prediction comes first, then the target",
+        )
+
+
+def require_same_shape(*inputs: TensorType) -> None:
+    """Refuses tensors that would have to be broadcast: a silent n by n comparison otherwise."""
+    first = inputs[0]
+    for other in inputs[1:]:
+        if other.shape == first.shape:
+            continue
+        message = f"compares tensors of one shape, and got {first} and {other}"
+        help = None
+        if first.shape == (*other.shape, 1):
+            help = "drop the prediction's last axis: end it with `dense(1) -> squeeze`"
+        raise Refusal(message, help=help)
+
+
+def require_logits(x: TensorType, function: str) -> None:
+    """Refuses probabilities: the loss applies softmax or sigmoid itself."""
+    if x.kind in ("probabilities", "log_probabilities"):
+        raise Refusal(
+            f"takes logits, and got {x.kind.replace('_', ' ')}",
+            help=f"drop the `{function}` before the loss: the loss applies it, more precisely",
+        )
+
+
+def class_axis(prediction: TensorType, axis: int) -> int:
+    """The index of the axis with one score for each class. Raises `Refusal`."""
+    if prediction.rank == 0:
+        raise Refusal(
+            f"takes one score for each class, like [C], and got {prediction}",
+            help="for one yes-or-no score use `binary_cross_entropy`",
+        )
+    if not -prediction.rank <= axis < prediction.rank:
+        raise Refusal(f"has no axis {int(axis)} in {prediction}", setting="axis")
+    return int(axis) % prediction.rank
+
+
+def ids_type(prediction: TensorType, axis: int) -> TensorType:
+    """The type of class numbers: the prediction's without its class axis."""
+    index = class_axis(prediction, axis)
+    return TensorType("int", prediction.shape[:index] + prediction.shape[index + 1 :])
+
+
+def require_ids(prediction: TensorType, target: TensorType, axis: int) -> None:
+    """Refuses a target that is not one class number for each place of the prediction."""
+    wanted = ids_type(prediction, axis)
+    if target.shape != wanted.shape:
+        raise Refusal(
+            f"needs one class number for each prediction {prediction}: "
+            f"a target {wanted}, and got {target}",
+            help=f"the scores lie on axis {int(axis)}; say `axis=` if they lie elsewhere",
+        )
+    if target.dtype != "int":
+        raise Refusal(
+            f"takes class numbers as the target, and got {target}",
+            help=f"give the target its type in `data`: `name: int{show_shape(wanted.shape)} = …`",
+        )
+
+
+class Mse(Loss, name="mse", aliases=("mean_squared_error", "mseloss", "l2")):
+    """Mean squared error.
+
+    `mean((prediction - target) ** 2)`
+    """
+
+    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
+    samples = (
+        Sample(inputs=((8,), (8,))),
+        Sample(inputs=((), ())),
+        Sample({"reduce": "sum"}, inputs=((4, 3), (4, 3))),
+    )
+
+
+class Mae(Loss, name="mae", aliases=("mean_absolute_error", "l1", "l1loss")):
+    """Mean absolute error.
+
+    `mean(|prediction - target|)`
+    """
+
+    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
+    samples = (
+        Sample(inputs=((8,), (8,))),
+        Sample({"reduce": "sum"}, inputs=((4, 3), (4, 3))),
+    )
+
+
+class Huber(Loss, name="huber", aliases=("smooth_l1", "huberloss", "smoothl1loss")):
+    """Squared near zero, straight beyond `delta` (Huber 1964).
+
+    With d = |prediction - target|: `d ** 2 / 2` when d is at most `delta`, else
+    `delta * (d - delta / 2)`.
+    """
+
+    delta: float = param(Float(above=0), "where the square turns into a line", 1.0)
+    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
+    samples = (
+        Sample(inputs=((8,), (8,))),
+        Sample({"delta": 0.5}, inputs=((8,), (8,))),
+        Sample({"reduce": "sum"}, inputs=((8,), (8,))),
+    )
+
+
+class CrossEntropy(
+    Loss,
+    name="cross_entropy",
+    aliases=("crossentropy", "crossentropyloss", "categorical_crossentropy",
+             "sparse_categorical_crossentropy", "softmax_cross_entropy", "nll"),
+):  # fmt: skip
+    """Softmax cross-entropy of logits and class numbers.
+
+    For each place: `-log(softmax(logits)[target])`. Averaged over the places that count: ignored
+    ones do not, and with class weights w the average is `sum(w * loss) / sum(w)`. When nothing
+    counts the loss is 0. Label smoothing e mixes the target with the uniform distribution:
+    `(1 - e) * target + e / classes` (Szegedy et al. 2016).
+    """
+
+    label_smoothing: float = param(Float(min=0, below=1), "weight of the uniform target", 0.0)
+    ignore: int | None = param(Int(), "a class number whose places do not count", None)
+    class_weight: Any = param(
+        OneOf(Words("balanced"), ListOf(Float(min=0))),
+        "a weight for each class; `balanced` takes rows / (classes * rows of the class) from "
+        "the training split",
+        None,
+    )
+    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
+    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
+    samples = (
+        Sample(inputs=((5,), ("int:5",))),
+        Sample({"label_smoothing": 0.1}, inputs=((5,), ("int:5",))),
+        Sample({"ignore": -100}, inputs=((7, 5), ("int:5", 7))),
+        Sample({"class_weight": (1.0, 2.0, 3.0)}, inputs=((3,), ("int:3",))),
+        Sample({"axis": 0}, inputs=((5, 4, 4), ("int:5", 4, 4))),
+        Sample({"reduce": "sum"}, inputs=((7, 5), ("int:5", 7))),
+    )
+
+    def check(self) -> None:
+        """Smoothing and class weights together mean different things in every library."""
+        if self.label_smoothing and self.class_weight is not None:
+            raise Refusal(
+                "can't have `label_smoothing` and `class_weight` together",
+                help="libraries disagree on what they mean together; keep one",
+                setting="class_weight",
+            )
+        if self.reduce == "sum" and self.class_weight is not None:
+            raise Refusal("can't have `class_weight` with `reduce=sum`", setting="class_weight")
+
+    def fit(self, *inputs: TensorType) -> None:
+        """Logits with a class axis, and class numbers without it."""
+        prediction, target = inputs
+        require_numbers(prediction)
+        require_logits(prediction, "softmax")
+        require_ids(prediction, target, self.axis)
+        classes = prediction.shape[class_axis(prediction, self.axis)]
+        weights = self.class_weight
+        if isinstance(weights, tuple) and classes != len(weights):
+            raise Refusal(
+                f"has {len(weights)} weights for {classes} classes", setting="class_weight"
+            )
+
+    def target_type(self, prediction: TensorType) -> TensorType:
+        """Class numbers: the prediction's shape without the class axis."""
+        return ids_type(prediction, self.axis)
+
+
+class BinaryCrossEntropy(
+    Loss,
+    name="binary_cross_entropy",
+    aliases=("bce", "binary_crossentropy", "bcewithlogitsloss", "bceloss", "bce_with_logits",
+             "sigmoid_cross_entropy"),
+):  # fmt: skip
+    """Sigmoid cross-entropy of logits and yes-or-no targets, each element on its own.
+
+    `-(pos_weight * target * log(p) + (1 - target) * log(1 - p))` with p = sigmoid(logit),
+    averaged over the elements that count; when none does the loss is 0. With class weights
+    [w0, w1] the average is `sum(w * loss) / sum(w)`. Label smoothing e makes the target
+    `target * (1 - e) + e / 2`.
+    """
+
+    pos_weight: float = param(Float(above=0), "weight of the positive class", 1.0)
+    class_weight: Any = param(
+        OneOf(Words("balanced"), ListOf(Float(min=0), length=2)),
+        "weights of no and yes; `balanced` takes rows / (2 * rows of the class) from the "
+        "training split",
+        None,
+    )
+    label_smoothing: float = param(Float(min=0, below=1), "how far targets move to 1/2", 0.0)
+    ignore: Any = param(
+        OneOf(Words("missing"), Float()),
+        "a target value whose elements do not count; `missing` is an empty cell",
+        None,
+    )
+    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
+    samples = (
+        Sample(inputs=((), ("int:2",))),
+        Sample({"pos_weight": 3.0}, inputs=((4,), ("int:2", 4))),
+        Sample({"class_weight": (1.0, 2.5)}, inputs=((4,), ("int:2", 4))),
+        Sample({"label_smoothing": 0.1}, inputs=((4,), ("int:2", 4))),
+        Sample({"ignore": -1.0}, inputs=((4,), ("int:2", 4))),
+        Sample({"reduce": "sum"}, inputs=((4,), ("int:2", 4))),
+    )
+
+    def check(self) -> None:
+        """One way to weigh classes is enough."""
+        if self.class_weight is None:
+            return
+        if self.pos_weight != 1.0:
+            raise Refusal("takes `pos_weight` or `class_weight`, not both", setting="class_weight")
+        if self.label_smoothing:
+            raise Refusal(
+                "can't have `label_smoothing` and `class_weight` together", setting="class_weight"
+            )
+        if self.reduce == "sum":
+            raise Refusal("can't have `class_weight` with `reduce=sum`", setting="class_weight")
+
+    def fit(self, *inputs: TensorType) -> None:
+        """Logits and targets of one shape."""
+        prediction, target = inputs
+        require_numbers(prediction)
+        require_logits(prediction, "sigmoid")
+        require_same_shape(prediction, target)
+
+    def target_type(self, prediction: TensorType) -> TensorType:
+        """0 or 1 for every logit."""
+        return TensorType("int", prediction.shape)
+
+
+class GaussianNll(Loss, name="gaussian_nll", aliases=("gaussian_nll_loss", "gaussiannllloss")):
+    """Negative log-likelihood under a normal distribution, without the constant.
+
+    `(log(v) + (target - mean) ** 2 / v) / 2` with v = max(variance, epsilon)
+    """
+
+    takes = ("mean", "variance", "target")
+    epsilon: float = param(Float(above=0), "least variance", 1e-6)
+    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
+    samples = (
+        Sample(inputs=((8,), (8,), (8,))),
+        Sample({"reduce": "sum"}, inputs=((8,), (8,), (8,))),
+    )
+
+
+class PoissonNll(
+    Loss, name="poisson_nll", aliases=("poisson", "poissonnllloss", "poisson_nll_loss")
+):
+    """Negative log-likelihood of counts under a Poisson distribution with the predicted rate.
+
+    `rate - target * log(rate + epsilon)`. The prediction is the rate, not its logarithm; end the
+    model with `softplus` or `exp`.
+    """
+
+    epsilon: float = param(Float(above=0), "keeps the logarithm finite", 1e-8)
+    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
+    samples = (Sample(inputs=((8,), (8,))), Sample({"reduce": "sum"}, inputs=((8,), (8,))))
+
+
+class KlDivergence(Loss, name="kl_divergence", aliases=("kl", "kldiv", "kl_div", "kldivloss")):
+    """How far the predicted distribution is from the target distribution, on the last axis.
+
+    `sum(p * (log(p) - log(q)))` for target p and prediction q, summed over each sample and
+    averaged over the batch. With `from=logits` both sides are logits, with `log_probabilities`
+    both are logarithms.
+    """
+
+    # `from` is a keyword of Python, and the field's word for this setting
+    vars()["from"] = param(Words("logits", "log_probabilities"), "what both sides are", "logits")
+    samples = (
+        Sample(inputs=((5,), (5,))),
+        Sample({"from": "log_probabilities"}, inputs=((5,), (5,))),
+    )
+
+    @property
+    def source(self) -> str:
+        """`logits` or `log_probabilities`."""
+        return str(getattr(self, "from"))
+
+    def fit(self, *inputs: TensorType) -> None:
+        """Two distributions of one shape, in the form that `from` says."""
+        prediction, target = inputs
+        require_numbers(prediction)
+        require_same_shape(prediction, target)
+        if prediction.rank == 0:
+            raise Refusal(f"takes distributions on the last axis, and got {prediction}")
+        for side in inputs:
+            if side.kind == "probabilities" or (self.source == "logits" and side.kind):
+                require_logits(side, "softmax")
+
+
+class KlToNormal(Loss, name="kl_to_normal", aliases=("kl_normal", "kld")):
+    """Divergence of N(mean, exp(log_variance)) from the standard normal (Kingma & Welling 2014).
+
+    `-sum(1 + log_variance - mean ** 2 - exp(log_variance)) / 2`, summed over each sample and
+    averaged over the batch.
+    """
+
+    takes = ("mean", "log_variance")
+    samples = (Sample(inputs=((8,), (8,))),)
+
+
+class Reduction(Declaration, family="reduction"):
+    """Base of reductions that turn a tensor of losses into one number."""
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """The scalar type."""
+        if len(inputs) != 1:
+            raise Refusal(f"takes one tensor, and got {len(inputs)}")
+        require_numbers(inputs[0])
+        return SCALAR
+
+
+class Mean(Reduction, name="mean", aliases=("avg", "average")):
+    """The mean over the batch and all axes."""
+
+
+class Sum(Reduction, name="sum"):
+    """The sum over all axes, averaged over the batch."""

@@ -1,0 +1,200 @@
+"""Metrics: what is reported, from counts over a whole split, never as a mean of batches.
+
+The numbers come from one numpy implementation that every backend's programs share. A class
+prediction is the first index of the highest logit; a yes-or-no prediction is "logit above 0".
+0 / 0 counts as 0. Knows no backend.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from bmc.ir.types import TensorType
+from bmc.ops.base import Declaration, Int, Refusal, Sample, Words, param
+from bmc.ops.losses import class_axis, ids_type, require_logits, require_numbers, require_same_shape
+
+Task = Literal["classes", "binary", "labels"]
+
+
+class Metric(Declaration, family="metric"):
+    """Base of metrics: a prediction and a target in, one number for a split out."""
+
+    better: ClassVar[Literal["higher", "lower"]] = "higher"
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """The scalar type. Raises `Refusal` when the inputs do not fit."""
+        if len(inputs) != 2:
+            raise Refusal(f"takes a prediction and a target, and got {len(inputs)} tensors")
+        prediction, target = inputs
+        require_numbers(prediction)
+        self.fit(prediction, target)
+        return TensorType("float", (), batched=False)
+
+    def fit(self, prediction: TensorType, target: TensorType) -> None:
+        """Refuses inputs whose shapes or kinds do not fit."""
+        require_same_shape(prediction, target)
+
+
+def task(prediction: TensorType, target: TensorType, axis: int = -1) -> Task:
+    """`classes` for class scores, `binary` for one logit a sample, `labels` for several.
+
+    Raises `Refusal` when the shapes allow none.
+    """
+    if prediction.shape == target.shape:
+        require_logits(prediction, "sigmoid")
+        return "binary" if prediction.rank == 0 else "labels"
+    if prediction.rank == target.rank + 1 and ids_type(prediction, axis).shape == target.shape:
+        if target.dtype != "int":
+            raise Refusal(f"takes class numbers as the target, and got {target}")
+        return "classes"
+    raise Refusal(
+        f"compares logits [.., C] with class numbers [..], or yes-or-no logits with 0 and 1 of the "
+        f"same shape, and got {prediction} and {target}"
+    )
+
+
+class _Classification(Metric):
+    """Base of metrics on decisions."""
+
+    def fit(self, prediction: TensorType, target: TensorType) -> None:
+        """Scores with class numbers, or logits with 0 and 1."""
+        task(prediction, target, getattr(self, "axis", -1))
+
+
+class Accuracy(_Classification, name="accuracy", aliases=("acc", "categorical_accuracy")):
+    """The share of right decisions."""
+
+    ignore: int | None = param(Int(), "a class number whose places do not count", None)
+    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
+    samples = (
+        Sample(inputs=((5,), ("int:5",))),
+        Sample(inputs=((), ("int:2",))),
+        Sample({"ignore": -100}, inputs=((7, 5), ("int:5", 7))),
+        Sample({"axis": 0}, inputs=((5, 4), ("int:5", 4))),
+    )
+
+
+class TopK(Metric, name="top_k", aliases=("top_k_accuracy", "top5", "topk")):
+    """The share of places whose class is among the `k` highest scores."""
+
+    k: int = param(Int(min=1), "how many of the highest scores count")
+    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
+    samples = (Sample({"k": 2}, inputs=((5,), ("int:5",))),)
+
+    def fit(self, prediction: TensorType, target: TensorType) -> None:
+        """Scores with class numbers, and at least `k` classes."""
+        if task(prediction, target, self.axis) != "classes":
+            raise Refusal(f"takes one score for each class, and got {prediction}")
+        classes = prediction.shape[class_axis(prediction, self.axis)]
+        if isinstance(classes, int) and classes < self.k:
+            raise Refusal(f"can't take the best {int(self.k)} of {classes} classes", setting="k")
+
+
+AVERAGE = Words("binary", "macro", "micro", "weighted")
+AVERAGE_DOC = (
+    "`binary`: the positive class alone; `macro`: the mean over classes; `weighted`: over classes "
+    "by their rows; `micro`: from the counts of all classes. Left out: `binary` for one yes-or-no "
+    "logit, else `macro`"
+)
+
+
+class _FromConfusion(_Classification):
+    """Base of precision, recall and F1."""
+
+    average: str | None = param(AVERAGE, AVERAGE_DOC, None)
+
+    def averaged(self, prediction: TensorType, target: TensorType) -> str:
+        """The average in force for these types."""
+        return self.average or ("binary" if task(prediction, target) == "binary" else "macro")
+
+    def fit(self, prediction: TensorType, target: TensorType) -> None:
+        """As for decisions; `binary` needs a yes-or-no logit."""
+        kind = task(prediction, target)
+        if self.average == "binary" and kind != "binary":
+            raise Refusal(
+                f"can't use `average=binary` with {prediction}",
+                help="say `macro`, `micro` or `weighted`",
+                setting="average",
+            )
+
+
+_AVERAGES = (
+    Sample(inputs=((), ("int:2",))),
+    Sample(inputs=((5,), ("int:5",))),
+    Sample({"average": "micro"}, inputs=((5,), ("int:5",))),
+    Sample({"average": "weighted"}, inputs=((5,), ("int:5",))),
+    Sample({"average": "macro"}, inputs=((4,), ("int:2", 4))),
+)
+
+
+class Precision(_FromConfusion, name="precision", aliases=("ppv",)):
+    """Of those predicted positive, the share that is: `tp / (tp + fp)`."""
+
+    average: str | None = param(AVERAGE, AVERAGE_DOC, None)
+    samples = _AVERAGES
+
+
+class Recall(_FromConfusion, name="recall", aliases=("sensitivity", "tpr")):
+    """Of those that are positive, the share found: `tp / (tp + fn)`."""
+
+    average: str | None = param(AVERAGE, AVERAGE_DOC, None)
+    samples = _AVERAGES
+
+
+class F1(_FromConfusion, name="f1", aliases=("f1_score", "fscore", "f1score")):
+    """The harmonic mean of precision and recall: `2 * tp / (2 * tp + fp + fn)`."""
+
+    average: str | None = param(AVERAGE, AVERAGE_DOC, None)
+    samples = _AVERAGES
+
+
+class RocAuc(Metric, name="roc_auc", aliases=("auc", "auroc", "rocauc")):
+    """The probability that a positive scores above a negative, ties counting half.
+
+    Exact, from ranks (Mann & Whitney 1947); with several logits the mean over them. 0 when a
+    split has one class alone.
+    """
+
+    samples = (Sample(inputs=((), ("int:2",))), Sample(inputs=((3,), ("int:2", 3))))
+
+
+class MeanSquaredError(Metric, name="mse", aliases=("mean_squared_error",)):
+    """Mean squared error."""
+
+    better = "lower"
+    samples = (Sample(inputs=((4,), (4,))),)
+
+
+class MeanAbsoluteError(Metric, name="mae", aliases=("mean_absolute_error",)):
+    """Mean absolute error."""
+
+    better = "lower"
+    samples = (Sample(inputs=((4,), (4,))),)
+
+
+class RootMeanSquaredError(Metric, name="rmse", aliases=("root_mean_squared_error",)):
+    """The root of the mean squared error over the split."""
+
+    better = "lower"
+    samples = (Sample(inputs=((4,), (4,))),)
+
+
+class R2(Metric, name="r2", aliases=("r2_score", "r_squared")):
+    """The share of the target's variance that is explained: `1 - residuals / variance`."""
+
+    samples = (Sample(inputs=((4,), (4,))),)
+
+
+class Perplexity(Metric, name="perplexity", aliases=("ppl",)):
+    """The exponential of the mean cross-entropy over the split."""
+
+    better = "lower"
+    ignore: int | None = param(Int(), "a class number whose places do not count", None)
+    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
+    samples = (Sample(inputs=((7, 5), ("int:5", 7))),)
+
+    def fit(self, prediction: TensorType, target: TensorType) -> None:
+        """Logits with class numbers."""
+        require_logits(prediction, "softmax")
+        if task(prediction, target, self.axis) != "classes":
+            raise Refusal(f"takes one score for each class, and got {prediction}")

@@ -1,0 +1,201 @@
+"""Pooling over the spatial axes; channels come first."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from bmc.ir.symbolic import Dim, product
+from bmc.ir.types import TensorType
+from bmc.ops.axes import AXIS, Optional, PaddingKind, SizeUpTo, axis_of, ragged_axis, retype
+from bmc.ops.base import Layer, Refusal, Sample, param, per_axis, require_float
+from bmc.ops.conv import CHANNELS_FIRST, check_spatial, conv_shape
+
+_AXIS_DOC = "the one axis to pool, when the input is not channels first"
+
+
+class Pool(Layer):
+    """Base of max_pool and avg_pool."""
+
+    kernel: Any
+    stride: Any
+    padding: Any
+    axis: int | None
+    masked: ClassVar[bool] = True
+
+    def windows(self, x: TensorType) -> Any:
+        """The settings with the stride filled in."""
+        return _Windows(
+            self.kernel, self.kernel if self.stride is None else self.stride, self.padding
+        )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[C, n…] -> [C, n'…], as `conv` does it; with `axis`, that axis only."""
+        (x,) = inputs
+        require_float(x)
+        if self.axis is not None:
+            if x.rank != 2:
+                raise Refusal(f"pools one axis of an input with two, and got {x}", setting="axis")
+            axis = axis_of(x, self.axis)
+            (size,) = conv_shape(self.windows(x), (x.shape[axis],))
+            shape = (size, x.shape[1]) if axis == 0 else (x.shape[0], size)
+            return retype(x, shape, kind=x.kind)
+        axes = check_spatial(x)
+        self._check_padding(axes)
+        return retype(
+            x, (x.shape[0], *conv_shape(self.windows(x), x.shape[1:])), kind=CHANNELS_FIRST
+        )
+
+    def _check_padding(self, axes: int) -> None:
+        if isinstance(self.padding, str):
+            return
+        for pad, kernel in zip(
+            per_axis(self.padding, axes, "padding"), per_axis(self.kernel, axes, "kernel")
+        ):
+            if isinstance(pad, tuple):
+                raise Refusal("pads the same at both ends of an axis", setting="padding")
+            if 2 * pad > kernel:
+                raise Refusal(
+                    f"pads at most half its window of {int(kernel)}, and not {int(pad)}",
+                    setting="padding",
+                    help="a window made of padding alone has no value",
+                )
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """One for every element of every window."""
+        axes = 1 if self.axis is not None else inputs[0].rank - 1
+        return product(outputs[0].shape) * product(list(per_axis(self.kernel, axes, "kernel")))
+
+
+class _Windows:
+    """Kernel, stride and padding as the shape rule of convolutions takes them."""
+
+    def __init__(self, kernel: Any, stride: Any, padding: Any) -> None:
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+
+
+class MaxPool(
+    Pool,
+    name="max_pool",
+    aliases=("maxpool", "maxpool1d", "maxpool2d", "maxpool3d", "max_pooling2d"),
+):
+    """The largest element of each window. What is padded never wins (it counts as -inf)."""
+
+    kernel: Any = param(SizeUpTo(1), "size of the window")
+    stride: Any = param(Optional(SizeUpTo(1)), "step of the window; the kernel unless given", None)
+    padding: Any = param(PaddingKind("same"), "what is added around the input", 0)
+    axis: int | None = param(Optional(AXIS), _AXIS_DOC, None)
+
+    samples = (
+        Sample({"kernel": 2}, ((3, 8, 9),)),
+        Sample({"kernel": 3, "stride": 2, "padding": 1}, ((3, 8, 9),)),
+        Sample({"kernel": 3, "stride": 2, "padding": "same"}, ((3, 8, 9),)),
+        Sample({"kernel": 2, "stride": 1, "padding": "same"}, ((3, 8, 9),)),
+        Sample({"kernel": (2, 1)}, ((3, 8, 9),)),
+        Sample({"kernel": 2}, ((3, "T"),)),
+        Sample({"kernel": 3, "stride": 2, "padding": "same"}, ((3, "T"),)),
+        Sample({"kernel": 2, "axis": 0}, ((8, 3),)),
+        Sample({"kernel": 2}, ((2, 4, 5, 6),)),
+    )
+
+
+class AvgPool(
+    Pool,
+    name="avg_pool",
+    aliases=("avgpool", "avgpool1d", "avgpool2d", "avgpool3d", "average_pool", "averagepooling2d"),
+):
+    """The mean of each window. Padding is not counted: a window at the border averages less.
+
+    `padding=replicate` repeats the border elements instead, as a moving average needs it; the
+    size is that of `same`.
+    """
+
+    kernel: Any = param(SizeUpTo(1), "size of the window")
+    stride: Any = param(Optional(SizeUpTo(1)), "step of the window; the kernel unless given", None)
+    padding: Any = param(PaddingKind("same", "replicate"), "what is added around the input", 0)
+    axis: int | None = param(Optional(AXIS), _AXIS_DOC, None)
+
+    samples = (
+        Sample({"kernel": 2}, ((3, 8, 9),)),
+        Sample({"kernel": 3, "stride": 2, "padding": 1}, ((3, 8, 9),)),
+        Sample({"kernel": 3, "stride": 2, "padding": "same"}, ((3, 8, 9),)),
+        Sample({"kernel": 4, "stride": 1, "padding": "same"}, ((3, 8, 9),)),
+        Sample({"kernel": 5, "stride": 1, "padding": "replicate"}, ((3, 9),)),
+        Sample({"kernel": 5, "stride": 1, "padding": "replicate", "axis": 0}, ((9, 3),)),
+        Sample({"kernel": 2}, ((3, "T"),)),
+        Sample({"kernel": 3, "stride": 2, "padding": "same"}, ((3, "T"),)),
+        Sample({"kernel": 2}, ((2, 4, 5, 6),)),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """As the base has it; a padded input has no border to repeat."""
+        if self.padding == "replicate" and inputs[0].ragged:
+            raise Refusal("can't repeat the border of a padded value", setting="padding")
+        return super().infer(*inputs)
+
+
+class _GlobalPool(Layer):
+    masked: ClassVar[bool] = True
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[C, n…] -> [C]."""
+        (x,) = inputs
+        check_spatial(x)
+        return TensorType(x.dtype, (x.shape[0],), x.batched)
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """One for every element."""
+        return product(inputs[0].shape)
+
+
+class GlobalAvgPool(
+    _GlobalPool,
+    name="global_avg_pool",
+    aliases=("globalavgpool", "globalaveragepooling2d", "gap", "global_average_pool"),
+):
+    """The mean over all spatial axes: [C, H, W] -> [C]. Padding is not counted."""
+
+    samples = (
+        Sample({}, ((3, 4, 5),)),
+        Sample({}, ((3, "T"),)),
+        Sample({}, ((3, 2, 4, 5),)),
+    )
+
+
+class GlobalMaxPool(
+    _GlobalPool, name="global_max_pool", aliases=("globalmaxpool", "globalmaxpooling2d")
+):
+    """The largest element over all spatial axes: [C, H, W] -> [C]. Padding is not counted."""
+
+    samples = (Sample({}, ((3, 4, 5),)), Sample({}, ((3, "T"),)))
+
+
+class AdaptiveAvgPool(
+    Layer,
+    name="adaptive_avg_pool",
+    aliases=("adaptiveavgpool", "adaptiveavgpool1d", "adaptiveavgpool2d", "adaptive_average_pool"),
+):
+    """Means over a grid of `size` cells, whatever the input's size.
+
+    Cell i of an axis of n covers floor(i * n / size) up to ceil((i + 1) * n / size).
+    """
+
+    size: Any = param(SizeUpTo(1), "cells along each axis")
+
+    samples = (
+        Sample({"size": 7}, ((3, 14, 14),)),
+        Sample({"size": (2, 3)}, ((3, 5, 7),)),
+        Sample({"size": 4}, ((3, 9),)),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[C, n…] -> [C, size…]."""
+        (x,) = inputs
+        axes = check_spatial(x)
+        if x.ragged:
+            raise Refusal(f"takes values of one length, and got {x}, padded on {ragged_axis(x)}")
+        size = per_axis(self.size, axes, "size")
+        return retype(x, (x.shape[0], *size), kind=CHANNELS_FIRST)
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """One for every input element."""
+        return product(inputs[0].shape)

@@ -1,0 +1,225 @@
+"""Recurrent layers. They take a sequence [T, D] and return the sequence of their states.
+
+`last` after one takes the final state: of a bidirectional layer the forward half at the last
+step and the backward half at the first, which is where the backward direction ends. Of a padded
+sequence the last step is the last one that is not padding; padding never changes a state.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from bmc.ir.symbolic import Dim, product
+from bmc.ir.types import TensorType
+from bmc.ops.axes import COUNT, known_dim, ragged_axis, retype
+from bmc.ops.base import (
+    Bool,
+    Initializer,
+    Int,
+    Layer,
+    Made,
+    Refusal,
+    Sample,
+    Weight,
+    Words,
+    param,
+    require_float,
+    require_rank,
+)
+from bmc.ops.initializers import ForgetGateOne, GlorotUniform, Orthogonal, Zeros
+
+_BIDIRECTIONAL = "whether a second one runs from the end; both states are joined"
+_LAYERS = "how many are stacked, each on the states of the one before"
+_INIT = "how the input's matrices start"
+_RECURRENT = "how the states' matrices start"
+
+
+class Recurrent(Layer):
+    """Base of the three: a cell of `gates` blocks of rows, with one bias."""
+
+    units: int
+    bidirectional: bool
+    layers: int
+    bias: bool
+    init: Initializer
+    recurrent_init: Initializer
+    gates: ClassVar[int] = 1
+    masked: ClassVar[bool] = True
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[T, D] -> [T, units], or [T, 2 * units] when bidirectional."""
+        (x,) = inputs
+        require_float(x)
+        require_rank(x, (2,), "[T, D]")
+        known_dim(x.shape[1], "the number of features")
+        known_dim(self.units, "`units`")
+        if x.kind == "channels_first":
+            raise Refusal(
+                f"takes features last, and got {x} with channels first",
+                help='move them: `rearrange("c t -> t c")`',
+            )
+        if x.ragged and ragged_axis(x) != 0:
+            raise Refusal(f"takes the steps on the first axis, and got {x}")
+        size = self.units * 2 if self.bidirectional else self.units
+        kind = "bidirectional" if self.bidirectional else "sequence"
+        return retype(x, (x.shape[0], size), kind=kind)
+
+    def directions(self) -> tuple[tuple[int, str], ...]:
+        """(layer, suffix of the weights' names) for each cell, in order."""
+        both = ("", "_reverse") if self.bidirectional else ("",)
+        return tuple(
+            (layer, (f"_{layer}" if layer else "") + end)
+            for layer in range(int(self.layers))
+            for end in both
+        )
+
+    def weights(self, *inputs: TensorType) -> dict[str, Weight]:
+        """weight_ih (gates * units, D), weight_hh (gates * units, units), bias (gates * units,).
+
+        The second direction's end in `_reverse`; those of a second layer in `_1`, and so on.
+        """
+        made: dict[str, Weight] = {}
+        above = self.units * 2 if self.bidirectional else self.units
+        rows = self.units * self.gates if self.gates > 1 else self.units
+        for layer, end in self.directions():
+            size = above if layer else inputs[0].shape[1]
+            made["weight_ih" + end] = Weight((rows, size), self.init, fan_in=size, fan_out=rows)
+            made["weight_hh" + end] = Weight(
+                (rows, self.units), self.recurrent_init, fan_in=self.units, fan_out=rows
+            )
+            if self.bias:
+                made.update(self.biases(end))
+        return made
+
+    def biases(self, end: str) -> dict[str, Weight]:
+        """The biases of one cell."""
+        return {"bias" + end: Weight((self.units * self.gates,), Zeros(), decay=False)}
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """2 for every element of the matrices at each step."""
+        sizes = [w.shape for w in self.weights(*inputs).values() if len(w.shape) == 2]
+        return inputs[0].shape[0] * sum(2 * product(shape) for shape in sizes)
+
+
+class RNN(Recurrent, name="rnn", aliases=("simple_rnn", "simplernn", "elman")):
+    """The simple recurrent layer: h' = tanh(W x + U h + b) (Elman 1990)."""
+
+    units: int = param(COUNT, "size of the state")
+    bidirectional: bool = param(Bool(), _BIDIRECTIONAL, False)
+    layers: int = param(Int(min=1, max=256), _LAYERS, 1)
+    activation: str = param(Words("tanh", "relu"), "the function", "tanh")
+    bias: bool = param(Bool(), "whether to add a learned vector", True)
+    init: Initializer = param(Made("initializer"), _INIT, GlorotUniform(gain=1.0))
+    recurrent_init: Initializer = param(Made("initializer"), _RECURRENT, Orthogonal(gain=1.0))
+
+    samples = (
+        Sample({"units": 4}, ((5, 3),)),
+        Sample({"units": 4, "activation": "relu", "bias": False}, ((5, 3),)),
+        Sample({"units": 4, "bidirectional": True, "layers": 2}, (("T", 3),)),
+    )
+
+
+class LSTM(Recurrent, name="lstm", aliases=("long_short_term_memory", "bilstm", "cudnnlstm")):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997, with Gers' forget gate).
+
+    i, f, o = sigmoid(W x + U h + b), g = tanh(W x + U h + b); c' = f c + i g; h' = o tanh(c').
+    The rows of W, U and b hold i, f, g, o in this order. There is one bias; its part for the
+    forget gate starts at one (Jozefowicz et al. 2015).
+    """
+
+    units: int = param(COUNT, "size of the state")
+    bidirectional: bool = param(Bool(), _BIDIRECTIONAL, False)
+    layers: int = param(Int(min=1, max=256), _LAYERS, 1)
+    bias: bool = param(Bool(), "whether to add a learned vector", True)
+    init: Initializer = param(Made("initializer"), _INIT, GlorotUniform(gain=1.0))
+    recurrent_init: Initializer = param(Made("initializer"), _RECURRENT, Orthogonal(gain=1.0))
+
+    gates = 4
+    samples = (
+        Sample({"units": 4}, ((5, 3),)),
+        Sample({"units": 4, "bias": False}, ((5, 3),)),
+        Sample({"units": 4, "bidirectional": True}, (("T", 3),)),
+        Sample({"units": 4, "layers": 2}, ((5, 3),)),
+        Sample({"units": 2, "layers": 2, "bidirectional": True}, ((5, 3),)),
+    )
+
+    def biases(self, end: str) -> dict[str, Weight]:
+        """One bias, one at the forget gate."""
+        return {"bias" + end: Weight((self.units * 4,), ForgetGateOne(), decay=False)}
+
+
+class GRU(Recurrent, name="gru", aliases=("gated_recurrent_unit", "bigru", "cudnngru")):
+    """The gated recurrent unit (Cho et al. 2014), with the reset after the product.
+
+    r, z = sigmoid(W x + U h + b); n = tanh(W x + b + r (U h + bias_n)); h' = (1 - z) n + z h.
+    The rows of W, U and b hold r, z, n in this order.
+    """
+
+    units: int = param(COUNT, "size of the state")
+    bidirectional: bool = param(Bool(), _BIDIRECTIONAL, False)
+    layers: int = param(Int(min=1, max=256), _LAYERS, 1)
+    bias: bool = param(Bool(), "whether to add learned vectors", True)
+    init: Initializer = param(Made("initializer"), _INIT, GlorotUniform(gain=1.0))
+    recurrent_init: Initializer = param(Made("initializer"), _RECURRENT, Orthogonal(gain=1.0))
+
+    gates = 3
+    samples = (
+        Sample({"units": 4}, ((5, 3),)),
+        Sample({"units": 4, "bias": False}, ((5, 3),)),
+        Sample({"units": 4, "bidirectional": True}, (("T", 3),)),
+        Sample({"units": 2, "layers": 2, "bidirectional": True}, ((5, 3),)),
+    )
+
+    def biases(self, end: str) -> dict[str, Weight]:
+        """bias (3 * units,) and, inside the reset, bias_n (units,)."""
+        return {
+            "bias" + end: Weight((self.units * 3,), Zeros(), decay=False),
+            "bias_n" + end: Weight((self.units,), Zeros(), decay=False),
+        }
+
+
+class LSTMCell(Layer, name="lstm_cell", aliases=("lstmcell",)):
+    """One step of `lstm`: takes (x, h, c) and gives (h', c')."""
+
+    units: int = param(COUNT, "size of the state")
+    bias: bool = param(Bool(), "whether to add a learned vector", True)
+    init: Initializer = param(Made("initializer"), _INIT, GlorotUniform(gain=1.0))
+    recurrent_init: Initializer = param(Made("initializer"), _RECURRENT, Orthogonal(gain=1.0))
+
+    inputs = (3, 3)
+    samples = (
+        Sample({"units": 4}, ((3,), (4,), (4,))),
+        Sample({"units": 4, "bias": False}, ((3,), (4,), (4,))),
+    )
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, TensorType]:
+        """[D], [units], [units] -> [units], [units]."""
+        x, h, c = inputs
+        for value in inputs:
+            require_float(value)
+        require_rank(x, (1,), "[D]")
+        known_dim(x.shape[0], "the number of features")
+        for state in (h, c):
+            if state.shape != (self.units,):
+                raise Refusal(f"takes states of [{self.units}], and got {state}")
+        out = TensorType("float", (self.units,), batched=any(v.batched for v in inputs))
+        return out, out
+
+    def weights(self, *inputs: TensorType) -> dict[str, Weight]:
+        """weight_ih (4 * units, D), weight_hh (4 * units, units), bias (4 * units,)."""
+        size, rows = inputs[0].shape[0], self.units * 4
+        made = {
+            "weight_ih": Weight((rows, size), self.init, fan_in=size, fan_out=rows),
+            "weight_hh": Weight(
+                (rows, self.units), self.recurrent_init, fan_in=self.units, fan_out=rows
+            ),
+        }
+        if self.bias:
+            made["bias"] = Weight((rows,), ForgetGateOne(), decay=False)
+        return made
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """2 for every element of the matrices."""
+        return sum(
+            2 * product(w.shape) for w in self.weights(*inputs).values() if len(w.shape) == 2
+        )

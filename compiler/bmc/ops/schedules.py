@@ -1,0 +1,165 @@
+"""Schedules: the learning rate of each update, as one pure function of its number.
+
+The first update is number 0 and already uses the schedule's value. With `warmup` of W updates the
+rate rises as `(step + 1) / (W + 1)` and reaches the optimiser's `lr` at step W. Spans given in
+epochs or per cent become updates when the run's length is known. Knows no backend.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.ops.base import (
+    Declaration,
+    Float,
+    Int,
+    Kind,
+    ListOf,
+    Measure,
+    Measured,
+    Refusal,
+    Sample,
+    Word,
+    param,
+)
+
+SPAN = Measured("steps", "epochs")
+WARMUP = Measured("steps", "epochs", "%")
+WARMUP_DOC = "how long the rate rises: steps, epochs, or per cent of the run"
+FLOOR = Float(min=0)
+FLOOR_DOC = "the rate at the end"
+
+
+class Watched(Kind):
+    """A number of the evaluation: `validation.loss`, `validation.accuracy`."""
+
+    description = "a number to watch, like `validation.loss`"
+
+    def convert(self, value: Any) -> str:
+        """The dotted name."""
+        if isinstance(value, Word) and value.id.startswith("validation."):
+            return value.id
+        raise Refusal(f"expected {self.description}")
+
+
+def require_whole(span: Measure, setting: str) -> None:
+    """Refuses a span that is not a whole number of steps or epochs, at least 1."""
+    if span.value < 1 or not float(span.value).is_integer():
+        raise Refusal(f"expected a whole number of {span.unit}, at least 1", setting=setting)
+
+
+class Schedule(Declaration, family="schedule"):
+    """Base of schedules."""
+
+    warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+
+
+class Constant(Schedule, name="constant", aliases=("constant_with_warmup",)):
+    """The same rate all along, after the warm-up if there is one."""
+
+    warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    samples = (Sample(), Sample({"warmup": Measure(5, "steps")}))
+
+
+class Cosine(
+    Schedule, name="cosine", aliases=("cosine_decay", "cosineannealing", "cosine_annealing")
+):
+    """Half a cosine from `lr` down to `floor` at the end of the run (Loshchilov & Hutter 2017)."""
+
+    warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    floor: float = param(FLOOR, FLOOR_DOC, 0.0)
+    samples = (
+        Sample(),
+        Sample({"warmup": Measure(5, "steps"), "floor": 1e-5}),
+        Sample({"warmup": Measure(1, "epochs")}),
+        Sample({"warmup": Measure(0.1, "%")}),
+    )
+
+
+class Linear(Schedule, name="linear", aliases=("linear_decay",)):
+    """A straight line from `lr` down to `floor` at the end of the run."""
+
+    warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    floor: float = param(FLOOR, FLOOR_DOC, 0.0)
+    samples = (Sample(), Sample({"warmup": Measure(0.05, "%"), "floor": 1e-5}))
+
+
+class Step(Schedule, name="steps_down", aliases=("step", "multistep", "multisteplr", "steplr")):
+    """Times `factor` at each boundary; the update whose number is the boundary has the new rate."""
+
+    at: tuple[Measure, ...] = param(ListOf(SPAN, single=True), "where the rate falls")
+    factor: float = param(Float(above=0), "what it is multiplied by", 0.1)
+    warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    samples = (
+        Sample({"at": (Measure(3, "steps"), Measure(6, "steps"))}),
+        Sample({"at": (Measure(1, "epochs"), Measure(2, "epochs")), "factor": 0.5}),
+    )
+
+    def check(self) -> None:
+        """Boundaries are whole steps or epochs."""
+        for boundary in self.at:
+            require_whole(boundary, "at")
+
+
+class Exponential(Schedule, name="exponential", aliases=("exponential_decay", "exponentiallr")):
+    """Times `factor` after every span."""
+
+    factor: float = param(Float(above=0, max=1), "what the rate is multiplied by")
+    every: Measure = param(SPAN, "how often", Measure(1, "epochs"))
+    floor: float = param(FLOOR, "the least rate", 0.0)
+    warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    samples = (
+        Sample({"factor": 0.98}),
+        Sample({"factor": 0.5, "every": Measure(4, "steps"), "floor": 1e-4}),
+    )
+
+    def check(self) -> None:
+        """Spans are counted in whole steps or epochs."""
+        require_whole(self.every, "every")
+
+
+class Plateau(Schedule, name="plateau", aliases=("reduce_on_plateau", "reducelronplateau")):
+    """Times `factor` after exactly `patience` evaluations in a row without a gain.
+
+    A gain is relative: the watched number must beat the best by more than `threshold` of it.
+    """
+
+    factor: float = param(Float(above=0, below=1), "what the rate is multiplied by", 0.1)
+    patience: int = param(Int(min=1), "evaluations without a gain", 10)
+    on: str = param(Watched(), "the number to watch", "validation.loss")
+    threshold: float = param(Float(min=0), "least relative gain", 1e-4)
+    floor: float = param(FLOOR, "the least rate", 0.0)
+    warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    samples = (Sample(), Sample({"factor": 0.5, "patience": 2, "floor": 1e-5}))
+
+
+class Stop(Declaration, family="stop"):
+    """Base of rules that end a run early."""
+
+
+class Patience(Stop, name="patience", aliases=("early_stopping", "earlystopping")):
+    """Stops after exactly `evaluations` in a row in which the watched number did not get better.
+
+    The weights kept are those of the best evaluation.
+    """
+
+    evaluations: int = param(Int(min=1), "evaluations without a gain")
+    on: str = param(Watched(), "the number to watch", "validation.loss")
+    least: float = param(Float(min=0), "a gain must be larger than this", 0.0)
+    samples = (Sample({"evaluations": 3}),)
+
+
+class Checkpoint(Declaration, family="checkpoint"):
+    """Base of rules for saving the state of a run."""
+
+
+class Every(Checkpoint, name="every"):
+    """Saves the whole state of the run, so that it can go on bit for bit, after every span."""
+
+    span: Measure = param(SPAN, "how often")
+    keep: int = param(Int(min=1), "how many of the newest to keep", 2)
+    samples = (Sample({"span": Measure(1, "epochs")}), Sample({"span": Measure(10, "steps")}))
+
+    def check(self) -> None:
+        """Spans are counted in whole steps or epochs."""
+        require_whole(self.span, "span")

@@ -1,0 +1,166 @@
+"""The whole pipeline on one screen: read, parse, resolve, elaborate, check, lower, write.
+
+Each step adds to `Problems` and goes on as far as it makes sense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.backend import UnknownBackend
+from bmc.diagnostics.problems.training import DuplicateKey, SectionMissing
+from bmc.emit.backend import BUILT_IN, find_backend
+from bmc.ir.model import Apply, BlockSpec, Program
+from bmc.ops.base import Word
+from bmc.passes.cost import ModelSummary
+from bmc.passes.cost import summary as cost_summary
+from bmc.passes.elaborate import Elaborator
+from bmc.passes.evaluate import Evaluator
+from bmc.passes.link import link
+from bmc.passes.resolve import Overrides, Resolver, overridden, read_overrides
+from bmc.passes.scope import UNKNOWN, FileTable, Scope
+from bmc.project import Project
+from bmc.source import Source, Span
+from bmc.syntax import ast
+from bmc.syntax.parse import parse
+
+
+def load(
+    source: Source, project: Project, problems: Problems, settings: dict[str, str] | None = None
+) -> Program | None:
+    """A program from a file's text, checked; None when there is nothing to go on with."""
+    overrides = Overrides()
+    if settings:
+        quiet = Problems()
+        file = parse(source, quiet)
+        if file is not None:
+            overrides = read_overrides(settings, file, problems)
+    table = Resolver(project, problems).table(source, overrides)
+    if table is None or table.file is None:
+        return None
+    sections = _sections(table.file, overrides, problems)
+    models = _models(table, overrides, problems)
+    if not models:
+        if not problems.failed and not _is_library(table.file):
+            span = Span(source, 0, 0)
+            problems.add(
+                SectionMissing(
+                    span, "model", "a file needs a model, or blocks for others to import"
+                )
+            )
+        return None
+    program = Program(source.name, table.file.doc, models)
+    if not problems.failed:
+        link(program, table, sections, problems)
+    return None if problems.failed else program
+
+
+def _is_library(file: ast.File) -> bool:
+    return any(isinstance(item, ast.Block | ast.Let) for item in file.items)
+
+
+def _sections(file: ast.File, overrides: Overrides, problems: Problems) -> dict[str, ast.Section]:
+    sections: dict[str, ast.Section] = {}
+    for item in file.items:
+        if not isinstance(item, ast.Section):
+            continue
+        if item.kind in sections:
+            problems.add(DuplicateKey(item.span, item.kind, "file", sections[item.kind].span))
+            continue
+        sections[item.kind] = overridden(item, overrides.sections.get(item.kind, {}))
+    return sections
+
+
+def _models(table: FileTable, overrides: Overrides, problems: Problems) -> dict[str, BlockSpec]:
+    elaborator = Elaborator(problems)
+    models: dict[str, BlockSpec] = {}
+    assert table.file is not None
+    for item in table.file.items:
+        if not isinstance(item, ast.Block) or item.kind != "model":
+            continue
+        values = _values(overrides.models.get(item.name, {}), table, problems)
+        spec = elaborator.model(item, table, values)
+        if spec is not None:
+            models[item.name] = spec
+    return models
+
+
+def _values(given: dict[str, ast.Expr], table: FileTable, problems: Problems) -> dict[str, Any]:
+    evaluator = Evaluator(problems)
+    values: dict[str, Any] = {}
+    for name, expr in given.items():
+        value = evaluator.constant(expr, Scope(table))
+        if isinstance(value, Word):
+            evaluator.unknown_word(expr, value, Scope(table))
+            value = UNKNOWN
+        values[name] = value
+    return values
+
+
+def compile(program: Program, backend: str, problems: Problems) -> dict[str, str]:
+    """The files of a project by relative path; empty when the backend refused."""
+    found = find_backend(backend)
+    if found is None:
+        span = program.main.span
+        problems.add(UnknownBackend(span, backend, tuple(BUILT_IN)))
+        return {}
+    files = found.compile(program, problems)
+    return {} if problems.failed else files
+
+
+def summary(program: Program) -> ModelSummary:
+    """The costs of the program's model."""
+    return cost_summary(program.main)
+
+
+def emit(program: Program, stage: str) -> str:
+    """A stage of the program as text: `ir`, or a backend's model file."""
+    if stage == "ir":
+        return "\n".join(show_ir(program))
+    problems = Problems()
+    files = compile(program, stage, problems)
+    return files.get("model.py", "")
+
+
+def show_ir(program: Program) -> Iterator[str]:
+    """The IR, one use of a layer a line."""
+    for spec in program.models.values():
+        yield from _show_spec(spec, "")
+
+
+def _show_spec(spec: BlockSpec, pad: str) -> Iterator[str]:
+    settings = ", ".join(f"{k}={v}" for k, v in spec.settings.items())
+    yield f"{pad}{spec.kind} {spec.name}({settings})"
+    for entry in spec.inputs:
+        yield f"{pad}  input {entry.value.name}: {entry.value.type}"
+    for parameter in spec.params:
+        yield f"{pad}  param {parameter.name}: {parameter.value.type} = {parameter.init!r}"
+    for use in spec.applies():
+        yield from _show_use(use, pad)
+    for output in spec.outputs:
+        yield f"{pad}  output {output.name} = {output.value.name}: {output.value.type}"
+
+
+def _show_use(use: Apply, pad: str) -> Iterator[str]:
+    from bmc.ir.model import Repeat
+
+    target = use.instance.target
+    inputs = ", ".join(value.name for value in use.inputs)
+    outputs = ", ".join(f"{value.name}: {value.type}" for value in use.outputs)
+    label = ".".join((use.instance.name, *map(str, use.instance.loops)))
+    if isinstance(target, BlockSpec):
+        yield f"{pad}  {outputs} = {label}({inputs})"
+        yield from _show_spec(target, pad + "    ")
+    elif isinstance(target, Repeat):
+        yield f"{pad}  {outputs} = {label}({inputs})  # {int(target.count)} copies"
+        for number, copy in target.runs:
+            yield f"{pad}    x {number}"
+            if isinstance(copy.target, BlockSpec):
+                yield from _show_spec(copy.target, pad + "    ")
+            else:
+                yield f"{pad}      {copy.target!r}"
+    else:
+        yield f"{pad}  {outputs} = {label}: {target!r}({inputs})"

@@ -1,0 +1,1 @@
+"""From program text as nodes to program text as characters."""

@@ -1,0 +1,140 @@
+"""What a backend is: a table of lowerings, and a function from a program to files.
+
+Backends register by name. The built-in ones are listed here and imported when asked for; others
+come from the entry point group `bmc.backends`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.emit.pyexpr import Expr, Statement
+from bmc.ir.model import Program
+from bmc.ir.types import TensorType
+from bmc.ops.base import Declaration, Initializer, Weight
+
+BUILT_IN = {"torch": "bmc_torch", "keras": "bmc_keras", "onnx": "bmc_onnx"}
+GROUP = "bmc.backends"
+
+
+@dataclass(frozen=True)
+class Support:
+    """Helper code that goes into a program once: whole top-level definitions, and what they import."""
+
+    name: str
+    code: str
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Module:
+    """A layer that is built once and called: `self.conv = nn.Conv2d(…)`, `self.conv(x)`.
+
+    `init` lists (attribute, initialiser) pairs of its weights; `rename` maps canonical weight
+    names to the framework's where they differ.
+    """
+
+    constructor: Expr
+    call: Callable[[Expr, list[Expr]], Expr] | None = None
+    init: Sequence[tuple[str, Initializer]] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    support: tuple[Support, ...] = ()
+
+
+@dataclass(frozen=True)
+class Function:
+    """A layer without state: an expression, or statements that end in a `Return`."""
+
+    build: Callable[[list[Expr]], Expr | Sequence[Statement]]
+    support: tuple[Support, ...] = ()
+
+
+Lowered = Module | Function
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """What a backend does not do, and why."""
+
+    reason: str
+    help: str | None = None
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a layer is used: types, weights, and expressions for weights taken from other layers."""
+
+    inputs: tuple[TensorType, ...]
+    outputs: tuple[TensorType, ...]
+    weights: Mapping[str, Weight]
+    shared: Mapping[str, Expr] = field(default_factory=dict)
+    batched: bool = True
+
+
+Rule = Callable[[Any, Site], Lowered]
+R = TypeVar("R", bound=Rule)
+
+
+class Lowerings:
+    """One backend's rules, one for each declaration."""
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+        self.rules: dict[type[Declaration], Rule | Unsupported] = {}
+
+    def rule(self, op: type[Declaration]) -> Callable[[R], R]:
+        """Registers the rule of a declaration. A second one is a mistake."""
+
+        def register(function: R) -> R:
+            self._add(op, function)
+            return function
+
+        return register
+
+    def unsupported(self, op: type[Declaration], reason: str, help: str | None = None) -> None:
+        """Says that the backend does not do this, and why."""
+        self._add(op, Unsupported(reason, help))
+
+    def _add(self, op: type[Declaration], rule: Rule | Unsupported) -> None:
+        if op in self.rules:
+            raise TypeError(f"{self.backend} has two rules for {op.name}")
+        self.rules[op] = rule
+
+    def find(self, op: Declaration) -> Rule | Unsupported | None:
+        """The rule for an instance of a declaration."""
+        return self.rules.get(type(op))
+
+
+class Backend(Protocol):
+    """A target of the compiler."""
+
+    name: str
+    title: str
+
+    def compile(self, program: Program, problems: Problems) -> dict[str, str]:
+        """The files of a project by relative path; empty when there were problems."""
+        ...
+
+
+def find_backend(name: str) -> Backend | None:
+    """The backend of that name, imported when it is first asked for."""
+    if name in BUILT_IN:
+        try:
+            module = importlib.import_module(BUILT_IN[name])
+        except ModuleNotFoundError as error:
+            if error.name != BUILT_IN[name]:
+                raise
+            return None
+        backend: Backend = module.BACKEND
+        return backend
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=GROUP):
+        if entry.name == name:
+            found: Backend = entry.load()
+            return found
+    return None

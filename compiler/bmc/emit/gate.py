@@ -1,0 +1,70 @@
+"""The last check of emitted Python: nothing in it may do what no template or printer wrote.
+
+Independent of how the text was made: it is parsed again and walked.
+"""
+
+from __future__ import annotations
+
+import ast
+
+HEADER = "# -*- coding: utf-8 -*-\n# Written by bmc from a .bm file; the file is yours to edit.\n"
+FORBIDDEN_NAMES = frozenset(
+    {"eval", "exec", "compile", "__import__", "globals", "locals", "vars", "breakpoint", "input"}
+)
+FORBIDDEN_MODULES = frozenset(
+    {"pickle", "joblib", "marshal", "shelve", "ctypes", "subprocess", "socket"}
+)
+ALLOWED_DUNDERS = frozenset(
+    {
+        "__init__",
+        "__name__",
+        "__doc__",
+        "__file__",
+        "__len__",
+        "__iter__",
+        "__post_init__",
+        "__enter__",
+        "__exit__",
+        "__call__",
+        "__getitem__",
+        "__class__",
+    }
+)
+ALLOWED_IMPORTS = frozenset(
+    """
+    __future__ argparse collections contextlib copy csv dataclasses functools gzip hashlib io itertools
+    json math operator os pathlib random re shutil signal struct sys tempfile threading time types typing
+    unicodedata warnings zipfile zlib numpy PIL safetensors torch keras tensorflow onnx onnxruntime
+    data model metrics train evaluate predict checkpoint runtime optimizers schedules
+    """.split()
+)
+
+
+def check_program(text: str, allowed_imports: frozenset[str] = ALLOWED_IMPORTS) -> list[str]:
+    """What is wrong with an emitted program; empty when nothing is."""
+    if not text.startswith(HEADER):
+        return ["the first two lines are not the fixed header"]
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        return [f"it does not parse: {type(error).__name__}"]
+    found: list[str] = []
+    for node in ast.walk(tree):
+        found += _violations(node, allowed_imports)
+    return found
+
+
+def _violations(node: ast.AST, allowed: frozenset[str]) -> list[str]:
+    if isinstance(node, ast.Import):
+        roots = [alias.name.split(".")[0] for alias in node.names]
+        return [f"it imports {root}" for root in roots if root not in allowed]
+    if isinstance(node, ast.ImportFrom):
+        root = (node.module or "").split(".")[0]
+        return [f"it imports {root}"] if root not in allowed or node.level else []
+    if isinstance(node, ast.Name) and node.id in FORBIDDEN_NAMES:
+        return [f"it uses {node.id}"]
+    if isinstance(node, ast.Attribute):
+        name = node.attr
+        if name.startswith("__") and name.endswith("__") and name not in ALLOWED_DUNDERS:
+            return [f"it reads .{name}"]
+    return []

@@ -1,0 +1,490 @@
+"""Prints program trees the way `ruff format` would.
+
+A call or a literal that does not fit on its line gets its contents on one indented line, and
+where these do not fit either, one item a line with a trailing comma. Other expressions get
+parentheses and break before their operators. The tests hold it against `ruff format` itself.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from bmc.emit import pyexpr as p
+
+BINARY = {
+    "or": 1, "and": 2, "|": 5, "^": 6, "&": 7, "<<": 8, ">>": 8, "+": 9, "-": 9,
+    "*": 10, "/": 10, "//": 10, "%": 10, "@": 10, "**": 12,
+}  # fmt: skip
+COMPARE, NOT, UNARY, POSTFIX, TERNARY = 4, 3, 11, 14, 0
+STEP = 4
+
+
+def string(text: str) -> str:
+    """A string literal in ASCII with the quotes that ruff prefers."""
+    body = ascii(text)[1:-1]
+    quote = ascii(text)[0]
+    if quote == '"':
+        return ascii(text)
+    body = body.replace("\\'", "'")
+    if '"' in text:
+        if "'" in text:
+            return (
+                '"' + body.replace('"', '\\"') + '"'
+                if text.count('"') <= text.count("'")
+                else ("'" + body.replace("'", "\\'") + "'")
+            )
+        return "'" + body + "'"
+    return '"' + body + '"'
+
+
+def clean(text: str) -> str:
+    """User text made inert for comments and docstrings: printable ASCII, no quotes or escapes."""
+    text = text.replace("\\", "/").replace('"', "'")
+    return re.sub(r"[^\x20-\x7e\n]", lambda m: _plain(m.group()), text)
+
+
+def _plain(character: str) -> str:
+    return {"\u2019": "'", "\u2013": "-", "\u2014": "-", "\u00d7": "x"}.get(character, "?")
+
+
+class Printer:
+    """Prints for one environment and one width."""
+
+    def __init__(self, env: Mapping[str, str], width: int) -> None:
+        self.env = env
+        self.width = width
+
+    # --- expressions on one line ----------------------------------------------------------
+
+    def flat(self, node: p.Expr) -> str:
+        """An expression on one line."""
+        return self._flat(node)[0]
+
+    def _flat(self, node: p.Expr) -> tuple[str, int]:
+        """The text and how tightly it binds."""
+        method = getattr(self, f"_{type(node).__name__.lower()}")
+        result: tuple[str, int] = method(node)
+        return result
+
+    def _wrap(self, node: p.Expr, level: int) -> str:
+        text, binds = self._flat(node)
+        return text if binds >= level else f"({text})"
+
+    def _name(self, node: p.Name) -> tuple[str, int]:
+        return node.id, POSTFIX
+
+    def _var(self, node: p.Var) -> tuple[str, int]:
+        return self.env.get(node.name, node.name), POSTFIX
+
+    def _attr(self, node: p.Attr) -> tuple[str, int]:
+        base = self._wrap(node.base, POSTFIX)
+        if isinstance(node.base, p.Lit) and isinstance(node.base.value, int):
+            base = f"({base})"
+        return f"{base}.{node.name}", POSTFIX
+
+    def _lit(self, node: p.Lit) -> tuple[str, int]:
+        value = node.value
+        if value is ...:
+            return "...", POSTFIX
+        if isinstance(value, str):
+            return string(value), POSTFIX
+        if isinstance(value, float) and not math.isfinite(value):
+            text = 'float("nan")' if math.isnan(value) else 'float("inf")'
+            return text if not value < 0 else 'float("-inf")', POSTFIX
+        if isinstance(value, int | float) and value < 0:
+            return repr(value), UNARY
+        return repr(value), POSTFIX
+
+    def _bin(self, node: p.Bin) -> tuple[str, int]:
+        level = BINARY[node.op]
+        if node.op == "**":
+            left, right = self._wrap(node.left, level + 1), self._wrap(node.right, UNARY)
+            simple = all(_simple_power(side) for side in (node.left, node.right))
+            return (f"{left}**{right}" if simple else f"{left} ** {right}"), level
+        left, right = self._wrap(node.left, level), self._wrap(node.right, level + 1)
+        return f"{left} {node.op} {right}", level
+
+    def _un(self, node: p.Un) -> tuple[str, int]:
+        if node.op == "not":
+            return f"not {self._wrap(node.operand, NOT)}", NOT
+        return f"{node.op}{self._wrap(node.operand, UNARY)}", UNARY
+
+    def _compare(self, node: p.Compare) -> tuple[str, int]:
+        sides = self._wrap(node.left, COMPARE + 1), self._wrap(node.right, COMPARE + 1)
+        return f"{sides[0]} {node.op} {sides[1]}", COMPARE
+
+    def _call(self, node: p.Call) -> tuple[str, int]:
+        return f"{self._wrap(node.fn, POSTFIX)}({', '.join(self._arguments(node))})", POSTFIX
+
+    def _arguments(self, node: p.Call) -> list[str]:
+        return [
+            *(self.flat(arg) for arg in node.args),
+            *(f"{key}={self.flat(value)}" for key, value in node.kwargs),
+        ]
+
+    def _index(self, node: p.Index) -> tuple[str, int]:
+        items = ", ".join(self.flat(item) for item in node.items)
+        if len(node.items) == 1 and isinstance(node.items[0], p.TupleExpr):
+            items = items[1:-1] if len(node.items[0].items) > 1 else items
+        return f"{self._wrap(node.base, POSTFIX)}[{items}]", POSTFIX
+
+    def _sliceexpr(self, node: p.SliceExpr) -> tuple[str, int]:
+        ends = [node.lower, node.upper]
+        parts = ["" if end is None else self.flat(end) for end in ends]
+        complex_end = any(end is not None and not _simple_end(end) for end in ends)
+        colon = " : " if complex_end else ":"
+        text = f"{parts[0]}{colon}{parts[1]}".strip()
+        if node.step is not None:
+            text += f"{colon}{self.flat(node.step)}"
+        return text, TERNARY
+
+    def _tupleexpr(self, node: p.TupleExpr) -> tuple[str, int]:
+        items = [self.flat(item) for item in node.items]
+        return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})", POSTFIX
+
+    def _listexpr(self, node: p.ListExpr) -> tuple[str, int]:
+        return f"[{', '.join(self.flat(item) for item in node.items)}]", POSTFIX
+
+    def _dictexpr(self, node: p.DictExpr) -> tuple[str, int]:
+        items = (f"{self.flat(key)}: {self.flat(value)}" for key, value in node.items)
+        return "{" + ", ".join(items) + "}", POSTFIX
+
+    def _ifexp(self, node: p.IfExp) -> tuple[str, int]:
+        parts = (self._wrap(part, TERNARY + 1) for part in (node.a, node.test))
+        return f"{' if '.join(parts)} else {self.flat(node.b)}", TERNARY
+
+    def _listcomp(self, node: p.ListComp) -> tuple[str, int]:
+        return f"[{self._comprehension(node)}]", POSTFIX
+
+    def _generatorexp(self, node: p.GeneratorExp) -> tuple[str, int]:
+        return self._comprehension(node), POSTFIX
+
+    def _comprehension(self, node: p.ListComp | p.GeneratorExp) -> str:
+        return f"{self.flat(node.element)} for {self.target(node.target)} in {self.flat(node.iterable)}"
+
+    def _starred(self, node: p.Starred) -> tuple[str, int]:
+        return f"*{self._wrap(node.value, UNARY)}", POSTFIX
+
+    def _lambda(self, node: p.Lambda) -> tuple[str, int]:
+        head = f"lambda {', '.join(node.params)}" if node.params else "lambda"
+        return f"{head}: {self.flat(node.body)}", TERNARY
+
+    def target(self, node: p.Expr | tuple[p.Expr, ...]) -> str:
+        """What is assigned to; a tuple goes without parentheses."""
+        if isinstance(node, p.TupleExpr):
+            node = node.items
+        if isinstance(node, tuple):
+            text = ", ".join(self.flat(item) for item in node)
+            return text + "," if len(node) == 1 else text
+        return self.flat(node)
+
+    # --- expressions on several lines -------------------------------------------------------
+
+    def value(
+        self, node: p.Expr, prefix: str, suffix: str, indent: int, bare: bool = True
+    ) -> list[str]:
+        """An expression after `prefix` and before `suffix`, at an indentation.
+
+        `bare` says that nothing around it has brackets yet, so breaking needs parentheses.
+        """
+        pad = " " * indent
+        one = f"{pad}{prefix}{self.flat(node)}{suffix}"
+        if len(one) <= self.width:
+            return [one]
+        bracketed = self._bracketed(node, prefix, suffix, indent)
+        if bracketed is not None:
+            return bracketed
+        if not bare:
+            return self._operands(node, prefix, suffix, indent)
+        if isinstance(node, p.Attr | p.Name | p.Lit):
+            return [one]
+        inner = " " * (indent + STEP) + self.flat(node)
+        if len(inner) <= self.width:
+            return [f"{pad}{prefix}(", inner, f"{pad}){suffix}"]
+        lines = self._operands(node, "", "", indent + STEP)
+        return [f"{pad}{prefix}(", *lines, f"{pad}){suffix}"]
+
+    def _operands(self, node: p.Expr, prefix: str, suffix: str, indent: int) -> list[str]:
+        """Operands one a line, each after its operator."""
+        pad = " " * indent
+        parts: list[tuple[str, p.Expr]] = []
+        if isinstance(node, p.IfExp):
+            parts = [("", node.a), ("if ", node.test), ("else ", node.b)]
+        elif isinstance(node, p.Bin | p.Compare):
+            level = BINARY.get(node.op, COMPARE)
+            current: p.Expr = node
+            while (
+                isinstance(current, p.Bin | p.Compare) and BINARY.get(current.op, COMPARE) == level
+            ):
+                parts.insert(0, (f"{current.op} ", current.right))
+                current = current.left
+            parts.insert(0, ("", current))
+            return self._operand_lines(parts, prefix, suffix, indent, level)
+        if not parts:
+            return [f"{pad}{prefix}{self.flat(node)}{suffix}"]
+        return self._operand_lines(parts, prefix, suffix, indent, TERNARY)
+
+    def _operand_lines(
+        self, parts: list[tuple[str, p.Expr]], prefix: str, suffix: str, indent: int, level: int
+    ) -> list[str]:
+        lines: list[str] = []
+        for number, (operator, part) in enumerate(parts):
+            lead = prefix if number == 0 else operator
+            tail = suffix if number == len(parts) - 1 else ""
+            text = self._wrap(part, level + (1 if number else 0))
+            line = f"{' ' * indent}{lead}{text}{tail}"
+            if len(line) <= self.width or text.startswith("("):
+                lines.append(line)
+            else:
+                lines += self.value(part, lead, tail, indent, bare=False)
+        return lines
+
+    def _bracketed(self, node: p.Expr, prefix: str, suffix: str, indent: int) -> list[str] | None:
+        """A call, index or literal broken inside its own brackets; None when it has none."""
+        if isinstance(node, p.Call) and (node.args or node.kwargs):
+            if len(node.args) == 1 and not node.kwargs and isinstance(node.args[0], p.GeneratorExp):
+                return self._broken_comprehension(
+                    node.args[0], f"{prefix}{self._wrap(node.fn, POSTFIX)}(", f"){suffix}", indent
+                )
+            parts = [("", arg) for arg in node.args] + [(f"{k}=", v) for k, v in node.kwargs]
+            opening = f"{prefix}{self._wrap(node.fn, POSTFIX)}("
+            return self._items(parts, opening, f"){suffix}", indent)
+        if isinstance(node, p.Index):
+            parts = [("", item) for item in node.items]
+            return self._items(
+                parts, f"{prefix}{self._wrap(node.base, POSTFIX)}[", f"]{suffix}", indent
+            )
+        if isinstance(node, p.ListExpr | p.TupleExpr) and node.items:
+            opening, closing = ("[", "]") if isinstance(node, p.ListExpr) else ("(", ")")
+            parts = [("", item) for item in node.items]
+            return self._items(parts, prefix + opening, closing + suffix, indent)
+        if isinstance(node, p.DictExpr) and node.items:
+            parts = [(f"{self.flat(key)}: ", value) for key, value in node.items]
+            return self._items(parts, prefix + "{", "}" + suffix, indent, always=True)
+        if isinstance(node, p.ListComp):
+            return self._broken_comprehension(node, prefix + "[", "]" + suffix, indent)
+        if isinstance(node, p.Attr) and isinstance(node.base, p.Call):
+            return self._bracketed(node.base, prefix, f".{node.name}{suffix}", indent)
+        return None
+
+    def _items(
+        self,
+        parts: Sequence[tuple[str, p.Expr]],
+        opening: str,
+        closing: str,
+        indent: int,
+        always: bool = False,
+    ) -> list[str]:
+        pad, inner = " " * indent, " " * (indent + STEP)
+        single = inner + ", ".join(f"{lead}{self.flat(part)}" for lead, part in parts)
+        if len(single) <= self.width and not always:
+            if (
+                len(parts) == 1
+                and opening.endswith("(")
+                and closing.startswith(")")
+                and self._lone_tuple(opening)
+            ):
+                single += ","
+            return [pad + opening, single, pad + closing]
+        lines = [pad + opening]
+        comma = "" if len(parts) == 1 and isinstance(parts[0][1], p.Starred) and False else ","
+        for lead, part in parts:
+            lines += self.value(part, lead, comma, indent + STEP, bare=False)
+        return [*lines, pad + closing]
+
+    def _lone_tuple(self, opening: str) -> bool:
+        return opening.endswith(("= (", "return (")) or opening == "("
+
+    def _broken_comprehension(
+        self, node: p.ListComp | p.GeneratorExp, opening: str, closing: str, indent: int
+    ) -> list[str]:
+        pad, inner = " " * indent, " " * (indent + STEP)
+        single = inner + self._comprehension(node)
+        if len(single) <= self.width:
+            return [pad + opening, single, pad + closing]
+        lines = self.value(node.element, "", "", indent + STEP, bare=False)
+        head = f"for {self.target(node.target)} in "
+        lines += self.value(node.iterable, head, "", indent + STEP, bare=False)
+        return [pad + opening, *lines, pad + closing]
+
+    # --- statements -------------------------------------------------------------------------
+
+    def statements(self, nodes: Sequence[p.Statement], indent: int) -> list[str]:
+        """Statements with the blank lines that belong between them."""
+        lines: list[str] = []
+        previous: p.Statement | None = None
+        for node in nodes:
+            if previous is not None:
+                lines += [""] * self._gap(previous, node, indent)
+            lines += self.statement(node, indent)
+            previous = node
+        return lines
+
+    def _gap(self, previous: p.Statement, node: p.Statement, indent: int) -> int:
+        wide = 2 if indent == 0 else 1
+        if isinstance(previous, p.Comment):
+            return 0
+        if isinstance(node, p.Def | p.Class) or isinstance(previous, p.Def | p.Class):
+            return wide
+        return 0
+
+    def statement(self, node: p.Statement, indent: int) -> list[str]:
+        """One statement's lines."""
+        method = getattr(self, f"_do_{type(node).__name__.lower()}")
+        lines: list[str] = method(node, indent)
+        return lines
+
+    def _commented(self, lines: list[str], comment: str | None) -> list[str]:
+        if comment and len(lines) == 1:
+            line = f"{lines[0]}  # {clean(comment)}"
+            if len(line) <= self.width:
+                return [line]
+        return lines
+
+    def _do_assign(self, node: p.Assign, indent: int) -> list[str]:
+        target = self.target(node.targets)
+        if node.annotation is not None:
+            target += f": {self.flat(node.annotation)}"
+        return self._commented(self.value(node.value, f"{target} = ", "", indent), node.comment)
+
+    def _do_augassign(self, node: p.AugAssign, indent: int) -> list[str]:
+        return self.value(node.value, f"{self.flat(node.target)} {node.op}= ", "", indent)
+
+    def _do_return(self, node: p.Return, indent: int) -> list[str]:
+        if node.value is None:
+            return [" " * indent + "return"]
+        if isinstance(node.value, p.TupleExpr) and len(node.value.items) > 1:
+            bare = "return " + self.target(node.value)
+            if len(bare) + indent <= self.width:
+                return self._commented([" " * indent + bare], node.comment)
+        return self._commented(self.value(node.value, "return ", "", indent), node.comment)
+
+    def _do_exprstmt(self, node: p.ExprStmt, indent: int) -> list[str]:
+        return self._commented(self.value(node.value, "", "", indent), node.comment)
+
+    def _do_raise(self, node: p.Raise, indent: int) -> list[str]:
+        return self.value(node.value, "raise ", "", indent)
+
+    def _do_pass(self, node: p.Pass, indent: int) -> list[str]:
+        return [" " * indent + "pass"]
+
+    def _do_comment(self, node: p.Comment, indent: int) -> list[str]:
+        pad = " " * indent
+        text = " ".join(clean(node.text).split())
+        return [f"{pad}# {line}" for line in textwrap.wrap(text, self.width - indent - 2)] or [
+            pad + "#"
+        ]
+
+    def _do_for(self, node: p.For, indent: int) -> list[str]:
+        head = self.value(node.iterable, f"for {self.target(node.target)} in ", ":", indent)
+        return head + self.statements(node.body, indent + STEP)
+
+    def _do_with(self, node: p.With, indent: int) -> list[str]:
+        return self.value(node.context, "with ", ":", indent) + self.statements(
+            node.body, indent + STEP
+        )
+
+    def _do_ifstmt(self, node: p.IfStmt, indent: int) -> list[str]:
+        lines = self.value(node.test, "if ", ":", indent) + self.statements(
+            node.body, indent + STEP
+        )
+        if node.orelse:
+            lines += [" " * indent + "else:", *self.statements(node.orelse, indent + STEP)]
+        return lines
+
+    def _do_class(self, node: p.Class, indent: int) -> list[str]:
+        bases = ", ".join(self.flat(base) for base in node.bases)
+        head = f"class {node.name}({bases}):" if bases else f"class {node.name}:"
+        lines = [" " * indent + head]
+        if node.doc:
+            lines += self.docstring(node.doc, indent + STEP)
+            if node.body:
+                lines.append("")
+        return lines + self.statements(node.body, indent + STEP)
+
+    def _do_def(self, node: p.Def, indent: int) -> list[str]:
+        pad = " " * indent
+        lines = [f"{pad}@{self.flat(decorator)}" for decorator in node.decorators]
+        lines += self._signature(node, indent)
+        if node.doc:
+            lines += self.docstring(node.doc, indent + STEP)
+        return lines + self.statements(node.body, indent + STEP)
+
+    def _signature(self, node: p.Def, indent: int) -> list[str]:
+        pad, inner = " " * indent, " " * (indent + STEP)
+        params = [self._parameter(param) for param in node.params]
+        closing = f") -> {self.flat(node.returns)}:" if node.returns is not None else "):"
+        one = f"{pad}def {node.name}({', '.join(params)}{closing}"
+        if len(one) <= self.width or not params:
+            return [one]
+        single = inner + ", ".join(params)
+        if len(single) <= self.width:
+            return [f"{pad}def {node.name}(", single, pad + closing]
+        return [f"{pad}def {node.name}(", *(f"{inner}{param}," for param in params), pad + closing]
+
+    def _parameter(self, param: p.Param) -> str:
+        text = param.name
+        if param.annotation is not None:
+            text += f": {self.flat(param.annotation)}"
+        if param.default is not None:
+            equals = " = " if param.annotation is not None else "="
+            text += f"{equals}{self.flat(param.default)}"
+        return text
+
+    def docstring(self, text: str, indent: int) -> list[str]:
+        """A docstring; paragraphs are wrapped, text from a spec is made inert."""
+        pad = " " * indent
+        paragraphs = [
+            part.strip("\n") for part in clean(text).strip().split("\n\n") if part.strip()
+        ]
+        lines: list[str] = []
+        for number, paragraph in enumerate(paragraphs):
+            if number:
+                lines.append("")
+            if paragraph.startswith(" "):
+                lines += [line.rstrip() for line in paragraph.split("\n")]
+                continue
+            room = self.width - indent - (3 if number == 0 else 0)
+            words = " ".join(paragraph.split())
+            lines += textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
+        if not lines:
+            return []
+        if len(lines) == 1 and len(pad + lines[0]) + 6 <= self.width:
+            return [f'{pad}"""{lines[0]}"""']
+        body = [f"{pad}{line}".rstrip() for line in lines[1:]]
+        return [f'{pad}"""{lines[0]}', *body, f'{pad}"""']
+
+
+def _simple_power(node: p.Expr) -> bool:
+    if isinstance(node, p.Un) and node.op == "-":
+        node = node.operand
+    while isinstance(node, p.Attr):
+        node = node.base
+    return isinstance(node, p.Name | p.Var) or (
+        isinstance(node, p.Lit) and isinstance(node.value, int | float)
+    )
+
+
+def _simple_end(node: p.Expr) -> bool:
+    if isinstance(node, p.Un):
+        node = node.operand
+    return isinstance(node, p.Name | p.Lit | p.Var)
+
+
+def render(
+    nodes: Sequence[p.Statement],
+    env: Mapping[str, str] | None = None,
+    width: int = 88,
+    indent: int = 0,
+) -> str:
+    """Statements as text, with a line break at the end."""
+    lines = Printer(env or {}, width).statements(nodes, indent)
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def expression(node: p.Expr, env: Mapping[str, str] | None = None) -> str:
+    """An expression on one line."""
+    return Printer(env or {}, 10_000).flat(node)

@@ -1,0 +1,367 @@
+"""Python programs as trees: a dozen expressions and statements, and short ways to build them.
+
+Nothing here prints; `layout` does. Text from a spec goes into `Lit`, never into `Name`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bmc.ir import symbolic
+from bmc.ir.symbolic import Num, Real, Sym
+
+
+class Expr:
+    """Base of expressions."""
+
+
+class Statement:
+    """Base of statements."""
+
+
+@dataclass(frozen=True)
+class Name(Expr):
+    """An identifier."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Attr(Expr):
+    """`base.name`"""
+
+    base: Expr
+    name: str
+
+
+@dataclass(frozen=True)
+class Lit(Expr):
+    """None, a bool, a number, text or `...`."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Var(Expr):
+    """A setting or dimension of a block; `render` is told its identifier."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Bin(Expr):
+    """`left op right`; `and` and `or` too."""
+
+    op: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True)
+class Un(Expr):
+    """`-x`, `~x` or `not x`."""
+
+    op: str
+    operand: Expr
+
+
+@dataclass(frozen=True)
+class Compare(Expr):
+    """`left op right` for a comparison, `in` and `is` included."""
+
+    op: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True)
+class Call(Expr):
+    """`fn(args, key=value)`"""
+
+    fn: Expr
+    args: tuple[Expr, ...] = ()
+    kwargs: tuple[tuple[str, Expr], ...] = ()
+
+
+@dataclass(frozen=True)
+class Index(Expr):
+    """`base[items]`"""
+
+    base: Expr
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class SliceExpr(Expr):
+    """`lower:upper:step` inside an index."""
+
+    lower: Expr | None = None
+    upper: Expr | None = None
+    step: Expr | None = None
+
+
+@dataclass(frozen=True)
+class TupleExpr(Expr):
+    """`(a, b)`"""
+
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class ListExpr(Expr):
+    """`[a, b]`"""
+
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class DictExpr(Expr):
+    """`{key: value}`"""
+
+    items: tuple[tuple[Expr, Expr], ...]
+
+
+@dataclass(frozen=True)
+class IfExp(Expr):
+    """`a if test else b`"""
+
+    test: Expr
+    a: Expr
+    b: Expr
+
+
+@dataclass(frozen=True)
+class ListComp(Expr):
+    """`[element for target in iterable]`"""
+
+    element: Expr
+    target: Expr
+    iterable: Expr
+
+
+@dataclass(frozen=True)
+class GeneratorExp(Expr):
+    """`element for target in iterable`, as the only argument of a call."""
+
+    element: Expr
+    target: Expr
+    iterable: Expr
+
+
+@dataclass(frozen=True)
+class Starred(Expr):
+    """`*value`"""
+
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Lambda(Expr):
+    """`lambda a, b: body`"""
+
+    params: tuple[str, ...]
+    body: Expr
+
+
+# --- statements ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Assign(Statement):
+    """`target: annotation = value  # comment`; several targets are a tuple."""
+
+    targets: Expr | tuple[Expr, ...]
+    value: Expr
+    annotation: Expr | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class AugAssign(Statement):
+    """`target op= value`"""
+
+    target: Expr
+    op: str
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Return(Statement):
+    """`return value`"""
+
+    value: Expr | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class ExprStmt(Statement):
+    """An expression for its effect."""
+
+    value: Expr
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class For(Statement):
+    """`for target in iterable:`"""
+
+    target: Expr
+    iterable: Expr
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class IfStmt(Statement):
+    """`if test:`"""
+
+    test: Expr
+    body: tuple[Statement, ...]
+    orelse: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True)
+class With(Statement):
+    """`with context:`"""
+
+    context: Expr
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class Raise(Statement):
+    """`raise value`"""
+
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter of a function; the name may start with `*`."""
+
+    name: str
+    annotation: Expr | None = None
+    default: Expr | None = None
+
+
+@dataclass(frozen=True)
+class Def(Statement):
+    """`def name(params) -> returns:`"""
+
+    name: str
+    params: tuple[Param, ...]
+    returns: Expr | None
+    body: tuple[Statement, ...]
+    doc: str | None = None
+    decorators: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True)
+class Class(Statement):
+    """`class name(bases):`"""
+
+    name: str
+    bases: tuple[Expr, ...]
+    body: tuple[Statement, ...]
+    doc: str | None = None
+
+
+@dataclass(frozen=True)
+class Comment(Statement):
+    """`# text` on lines of its own."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Pass(Statement):
+    """`pass`"""
+
+
+# --- short ways -----------------------------------------------------------------------------
+
+
+def name(dotted: str | Expr) -> Expr:
+    """`nn.Conv2d` as attributes of a name."""
+    if isinstance(dotted, Expr):
+        return dotted
+    first, *rest = dotted.split(".")
+    expression: Expr = Name(first)
+    for part in rest:
+        expression = Attr(expression, part)
+    return expression
+
+
+def lit(value: Any) -> Expr:
+    """A value as an expression; a number that remembers how it was computed keeps its words."""
+    if isinstance(value, Expr):
+        return value
+    if isinstance(value, tuple):
+        return TupleExpr(tuple(lit(item) for item in value))
+    if isinstance(value, list):
+        return ListExpr(tuple(lit(item) for item in value))
+    if isinstance(value, Num | Real) and value.expression.names():
+        return from_expression(value.expression)
+    if isinstance(value, Sym):
+        raise TypeError(f"the free dimension {value} has no value in a program")
+    if isinstance(value, bool) or value is None or value is ... or isinstance(value, str):
+        return Lit(value)
+    if isinstance(value, int):
+        return _signed(int(value))
+    if isinstance(value, float):
+        return _signed(float(value))
+    raise TypeError(f"no literal for {type(value).__name__}")
+
+
+def _signed(value: int | float) -> Expr:
+    return Un("-", Lit(-value)) if value < 0 else Lit(value)
+
+
+def from_expression(expression: symbolic.Expression) -> Expr:
+    """Arithmetic over settings and dimensions as program text."""
+    if isinstance(expression, symbolic.Const):
+        return lit(expression.value)
+    if isinstance(expression, symbolic.Var):
+        return Var(expression.name)
+    assert isinstance(expression, symbolic.BinOp)
+    return Bin(
+        expression.operator, from_expression(expression.left), from_expression(expression.right)
+    )
+
+
+def call(function: str | Expr, *args: Any, **kwargs: Any) -> Call:
+    """A call; arguments that are not expressions become literals."""
+    named = tuple((key, lit(value)) for key, value in kwargs.items())
+    return Call(name(function), tuple(lit(arg) for arg in args), named)
+
+
+def method(base: Expr, attribute: str, *args: Any, **kwargs: Any) -> Call:
+    """`base.attribute(args)`"""
+    return call(Attr(base, attribute), *args, **kwargs)
+
+
+def children(node: Any) -> Sequence[Any]:
+    """The nodes directly inside a node, in order."""
+    found: list[Any] = []
+    for value in vars(node).values():
+        _gather(value, found)
+    return found
+
+
+def _gather(value: Any, found: list[Any]) -> None:
+    if isinstance(value, Expr | Statement | Param):
+        found.append(value)
+    elif isinstance(value, tuple):
+        for item in value:
+            _gather(item, found)
+
+
+def walk(node: Any) -> list[Any]:
+    """A node and everything inside it."""
+    found, stack = [], [node]
+    while stack:
+        current = stack.pop()
+        found.append(current)
+        stack.extend(reversed(children(current)))
+    return found

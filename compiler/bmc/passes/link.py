@@ -1,0 +1,243 @@
+"""Ties a model to its data and training: which entry feeds which input, which is a target.
+
+Losses say what type their targets have, model inputs what type the data must give; this pass
+carries both to the data section.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.training import MissingData, SectionMissing
+from bmc.ir.data import DataProgram, Wanted
+from bmc.ir.model import Apply, BlockSpec, Program, Value
+from bmc.ir.model import weights as all_weights
+from bmc.ir.symbolic import known
+from bmc.ir.training import Applied, Combine, ModelUse, TensorRef, TrainProgram, Tree, tensors
+from bmc.ir.types import TensorType
+from bmc.ops.base import Layer
+from bmc.passes.data import build_data
+from bmc.passes.evaluate import Evaluator
+from bmc.passes.pipelines import Surroundings
+from bmc.passes.scope import UNKNOWN, FileTable, Scope
+from bmc.passes.training import build_training
+from bmc.syntax import ast
+
+KEYS = ("source", "split")
+PARTS = ("train", "validation", "test")
+
+
+def link(
+    program: Program, table: FileTable, sections: dict[str, ast.Section], problems: Problems
+) -> None:
+    """Fills `program.data` and `program.train` from their sections."""
+    data, train = sections.get("data"), sections.get("train")
+    if train is not None and data is None:
+        problems.add(SectionMissing(train.span, "data", "training needs something to learn from"))
+        return
+    if data is None:
+        return
+    model = program.main
+    around = _surroundings(model, data, table, problems)
+    trained = build_training(train, sections.get("predict"), around, problems)
+    if problems.failed:
+        return
+    wanted = _wanted_inputs(model)
+    if not _inputs_present(model, data, problems):
+        return
+    if trained is not None:
+        wanted |= _wanted_targets(trained, set(wanted))
+    program.data = build_data(data, wanted, problems, table.lets)
+    if trained is not None and program.data is not None:
+        program.train = _with_data(trained, program.data)
+
+
+def _with_data(trained: TrainProgram, data: DataProgram) -> TrainProgram:
+    splits = data.splits()
+    source = getattr(data.source, "path", None) or getattr(data.source, "file", None) or "data"
+    return replace(trained, source=source, validation="validation" in splits, test="test" in splits)
+
+
+# --- what the training section sees ---------------------------------------------------------
+
+
+def _surroundings(
+    model: BlockSpec, data: ast.Section, table: FileTable, problems: Problems
+) -> Surroundings:
+    refs: dict[str, TensorRef] = {}
+    untyped: set[str] = set()
+    spans = {}
+    inputs = {entry.value.name: entry.value.type for entry in model.inputs}
+    for place, statement in _entries(data):
+        kind = inputs.get(place.name) or _declared(statement, table, problems)
+        if kind is None:
+            untyped.add(place.name)
+            kind = TensorType("float", ())
+        refs[place.name] = TensorRef(place.name, kind, "data")
+        spans[place.name] = place.span
+    for output in model.outputs:
+        refs[output.name] = TensorRef(output.name, output.value.type, "output")
+        spans[output.name] = output.value.span
+    return Surroundings(
+        scope=Scope(table),
+        model=_use(model),
+        tensors=refs,
+        untyped=untyped,
+        spans=spans,
+        weight_names=tuple(name for name, _ in all_weights(model)),
+        splits=_split_names(data),
+    )
+
+
+def _entries(data: ast.Section) -> list[tuple[ast.Place, ast.Assign]]:
+    return [
+        (place, statement)
+        for statement in data.body
+        if isinstance(statement, ast.Assign)
+        for place in statement.targets
+        if place.name not in KEYS
+    ]
+
+
+def _declared(statement: ast.Assign, table: FileTable, problems: Problems) -> TensorType | None:
+    """The type that an entry is given, when all of its axes are numbers."""
+    if statement.type is None:
+        return None
+    evaluator = Evaluator(problems)
+    shape = []
+    for dim in statement.type.dims:
+        if isinstance(dim, ast.DimSetting):
+            continue
+        size = evaluator.constant(dim.size, Scope(table)) if isinstance(dim, ast.Dim) else UNKNOWN
+        if isinstance(size, bool) or not isinstance(size, int):
+            return None
+        shape.append(size)
+    kind: Any = statement.type.kind
+    return TensorType(kind, tuple(shape))
+
+
+def _split_names(data: ast.Section) -> tuple[str, ...]:
+    """The splits that `source` and `split` name, before either is checked."""
+    found = ["train"]
+    for statement in data.body:
+        if isinstance(statement, ast.Assign) and statement.targets[0].name in KEYS:
+            call = statement.value
+            if isinstance(call, ast.Call):
+                found += [a.name for a in call.arguments if a.name in PARTS]
+                if isinstance(call.function, ast.Name) and call.function.id == "column":
+                    found += PARTS
+    return tuple(dict.fromkeys(found))
+
+
+def _use(model: BlockSpec) -> ModelUse:
+    kinds = {op.name for op in _ops(model)}
+    spatial = any(
+        op.name == "conv" and len(types) == 1 and types[0].rank == 3 for op, types in _sites(model)
+    )
+    return ModelUse(
+        model.name,
+        tuple(entry.value.name for entry in model.inputs),
+        tuple(output.name for output in model.outputs),
+        spatial=spatial,
+        batch_norm="batch_norm" in kinds,
+    )
+
+
+def _ops(model: BlockSpec) -> list[Layer]:
+    return [op for op, _ in _sites(model)]
+
+
+def _sites(model: BlockSpec) -> list[tuple[Layer, tuple[TensorType, ...]]]:
+    from bmc.ir.model import Repeat
+
+    found: list[tuple[Layer, tuple[TensorType, ...]]] = []
+    stack: list[Any] = [instance for instance in model.instances]
+    while stack:
+        instance = stack.pop()
+        if isinstance(instance.target, BlockSpec):
+            stack += instance.target.instances
+        elif isinstance(instance.target, Repeat):
+            stack += [copy for _, copy in instance.target.runs]
+        else:
+            found.append((instance.target, instance.inputs))
+    return found
+
+
+# --- what the data section must give ----------------------------------------------------------
+
+
+def _inputs_present(model: BlockSpec, data: ast.Section, problems: Problems) -> bool:
+    names = {place.name for place, _ in _entries(data)}
+    fine = True
+    for entry in model.inputs:
+        if entry.value.name not in names:
+            problems.add(MissingData(entry.value.span, entry.value.name, model.name))
+            fine = False
+    return fine
+
+
+def _wanted_inputs(model: BlockSpec) -> dict[str, TensorType | Wanted]:
+    wanted: dict[str, TensorType | Wanted] = {}
+    for entry in model.inputs:
+        value = entry.value
+        pad = None if entry.pad is None else int(entry.pad)
+        longest = next(iter(entry.limits.values()), None)
+        wanted[value.name] = Wanted(
+            value.type,
+            "input",
+            pad=pad,
+            longest=None if longest is None else int(longest),
+            count=_ids(model, value),
+            model=model.name,
+        )
+    return wanted
+
+
+def _ids(model: BlockSpec, value: Value) -> int | None:
+    """How many ids an embedding of the input has."""
+    for use in model.applies():
+        target = use.instance.target
+        if value in use.inputs and isinstance(target, Layer) and target.name == "embedding":
+            return int(target.count)  # type: ignore[attr-defined]
+    return None
+
+
+def _wanted_targets(trained: TrainProgram, inputs: set[str]) -> dict[str, TensorType | Wanted]:
+    wanted: dict[str, TensorType | Wanted] = {}
+    trees: list[Tree] = [loss.value for loss in trained.losses]
+    for report in trained.metrics:
+        trees += [report.target, report.prediction]
+    counts = _class_counts(trees)
+    for tree in trees:
+        for ref in tensors(tree):
+            if ref.origin == "data" and ref.name not in inputs:
+                kind = ref.type
+                wanted[ref.name] = Wanted(kind, "target", count=counts.get(ref.name))
+    for prediction in trained.predictions:
+        for ref in tensors(prediction.value):
+            if ref.origin == "data" and ref.name not in inputs:
+                wanted.setdefault(ref.name, Wanted(ref.type, "target"))
+    return wanted
+
+
+def _class_counts(trees: list[Tree]) -> dict[str, int]:
+    """Classes of each target of a cross-entropy, from the width of its logits."""
+    counts: dict[str, int] = {}
+    stack = list(trees)
+    while stack:
+        tree = stack.pop()
+        if isinstance(tree, Applied):
+            stack += tree.inputs
+            if tree.op.name == "cross_entropy" and len(tree.inputs) == 2:
+                logits, target = tree.inputs
+                size = logits.type.shape[tree.op.axis]  # type: ignore[union-attr,attr-defined]
+                if isinstance(target, TensorRef) and isinstance(size, int) and known(size):
+                    counts[target.name] = int(size)
+        elif isinstance(tree, Combine):
+            stack += [tree.left, tree.right]
+    return counts
+
+
+__all__ = ["Apply", "link"]

@@ -1,0 +1,72 @@
+"""Names of the layer instances of a block: stable, unique, as near to the author's as can be."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from bmc.ir.model import BlockSpec, Instance
+
+Site = tuple[Any, ...]
+
+
+def snake(name: str) -> str:
+    """`DecoderLayer` is `decoder_layer`; `GPT2` is `gpt2`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return spaced.lower()
+
+
+def plural(name: str) -> str:
+    """`layer` is `layers`; `pass` is `passes`."""
+    if name.endswith(("s", "x", "ch", "sh")):
+        return name + "es"
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return name[:-1] + "ies"
+    return name + "s"
+
+
+def name_instances(spec: BlockSpec, sites: dict[int, Site]) -> None:
+    """Names every instance: the author's name, else the layer's with a number where needed.
+
+    Instances made at one place in a loop share a name and are told apart by their turn.
+    """
+    groups: dict[str, list[list[Instance]]] = {}
+    by_site: dict[Site, list[Instance]] = {}
+    given: set[str] = {parameter.name for parameter in spec.params}
+    for instance in spec.instances:
+        site = sites.get(id(instance))
+        if site is not None and site in by_site:
+            by_site[site].append(instance)
+            continue
+        members = [instance]
+        if site is not None:
+            by_site[site] = members
+        if instance.given:
+            given.add(instance.base)
+        groups.setdefault(instance.base, []).append(members)
+    taken = set(given)
+    for base, slots in groups.items():
+        for number, members in enumerate(slots, start=1):
+            _name_slot(base, number, len(slots), members, sites, taken)
+
+
+def _name_slot(
+    base: str,
+    number: int,
+    count: int,
+    members: list[Instance],
+    sites: dict[int, Site],
+    taken: set[str],
+) -> None:
+    looped = id(members[0]) in sites
+    name = base
+    if not members[0].given:
+        name = plural(base) if looped else base
+        if count > 1:
+            name = f"{name}{number}" if not name[-1].isdigit() else f"{name}_{number}"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+    for turn, instance in enumerate(members):
+        instance.name = name
+        instance.loops = (turn,) if looped else ()

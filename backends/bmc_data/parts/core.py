@@ -1,0 +1,37 @@
+"""What every data program has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Batch = dict[str, Array]
+Columns = dict[str, Any]
+
+
+class DataError(Exception):
+    """Data that can't be used: one line with the place and what was expected."""
+
+
+def known_values(
+    fitted: dict[str, Any], needed: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """A copy of what an earlier run learned, checked to have all that is needed."""
+    for step, keys in needed.items():
+        found = fitted.get(step)
+        if not isinstance(found, dict) or not set(keys) <= set(found):
+            raise DataError(
+                f"what was learned has no {step!r} with {', '.join(keys)}: it was "
+                "written by another program"
+            )
+    return {step: dict(fitted[step]) for step in needed}
+
+
+def shuffled(count: int, seed: int, epoch: int) -> Array:
+    """The numbers below `count` in an order that (seed, epoch) fixes."""
+    bits = np.random.Philox(key=[seed, epoch]).random_raw(count)
+    return np.argsort(bits, kind="stable")

@@ -1,0 +1,72 @@
+"""Batches of data with steps that draw random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bmc_data.parts.core import Array, Batch, Columns, shuffled
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Random numbers that depend on seed, epoch, step and row, and on nothing else."""
+
+    seed: int
+    epoch: int
+    training: bool
+
+    def uniform(self, step: int, rows: Array, count: int) -> Array:
+        """Numbers from 0 up to 1: (len(rows), count)."""
+        numbers = np.empty((len(rows), count))
+        for place, row in enumerate(rows):
+            counter = [0, 0, step, int(row)]
+            bits = np.random.Philox(key=[self.seed, self.epoch], counter=counter)
+            numbers[place] = (bits.random_raw(count) >> 11) * 2.0**-53
+        return numbers
+
+
+class Data:
+    """Prepared columns, the rows of each split, and what was learned from `train`."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        rows: dict[str, Array],
+        fitted: dict[str, Any],
+        make: Callable[[Columns, Array, Draw], Batch],
+    ) -> None:
+        self.columns = columns
+        self.rows = rows
+        self.fitted = fitted
+        self.make = make
+        self.sizes = {split: len(chosen) for split, chosen in rows.items()}
+
+    def batch_count(self, split: str, batch_size: int) -> int:
+        """How many batches the split gives; the last one may be short."""
+        return -(-self.sizes[split] // batch_size)
+
+    def batches(
+        self,
+        split: str,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        epoch: int = 0,
+        start: int = 0,
+    ) -> Iterator[Batch]:
+        """Batches from number `start` on.
+
+        Without a seed they come in order and unchanged; with one they are shuffled and
+        augmented for training, always alike for the same (seed, epoch).
+        """
+        rows = self.rows[split]
+        draw = Draw(0, 0, training=False)
+        if seed is not None:
+            rows = rows[shuffled(len(rows), seed, epoch)]
+            draw = Draw(seed, epoch, training=True)
+        for first in range(start * batch_size, len(rows), batch_size):
+            yield self.make(self.columns, rows[first : first + batch_size], draw)

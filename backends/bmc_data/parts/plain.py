@@ -1,0 +1,45 @@
+"""Batches of data in which nothing is drawn at random but the order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bmc_data.parts.core import Array, Batch, Columns, shuffled
+
+
+class Data:
+    """Prepared columns, the rows of each split, and what was learned from `train`."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        rows: dict[str, Array],
+        fitted: dict[str, Any],
+        make: Callable[[Columns, Array], Batch],
+    ) -> None:
+        self.columns = columns
+        self.rows = rows
+        self.fitted = fitted
+        self.make = make
+        self.sizes = {split: len(chosen) for split, chosen in rows.items()}
+
+    def batch_count(self, split: str, batch_size: int) -> int:
+        """How many batches the split gives; the last one may be short."""
+        return -(-self.sizes[split] // batch_size)
+
+    def batches(
+        self,
+        split: str,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        epoch: int = 0,
+        start: int = 0,
+    ) -> Iterator[Batch]:
+        """Batches from number `start` on: in order, or as (seed, epoch) shuffles."""
+        rows = self.rows[split]
+        if seed is not None:
+            rows = rows[shuffled(len(rows), seed, epoch)]
+        for first in range(start * batch_size, len(rows), batch_size):
+            yield self.make(self.columns, rows[first : first + batch_size])

@@ -1,0 +1,261 @@
+"""Steps on numbers and categories.
+
+What is learned comes from the rows `train`, and is kept in `learned` (in JSON's types).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bmc_data.parts.core import Array, DataError
+from bmc_data.parts.tables import Text
+
+
+def scale(values: Array, factor: float, offset: float = 0.0) -> Array:
+    """`values * factor + offset` as float32."""
+    scaled: Array = values.astype(np.float32) * np.float32(factor)
+    return scaled + np.float32(offset)
+
+
+def standardize(values: Array, train: Array, learned: dict[str, Any]) -> Array:
+    """Each column less its mean, divided by its deviation in the training rows."""
+    if not learned:
+        deviation = values[train].std(axis=0)
+        learned["mean"] = values[train].mean(axis=0).tolist()
+        learned["deviation"] = np.where(deviation > 0, deviation, 1.0).tolist()
+    mean, deviation = np.array(learned["mean"]), np.array(learned["deviation"])
+    standard: Array = (values - mean) / deviation
+    return standard
+
+
+def natural_scale(values: Array, learned: dict[str, Any]) -> Array:
+    """The numbers before `standardize`."""
+    mean, deviation = np.array(learned["mean"]), np.array(learned["deviation"])
+    natural: Array = values * deviation + mean
+    return natural
+
+
+def minmax(values: Array, train: Array, learned: dict[str, Any]) -> Array:
+    """Each column from 0 to 1 between its least and greatest in the training rows."""
+    if not learned:
+        learned["low"] = values[train].min(axis=0).tolist()
+        learned["high"] = values[train].max(axis=0).tolist()
+    low, high = np.array(learned["low"]), np.array(learned["high"])
+    moved: Array = (values - low) / np.where(high > low, high - low, 1.0)
+    return moved
+
+
+def natural_range(values: Array, learned: dict[str, Any]) -> Array:
+    """The numbers before `minmax`."""
+    low, high = np.array(learned["low"]), np.array(learned["high"])
+    natural: Array = values * np.where(high > low, high - low, 1.0) + low
+    return natural
+
+
+def logarithm(values: Array, name: str) -> Array:
+    """The natural logarithm; every number must be above 0."""
+    if (values <= 0).any():
+        row = int(np.argwhere(values <= 0)[0][0])
+        raise DataError(
+            f"{name!r}, row {row}: expected numbers above 0 for a logarithm, found "
+            f"{values[row].min():g}"
+        )
+    return np.log(values)
+
+
+def impute_median(values: Array, train: Array, learned: dict[str, Any]) -> Array:
+    """NaN replaced by the column's median in the training rows."""
+    if not learned:
+        learned["fill"] = np.nanmedian(present(values[train]), axis=0).tolist()
+    return np.where(np.isnan(values), np.array(learned["fill"]), values)
+
+
+def impute_mean(values: Array, train: Array, learned: dict[str, Any]) -> Array:
+    """NaN replaced by the column's mean in the training rows."""
+    if not learned:
+        learned["fill"] = np.nanmean(present(values[train]), axis=0).tolist()
+    return np.where(np.isnan(values), np.array(learned["fill"]), values)
+
+
+def impute_most(values: Array, train: Array, learned: dict[str, Any]) -> Array:
+    """NaN replaced by the column's most frequent number in the training rows."""
+    if not learned:
+        known = present(values[train])
+        fill = []
+        for column in known.reshape(len(known), -1).T:
+            found, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+            fill.append(found[counts.argmax()])
+        learned["fill"] = np.array(fill).reshape(values.shape[1:]).tolist()
+    return np.where(np.isnan(values), np.array(learned["fill"]), values)
+
+
+def impute_constant(values: Array, fill: float) -> Array:
+    """NaN replaced by `fill`."""
+    return np.where(np.isnan(values), fill, values)
+
+
+def present(values: Array) -> Array:
+    """The numbers, checked to have one that is not missing in each column."""
+    if np.isnan(values).all(axis=0).any():
+        raise DataError("a column has no value in the training rows to learn from")
+    return values
+
+
+def fill_texts(text: Text, fill: str, missing: Sequence[str]) -> Text:
+    """Missing texts replaced by `fill`."""
+    return text.with_values(
+        [fill if value in missing else value for value in text.values]
+    )
+
+
+def fill_most(
+    text: Text, train: Array, learned: dict[str, Any], missing: Sequence[str]
+) -> Text:
+    """Missing texts replaced by the column's most frequent in the training rows."""
+    most = learned.setdefault("fill", {})
+    if text.name not in most:
+        counts = Counter(text.values[row] for row in train)
+        known = sorted(value for value in counts if value not in missing)
+        if not known:
+            raise DataError(f"column {text.name!r} has no value in the training rows")
+        most[text.name] = max(known, key=counts.__getitem__)
+    return fill_texts(text, most[text.name], missing)
+
+
+def clip_outliers(
+    values: Array, train: Array, learned: dict[str, Any], iqr: float
+) -> Array:
+    """Numbers clipped to `iqr` quartile ranges beyond the training rows' quartiles."""
+    if not learned:
+        lower, upper = np.quantile(values[train], [0.25, 0.75], axis=0)
+        learned["low"] = (lower - iqr * (upper - lower)).tolist()
+        learned["high"] = (upper + iqr * (upper - lower)).tolist()
+    return np.clip(values, np.array(learned["low"]), np.array(learned["high"]))
+
+
+def learn_classes(
+    text: Text, train: Array, learned: dict[str, Any], missing: Sequence[str]
+) -> list[str]:
+    """The different texts of the training rows in order, missing ones left out."""
+    classes: dict[str, list[str]] = learned.setdefault("classes", {})
+    if text.name not in classes:
+        found = {text.values[row] for row in train} - set(missing)
+        whole = all(value.lstrip("-").isdecimal() for value in found)
+        classes[text.name] = (
+            sorted(found, key=lambda value: (int(value), value))
+            if whole
+            else sorted(found)
+        )
+    return classes[text.name]
+
+
+def category(text: Text, classes: list[str]) -> Array:
+    """The number of each text's class, from 0; other texts are refused."""
+    number = {value: place for place, value in enumerate(classes)}
+    for row, value in enumerate(text.values):
+        if value not in number:
+            raise DataError(
+                f"{text.place(row)}: expected one of the {len(classes)} classes of the "
+                f"training rows, found {value[:40]!r}"
+            )
+    return np.array([number[value] for value in text.values], dtype=np.int64)
+
+
+def category_or_unknown(text: Text, classes: list[str]) -> Array:
+    """The number of each text's class, from 1; 0 for other texts."""
+    number = {value: place for place, value in enumerate(classes, start=1)}
+    return np.array([number.get(value, 0) for value in text.values], dtype=np.int64)
+
+
+def categories(
+    texts: Sequence[Text], train: Array, learned: dict[str, Any], missing: Sequence[str]
+) -> Array:
+    """The numbers of several columns' classes: (rows, columns)."""
+    return np.stack(
+        [
+            category(text, learn_classes(text, train, learned, missing))
+            for text in texts
+        ],
+        axis=1,
+    )
+
+
+def categories_or_unknown(
+    texts: Sequence[Text], train: Array, learned: dict[str, Any], missing: Sequence[str]
+) -> Array:
+    """The numbers of several columns' classes from 1, 0 for others: (rows, columns)."""
+    return np.stack(
+        [
+            category_or_unknown(text, learn_classes(text, train, learned, missing))
+            for text in texts
+        ],
+        axis=1,
+    )
+
+
+def fill_most_each(
+    texts: Sequence[Text], train: Array, learned: dict[str, Any], missing: Sequence[str]
+) -> list[Text]:
+    """Missing texts of several columns replaced by each one's most frequent."""
+    return [fill_most(text, train, learned, missing) for text in texts]
+
+
+def sizes_below(values: Array, sizes: Sequence[int], texts: Sequence[Text]) -> Array:
+    """The numbers (rows, columns), checked to be below each column's size."""
+    for column, (size, text) in enumerate(zip(sizes, texts, strict=True)):
+        found = int(values[:, column].max()) + 1
+        if found > size:
+            raise DataError(
+                f"column {text.name!r}: expected at most {size} different values, "
+                f"found {found}"
+            )
+    return values
+
+
+def class_names(values: Array, classes: Sequence[str]) -> Array:
+    """The names of the classes with the given numbers."""
+    names: Array = np.array(classes)[np.asarray(values)]
+    return names
+
+
+def class_names_each(values: Array, classes: Sequence[Sequence[str]]) -> Array:
+    """The names of the classes with the given numbers (..., columns)."""
+    values = np.asarray(values)
+    found = [class_names(values[..., i], names) for i, names in enumerate(classes)]
+    return np.stack(found, axis=-1)
+
+
+def at_most(classes: list[str], size: int, name: str) -> list[str]:
+    """The classes, checked to be no more than `size`."""
+    if len(classes) > size:
+        raise DataError(
+            f"column {name!r}: expected at most {size} different values, "
+            f"found {len(classes)}"
+        )
+    return classes
+
+
+def equals(text: Text, wanted: str) -> Array:
+    """1 where the text is `wanted`, else 0."""
+    return np.array([value == wanted for value in text.values], dtype=np.int64)
+
+
+def one_hot(ids: Array, size: int, name: str) -> Array:
+    """Rows of zeros with a one at the id's place: (..., size), float32."""
+    if ids.size and (ids.min() < 0 or ids.max() >= size):
+        raise DataError(
+            f"{name!r}: expected numbers from 0 to {size - 1}, found {ids.max()}"
+        )
+    hot: Array = ids[..., None] == np.arange(size)
+    return hot.astype(np.float32)
+
+
+def lag_rows(values: Array, places: int, fill: float) -> Array:
+    """What stood `places` rows before; `fill` where there was none."""
+    moved = np.full_like(values, fill)
+    moved[places:] = values[:-places]
+    return moved

@@ -1,0 +1,498 @@
+"""One `prepare` function for each entry: its columns, and the steps that run once, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bmc.emit.pyexpr import Assign, Return, SliceExpr
+from bmc.ir.data import Columns, DataProgram, Entry, Use
+from bmc.ops import data_steps as steps
+from bmc.ops.data import Step
+from bmc_data.nodes import (
+    Expr,
+    Function,
+    Statement,
+    assign,
+    call,
+    comprehension,
+    expr,
+    index,
+    method,
+    names_of,
+    ref,
+    returns,
+    run,
+    starred,
+)
+
+PARAMETERS = {
+    "arrays": "dict[str, Array]",
+    "table": "Table",
+    "folder": "Folder",
+    "points": "Array",
+    "words": "list[str]",
+    "root": "Path",
+    "train": "Array",
+    "known": "dict[str, Any]",
+}
+Rule = Callable[["Site", Any, str], None]
+RULES: dict[type[Step], Rule] = {}
+
+
+def prepares(*classes: type[Step]) -> Callable[[Rule], Rule]:
+    """Registers how a step is printed in a `prepare` function."""
+
+    def register(rule: Rule) -> Rule:
+        for declared in classes:
+            RULES[declared] = rule
+        return rule
+
+    return register
+
+
+class Site:
+    """The body of one `prepare` function in the making; `value` is the variable that flows."""
+
+    def __init__(self, program: DataProgram, entry: Entry, base: str | None) -> None:
+        self.program = program
+        self.entry = entry
+        self.body: list[Statement] = []
+        self.value = base or "values"
+        self.base = base
+        self.text = ""  # the variable that knows where the rows stand
+        self.start: Expr | None = None  # what flows before the first line
+        self.result = "Array"
+
+    def let(self, target: str, value: Expr) -> None:
+        """A line that makes `target` what flows."""
+        self.body.append(assign(target, value))
+        self.value = target
+
+    def apply(self, function: str, *arguments: Any) -> None:
+        """`values = function(values, …)`"""
+        target = "values" if self.value == self.base else self.value
+        value, self.start = self.flowing(), None
+        self.let(target, call(function, value, *arguments))
+
+    def flowing(self) -> Expr:
+        """What flows now."""
+        return self.start or ref(self.value)
+
+    def learned(self, key: str) -> Expr:
+        """Where a step keeps what it learns."""
+        return call("known.setdefault", key, {})
+
+    @property
+    def several(self) -> bool:
+        """Whether the entry has several columns."""
+        return self.entry.columns is not None and not self.entry.columns.single
+
+
+def prepare(program: DataProgram, entry: Entry) -> Function:
+    """The function that prepares the stored column of an entry."""
+    base = base_variable(program, entry)
+    site = Site(program, entry, base)
+    if entry.columns is not None:
+        _head(site, entry.columns)
+    for use in entry.load:
+        RULES[type(use.step)](site, use.step, use.key)
+    _finish(site)
+    _return_last(site.body)
+    names = set().union(*map(names_of, site.body))
+    if entry.head != "document":
+        names -= {"words"}  # a variable of its own there
+    used = [(name, kind) for name, kind in PARAMETERS.items() if name in names]
+    if base is not None and base in names:
+        used.insert(0, (base, _stored_type(program.entry(entry.base or ""))))
+    doc = f"The entry `{entry.name}` for all rows: {_content(entry, site.result)}."
+    if entry.doc:
+        doc += f"\n\n{entry.doc}"
+    return Function(f"prepare_{entry.name}", tuple(used), site.result, doc, tuple(site.body))
+
+
+def _content(entry: Entry, result: str) -> str:
+    """What a stored column holds, in words."""
+    if result == "PictureFiles":
+        return "pictures"
+    if entry.ragged:
+        return "a list of ids each"
+    shape = _row_shape(entry) if entry.role else entry.carrying.shape
+    if entry.head == "document":
+        return "int32 (tokens,)"
+    kind = {"float": "float32", "ids": "int64"}.get(stored_kind(entry), "the file's numbers")
+    if shape is None:
+        return kind
+    sizes = ", ".join(str(size or "any") for size in shape)
+    return f"{kind} (rows, {sizes})" if sizes else f"{kind} (rows,)"
+
+
+def _return_last(body: list[Statement]) -> None:
+    """`values = f(…)` and `return values` become `return f(…)`."""
+    if len(body) < 2 or not isinstance(body[-1], Return) or not isinstance(body[-2], Assign):
+        return
+    if body[-2].targets == body[-1].value:
+        body[-2:] = [returns(body[-2].value)]
+
+
+def base_variable(program: DataProgram, entry: Entry) -> str | None:
+    """The parameter that stands for the entry that this one continues."""
+    if entry.base is None:
+        return None
+    return "tokens" if program.entry(entry.base).ragged else "values"
+
+
+def _stored_type(entry: Entry) -> str:
+    return "Tokens" if entry.ragged else "Array"
+
+
+# --- columns ------------------------------------------------------------------------------------
+
+
+def _head(site: Site, columns: Columns) -> None:
+    {
+        "array": _arrays,
+        "text": _texts,
+        "numbers": _numbers,
+        "ids": _ids,
+        "document": _document,
+        "paths": _paths,
+    }[site.entry.head](site, columns)
+
+
+def _arrays(site: Site, columns: Columns) -> None:
+    name = str(columns.names[0])
+    site.start = index("arrays", name)
+    entry = site.entry
+    if entry.carrying.kind == "images" and not _numeric_first(entry):
+        return
+    shape = _row_shape(entry)
+    if shape is not None and len(shape) == 3 and entry.dtype == "float":
+        site.apply("as_pictures", shape[0], shape[1], shape[2], name)
+    elif shape is not None:
+        site.apply("as_rows", shape, name)
+    if entry.dtype == "int" or (entry.role == "target" and entry.count is not None):
+        site.apply("whole", name)
+        if entry.count is not None:
+            site.apply("classes_below", int(entry.count), name)
+    elif not (entry.load and isinstance(entry.load[0].step, steps.Impute)):
+        site.apply("finite", name)
+
+
+def _numeric_first(entry: Entry) -> bool:
+    """Whether the batch steps begin with one that takes an array of pictures as it is."""
+    first = entry.batch[0] if entry.batch else None
+    return isinstance(first, Use) and first.step.name in ("normalize", "scale")
+
+
+def _row_shape(entry: Entry) -> tuple[int | None, ...] | None:
+    """The wanted shape of a stored row: without what `one_hot` and `windows` add."""
+    shape = entry.shape
+    if shape is None or not entry.role:
+        return None
+    for use in entry.batch:
+        name = use.step.name if isinstance(use, Use) else ""
+        if name == "windows":
+            shape = shape[1:]
+        if name == "one_hot":
+            shape = shape[:-1]
+    return shape
+
+
+def text_of(columns: Columns) -> Expr:
+    """The text of one column, or the list of several columns' texts."""
+    if columns.single:
+        return call("table.text", str(columns.names[0]))
+    if len(columns.names) == 1 and isinstance(columns.names[0], tuple):
+        return call("table.between", *columns.names[0])
+    if all(isinstance(name, str) for name in columns.names):
+        return call("table.texts", *columns.names)
+    parts: list[Any] = []
+    for name in columns.names:
+        one = call("table.between", *name) if isinstance(name, tuple) else call("table.texts", name)
+        parts.append(starred(one))
+    return expr(parts)
+
+
+def _texts(site: Site, columns: Columns) -> None:
+    site.text = "text" if columns.single else "texts"
+    site.let(site.text, text_of(columns))
+
+
+def _numbers(site: Site, columns: Columns) -> None:
+    text = text_of(columns)
+    parse = "parse_numbers" if columns.single else "parse_columns"
+    first = site.entry.load[0].step if site.entry.load else None
+    if isinstance(first, steps.Impute):
+        site.let("values", call(f"{parse}_or_missing", text, ref("MISSING")))
+    else:
+        site.let("values", call(parse, text))
+
+
+def _ids(site: Site, columns: Columns) -> None:
+    entry = site.entry
+    if site.program.source.name == "folder":
+        learned = site.learned(f"{entry.name}.class")
+        site.let("values", call("class_numbers", ref("folder"), ref("train"), learned))
+        if entry.count is not None:
+            names = index(site.learned(f"{entry.name}.class"), "classes")
+            site.body.append(run(call("at_most", names, int(entry.count), "class")))
+        return
+    if site.several:
+        site.let("values", call("parse_whole_columns", text_of(columns)))
+        return
+    if entry.count is None:
+        site.let("values", call("parse_whole_numbers", text_of(columns)))
+        return
+    site.let("text", text_of(columns))
+    site.let("values", call("parse_whole_numbers", ref("text")))
+    site.apply("numbers_below", int(entry.count), ref("text"))
+
+
+def _document(site: Site, columns: Columns) -> None:
+    site.value = document_variable(site.program)
+
+
+def _paths(site: Site, columns: Columns) -> None:
+    site.result = "PictureFiles"
+    shape = site.entry.shape
+    mode = "L" if shape is not None and shape[0] == 1 else "RGB"
+    site.body.append(returns(call("PictureFiles", ref("folder.paths"), mode)))
+
+
+def document_tokenize(program: DataProgram) -> Any:
+    """The step that cuts the one long text, and the steps before it."""
+    for entry in program.entries:
+        if entry.head == "document":
+            return next(use.step for use in entry.load if isinstance(use.step, steps.Tokenize))
+    return None
+
+
+def document_variable(program: DataProgram) -> str:
+    """How `load` calls the pieces of the one long text."""
+    return "points" if document_tokenize(program).unit == "characters" else "words"
+
+
+# --- steps --------------------------------------------------------------------------------------
+
+
+@prepares(steps.Standardize)
+def _standardize(site: Site, step: Any, key: str) -> None:
+    site.apply("standardize", ref("train"), site.learned(key))
+
+
+@prepares(steps.MinMax)
+def _minmax(site: Site, step: Any, key: str) -> None:
+    site.apply("minmax", ref("train"), site.learned(key))
+
+
+@prepares(steps.Log)
+def _log(site: Site, step: Any, key: str) -> None:
+    site.apply("logarithm", site.entry.name)
+
+
+@prepares(steps.Scale)
+def _scale(site: Site, step: Any, key: str) -> None:
+    offset = [float(step.offset)] if step.offset else []
+    site.apply("scale", float(step.factor), *offset)
+
+
+@prepares(steps.Outliers)
+def _outliers(site: Site, step: Any, key: str) -> None:
+    site.apply("clip_outliers", ref("train"), site.learned(key), float(step.iqr))
+
+
+@prepares(steps.Impute)
+def _impute(site: Site, step: Any, key: str) -> None:
+    if not site.text:
+        if step.by == "constant":
+            site.apply("impute_constant", float(step.value))
+        else:
+            site.apply(f"impute_{step.by}", ref("train"), site.learned(key))
+        return
+    if step.by == "most":
+        function = "fill_most_each" if site.several else "fill_most"
+        site.apply(function, ref("train"), site.learned(key), ref("MISSING"))
+    elif site.several:
+        filled = call("fill_texts", ref("text"), step.value, ref("MISSING"))
+        site.let("texts", comprehension(filled, "text", "texts"))
+    else:
+        site.apply("fill_texts", step.value, ref("MISSING"))
+
+
+@prepares(steps.Category)
+def _category(site: Site, step: Any, key: str) -> None:
+    suffix = "" if step.unknown is None else "_or_unknown"
+    reserved = 0 if step.unknown is None else 1
+    if site.several:
+        rest = (ref("train"), site.learned(key), ref("MISSING"))
+        names = len(site.entry.columns.names) if site.entry.columns else 0
+        size = step.size if step.size is not None else site.entry.count
+        sizes = step.sizes if step.sizes is not None else (size,) * names if size else None
+        site.let("values", call(f"categories{suffix}", ref("texts"), *rest))
+        if sizes is not None:
+            site.apply("sizes_below", tuple(int(size) for size in sizes), ref("texts"))
+        return
+    learning = (ref("text"), ref("train"), site.learned(key), ref("MISSING"))
+    site.body.append(assign("classes", call("learn_classes", *learning)))
+    limits = [size for size in (step.size, *(step.sizes or ()), site.entry.count) if size]
+    if limits:
+        column = str(site.entry.columns.names[0]) if site.entry.columns else site.entry.name
+        most = call("at_most", ref("classes"), int(min(limits)) - reserved, column)
+        site.body.append(assign("classes", most))
+    site.let("values", call(f"category{suffix}", ref("text"), ref("classes")))
+
+
+@prepares(steps.Equals)
+def _equals(site: Site, step: Any, key: str) -> None:
+    if site.several:
+        columns = comprehension(call("equals", ref("text"), step.text), "text", "texts")
+        site.let("values", call("np.stack", columns, axis=1))
+    else:
+        site.let("values", call("equals", ref("text"), step.text))
+
+
+@prepares(steps.Lowercase)
+def _lowercase(site: Site, step: Any, key: str) -> None:
+    if site.entry.head != "document":  # `load` has lowered the document, before cutting it
+        site.apply("lowercase")
+
+
+@prepares(steps.Identity)
+def _identity(site: Site, step: Any, key: str) -> None:
+    return
+
+
+@prepares(steps.Tokenize)
+def _tokenize(site: Site, step: Any, key: str) -> None:
+    site.body.append(assign("learned", site.learned(key)))
+    if site.entry.head == "document":
+        _number_document(site, step)
+        return
+    pieces: Expr = ref("text.values")
+    if step.unit == "words":
+        pieces = ref("words")
+        cut = comprehension(call("cut_words", ref("value")), "value", "text.values")
+        site.body.append(assign("words", cut))
+    rows = comprehension(index(pieces, ref("row")), "row", "train")
+    site.body.append(assign("places", _places(step, rows)))
+    ids = [pieces, ref("places"), int(step.start())]
+    if step.unseen() is None:
+        site.let("tokens", call("number_known_tokens", *ids, ref("text")))
+    else:
+        site.let("tokens", call("number_tokens", *ids, int(step.unseen())))
+
+
+def _places(step: Any, rows: Expr) -> Expr:
+    if step.alphabet is not None:
+        return call("learn_alphabet", step.alphabet, ref("learned"))
+    if step.unit == "characters":
+        return call("learn_characters", rows, ref("learned"))
+    most = [int(step.vocab) - int(step.start())] if step.vocab is not None else []
+    return call("learn_words", rows, ref("learned"), *most)
+
+
+def _number_document(site: Site, step: Any) -> None:
+    first, unknown = int(step.start()), step.unseen()
+    if step.unit == "words":
+        rows = expr([comprehension(index("words", ref("row")), "row", "train")])
+        site.body.append(assign("places", _places(step, rows)))
+        words = [ref("words")]
+        numbered = call("number_tokens", words, ref("places"), first, int(unknown or 0))
+        site.let("values", index(numbered, 0))
+        return
+    if step.alphabet is not None:
+        made: Expr = call("list", call("learn_alphabet", step.alphabet, ref("learned")))
+    else:
+        made = call("learn_points", index("points", ref("train")), ref("learned"))
+    site.body.append(assign("letters", made))
+    limits = [size for size in (step.vocab, site.entry.count) if size]
+    if limits:
+        most = call("at_most", ref("letters"), int(min(limits)) - first, "text")
+        site.body.append(assign("letters", most))
+    if unknown is None:
+        site.let("values", call("number_points", ref("points"), ref("letters"), first))
+    else:
+        numbered = call(
+            "number_points_or_unknown", ref("points"), ref("letters"), first, int(unknown)
+        )
+        site.let("values", numbered)
+
+
+@prepares(steps.Truncate)
+def _truncate(site: Site, step: Any, key: str) -> None:
+    site.apply("truncate", int(step.n))
+
+
+@prepares(steps.Append)
+def _append(site: Site, step: Any, key: str) -> None:
+    site.apply("append", int(step.id))
+
+
+@prepares(steps.Lag)
+def _lag(site: Site, step: Any, key: str) -> None:
+    if site.value in ("tokens",):
+        site.apply("lag_tokens", int(step.n), int(step.fill))
+    else:
+        site.apply("lag_rows", int(step.n), float(step.fill))
+
+
+# --- the end ------------------------------------------------------------------------------------
+
+
+def _finish(site: Site) -> None:
+    """The last checks, and the type that the column is stored in."""
+    entry = site.entry
+    if site.result == "PictureFiles":
+        return
+    if _reads_pictures(entry):
+        paths = call("picture_paths", ref("text"), ref("root"))
+        use = next(use for use in entry.uses() if use.step.name == "read_image")
+        mode = "L" if use.step.mode == "gray" else "RGB"  # type: ignore[attr-defined]
+        site.result = "PictureFiles"
+        site.body.append(returns(call("PictureFiles", paths, mode)))
+        return
+    if entry.ragged:
+        _finish_tokens(site)
+        return
+    value = site.flowing()
+    if entry.role and entry.shape == (1,) and entry.carrying.shape == ():
+        value = index(value, SliceExpr(), None)
+    if stored_kind(entry) == "float":
+        value = method(value, "astype", ref("np.float32"))
+    site.body.append(returns(value))
+
+
+def _finish_tokens(site: Site) -> None:
+    entry = site.entry
+    site.result = "Tokens"
+    if entry.longest is not None:
+        site.apply("check_lengths", int(entry.longest), entry.name)
+    elif entry.role:
+        site.apply("check_not_empty", entry.name)
+    if entry.count is not None:
+        site.apply("check_ids", int(entry.count), entry.name)
+    site.body.append(returns(ref(site.value)))
+
+
+def _reads_pictures(entry: Entry) -> bool:
+    return any(use.step.name == "read_image" for use in entry.uses()) and entry.head == "text"
+
+
+def stored_kind(entry: Entry) -> str:
+    """How a column is stored: `float` (float32), `ids` (int64), `raw` (as the file has it)."""
+    if entry.head == "array" and not any(use.step.name != "identity" for use in entry.load):
+        return "raw"
+    if entry.ragged:
+        return "tokens"
+    if entry.head == "document":
+        return "raw"
+    if entry.carrying.kind in ("numbers", "array") and entry.carrying.kind == "numbers":
+        return "float" if not _hot(entry) else "ids"
+    if entry.dtype == "float" and not entry.batch:
+        return "float"
+    return "ids"
+
+
+def _hot(entry: Entry) -> bool:
+    return any(use.step.name == "one_hot" for use in entry.uses())

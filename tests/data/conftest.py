@@ -1,0 +1,5 @@
+"""Nothing here runs without numpy."""
+
+import pytest
+
+pytest.importorskip("numpy")

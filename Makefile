@@ -14,6 +14,11 @@ $(VENV)/base: pyproject.toml
 	$(BIN)/python -m pip install --quiet -e .
 	touch $@
 
+$(VENV)/torch: $(VENV)/base
+	$(BIN)/python -m pip install --quiet "torch==2.13.0"
+	$(BIN)/python -m pip install --quiet -e ".[torch]"
+	touch $@
+
 $(VENV)/dev: $(VENV)/base
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@
@@ -21,7 +26,7 @@ $(VENV)/dev: $(VENV)/base
 check: $(VENV)/dev lint
 	$(PYTEST) -m "not torch and not keras and not onnx and not slow"
 
-test: $(VENV)/dev lint
+test: $(VENV)/dev $(VENV)/torch lint
 	$(PYTEST) -m "not nightly"
 
 lint: $(VENV)/dev
@@ -34,4 +39,4 @@ docs: $(VENV)/base
 	$(BIN)/python -m bmc.docs --write
 
 clean:
-	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,15 +7,15 @@ come from the entry point group `bmc.backends`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from bmc.diagnostics.diagnostic import Problems
-from bmc.emit.pyexpr import Expr, Statement
+from bmc.emit.pyexpr import Call, Expr
 from bmc.ir.model import Program
 from bmc.ir.types import TensorType
-from bmc.ops.base import Declaration, Initializer, Weight
+from bmc.ops.base import Declaration, Weight
 
 BUILT_IN = {"torch": "bmc_torch", "keras": "bmc_keras", "onnx": "bmc_onnx"}
 GROUP = "bmc.backends"
@@ -23,7 +23,7 @@ GROUP = "bmc.backends"
 
 @dataclass(frozen=True)
 class Support:
-    """Helper code that goes into a program once: whole top-level definitions, and what they import."""
+    """Helper code that goes into a program once: whole definitions, and the names they import."""
 
     name: str
     code: str
@@ -34,26 +34,26 @@ class Support:
 class Module:
     """A layer that is built once and called: `self.conv = nn.Conv2d(…)`, `self.conv(x)`.
 
-    `init` lists (attribute, initialiser) pairs of its weights; `rename` maps canonical weight
-    names to the framework's where they differ.
+    `call` is what a use of it looks like, plain calling unless given; `helper` is the word for a
+    function that holds what all uses of the constructor in a file have in common.
     """
 
-    constructor: Expr
+    constructor: Call
     call: Callable[[Expr, list[Expr]], Expr] | None = None
-    init: Sequence[tuple[str, Initializer]] = ()
-    rename: Mapping[str, str] = field(default_factory=dict)
+    helper: str = ""
     support: tuple[Support, ...] = ()
+
+    def apply(self, layer: Expr, args: list[Expr]) -> Expr:
+        """The layer, an expression, on its inputs."""
+        return self.call(layer, args) if self.call else Call(layer, tuple(args))
 
 
 @dataclass(frozen=True)
 class Function:
-    """A layer without state: an expression, or statements that end in a `Return`."""
+    """A layer without state: an expression of its inputs."""
 
-    build: Callable[[list[Expr]], Expr | Sequence[Statement]]
+    build: Callable[[list[Expr]], Expr]
     support: tuple[Support, ...] = ()
-
-
-Lowered = Module | Function
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,16 @@ class Unsupported:
     help: str | None = None
 
 
+Lowered = Module | Function | Unsupported
+
+
 @dataclass(frozen=True)
 class Site:
-    """Where a layer is used: types, weights, and expressions for weights taken from other layers."""
+    """Where a layer is used: its types and its weights."""
 
     inputs: tuple[TensorType, ...]
     outputs: tuple[TensorType, ...]
     weights: Mapping[str, Weight]
-    shared: Mapping[str, Expr] = field(default_factory=dict)
-    batched: bool = True
 
 
 Rule = Callable[[Any, Site], Lowered]

@@ -94,9 +94,11 @@ class Printer:
         if isinstance(value, float) and not math.isfinite(value):
             text = 'float("nan")' if math.isnan(value) else 'float("inf")'
             return text if not value < 0 else 'float("-inf")', POSTFIX
-        if isinstance(value, int | float) and value < 0:
-            return repr(value), UNARY
-        return repr(value), POSTFIX
+        # 1e-05 and 1e+16 are written 1e-5 and 1e16
+        text = (
+            re.sub(r"e(-?)\+?0*", r"e\1", repr(value)) if isinstance(value, float) else repr(value)
+        )
+        return text, UNARY if isinstance(value, int | float) and value < 0 else POSTFIX
 
     def _bin(self, node: p.Bin) -> tuple[str, int]:
         level = BINARY[node.op]
@@ -166,7 +168,14 @@ class Printer:
         return f"{self.flat(node.element)} for {self.target(node.target)} in {self.flat(node.iterable)}"
 
     def _starred(self, node: p.Starred) -> tuple[str, int]:
-        return f"*{self._wrap(node.value, UNARY)}", POSTFIX
+        text = self._wrap(node.value, UNARY)
+        if isinstance(node.value, p.GeneratorExp):
+            text = f"({text})"
+        return f"*{text}", POSTFIX
+
+    def _fstring(self, node: p.FString) -> tuple[str, int]:
+        inner = (f"{{{part.id}}}" if isinstance(part, p.Name) else part for part in node.parts)
+        return 'f"' + "".join(inner) + '"', POSTFIX
 
     def _lambda(self, node: p.Lambda) -> tuple[str, int]:
         head = f"lambda {', '.join(node.params)}" if node.params else "lambda"
@@ -338,10 +347,11 @@ class Printer:
         return lines
 
     def _commented(self, lines: list[str], comment: str | None) -> list[str]:
-        if comment and len(lines) == 1:
-            line = f"{lines[0]}  # {clean(comment)}"
+        """The comment stands behind the last bracket of a statement that was split."""
+        if comment:
+            line = f"{lines[-1]}  # {clean(comment)}"
             if len(line) <= self.width:
-                return [line]
+                return [*lines[:-1], line]
         return lines
 
     def _do_assign(self, node: p.Assign, indent: int) -> list[str]:
@@ -368,6 +378,9 @@ class Printer:
     def _do_raise(self, node: p.Raise, indent: int) -> list[str]:
         return self.value(node.value, "raise ", "", indent)
 
+    def _do_blank(self, node: p.Blank, indent: int) -> list[str]:
+        return [""]
+
     def _do_pass(self, node: p.Pass, indent: int) -> list[str]:
         return [" " * indent + "pass"]
 
@@ -391,7 +404,10 @@ class Printer:
         lines = self.value(node.test, "if ", ":", indent) + self.statements(
             node.body, indent + STEP
         )
-        if node.orelse:
+        if len(node.orelse) == 1 and isinstance(node.orelse[0], p.IfStmt):
+            rest = self._do_ifstmt(node.orelse[0], indent)
+            lines += [rest[0].replace("if ", "elif ", 1), *rest[1:]]
+        elif node.orelse:
             lines += [" " * indent + "else:", *self.statements(node.orelse, indent + STEP)]
         return lines
 
@@ -435,7 +451,7 @@ class Printer:
         return text
 
     def docstring(self, text: str, indent: int) -> list[str]:
-        """A docstring; paragraphs are wrapped, text from a spec is made inert."""
+        """A docstring; paragraphs are wrapped, but those that begin with a space."""
         pad = " " * indent
         paragraphs = [
             part.strip("\n") for part in clean(text).strip().split("\n\n") if part.strip()
@@ -445,7 +461,7 @@ class Printer:
             if number:
                 lines.append("")
             if paragraph.startswith(" "):
-                lines += [line.rstrip() for line in paragraph.split("\n")]
+                lines += [line[1:].rstrip() for line in paragraph.split("\n")]
                 continue
             room = self.width - indent - (3 if number == 0 else 0)
             words = " ".join(paragraph.split())

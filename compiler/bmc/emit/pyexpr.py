@@ -158,6 +158,13 @@ class Starred(Expr):
 
 
 @dataclass(frozen=True)
+class FString(Expr):
+    """`f"{name}.conv1"`: literal text and names of ours; a text never holds a brace or a quote."""
+
+    parts: tuple[str | Name, ...]
+
+
+@dataclass(frozen=True)
 class Lambda(Expr):
     """`lambda a, b: body`"""
 
@@ -272,6 +279,11 @@ class Comment(Statement):
     """`# text` on lines of its own."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Blank(Statement):
+    """An empty line."""
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,8 @@ def combine(symbol: str, left: Expression, right: Expression) -> Expression:
         return right
     if symbol in ("*", "//", "**") and right == one:
         return left
+    if symbol == "+" and isinstance(right, Const) and right.value < 0:
+        return combine("-", left, Const(-right.value))
     # (a + 2) - 2 is a
     if (
         symbol in "+-"

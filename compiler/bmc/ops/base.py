@@ -519,6 +519,7 @@ class Layer(Declaration, family="layer"):
     """Base of all layers. `infer` sees the input types and returns the output type or types."""
 
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # least and most tensors it takes
+    attribute: ClassVar[str] = ""  # the short word that nameless instances are called by
     random: ClassVar[bool] = False  # draws random numbers in training
     stateful_norm: ClassVar[bool] = False  # has running statistics
 

@@ -70,6 +70,7 @@ class BatchNorm(
     axis: int | None = param(Optional(AXIS), "the channel axis; the first unless given", None)
     affine: bool = param(Bool(), _AFFINE_DOC, True)
 
+    attribute = "norm"
     stateful_norm = True
     masked: ClassVar[bool] = True
     samples = (

@@ -35,8 +35,8 @@ from bmc.syntax import ast
 AXES_BY_RANK = {
     1: ("dim",),
     2: ("length", "dim"),
-    3: ("in_channels", "height", "width_in"),
-    4: ("in_channels", "depth_in", "height", "width_in"),
+    3: ("in_channels", "height", "width"),
+    4: ("in_channels", "depth_in", "height", "width"),
 }
 
 
@@ -167,7 +167,7 @@ class Applier:
         op = self.evaluator.make(declared, layer, self.scope)
         if op is UNKNOWN:
             return None
-        return self.apply_op(op, values, layer.span, hint, getattr(op, "attribute", "") or op.name)
+        return self.apply_op(op, values, layer.span, hint, op.attribute or op.name)
 
     def _unknown_layer(self, head: ast.Name, bound: Any) -> None:
         if bound is not None and bound is not UNKNOWN:
@@ -361,8 +361,9 @@ class Applier:
             declared = REGISTRY["layer"].get(head.id)
             if declared is not None and not isinstance(self.scope.find(head.id), BoundLayer):
                 op = self.evaluator.make(declared, layer, self.scope)
-                base = head.id
-                return None if op is UNKNOWN else self.op_instance(op, values, layer.span, base)
+                if op is UNKNOWN:
+                    return None
+                return self.op_instance(op, values, layer.span, op.attribute or op.name)
             if declared is None and not isinstance(self.scope.find(head.id), BoundLayer):
                 self._unknown_layer(head, self.scope.find(head.id))
                 return None
@@ -371,7 +372,7 @@ class Applier:
     def _chain_instance(self, layer: ast.Expr, values: list[Value], name: str) -> Instance | None:
         """Layers in a row as a block without a name of its own, called after what it makes."""
         title = "".join(part.capitalize() for part in name.split("_"))
-        spec = BlockSpec(f"{title}Chain", "chain", layer.span, {})
+        spec = BlockSpec(title, "chain", layer.span, {})
         inputs = []
         for value in values:
             names = AXES_BY_RANK.get(value.type.rank, ())

@@ -34,7 +34,7 @@ MAX_LAYERS = 10_000
 MAX_ELEMENTS = 2**40
 DIM_NAMES = {
     "C": "in_channels", "D": "dim", "T": "length", "U": "length_out", "H": "height",
-    "W": "width_in", "E": "embed_dim", "M": "memory_dim", "N": "count_in",
+    "W": "width", "E": "embed_dim", "M": "memory_dim", "N": "count_in",
 }  # fmt: skip
 DTYPES = ("float", "int", "bool")
 

@@ -1,0 +1,171 @@
+"""A block as `__init__` and `forward`: which layer is an attribute, what a use of it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.emit import pyexpr as p
+from bmc.emit.backend import Function, Module, Support
+from bmc.emit.body import Body, instances
+from bmc.emit.lowering import lowered
+from bmc.emit.names import TORCH_MODULE, attribute
+from bmc.ir.model import Apply, BlockSpec, Instance, Repeat
+from bmc_torch.lower import LOWERINGS
+from bmc_torch.starts import Starts
+
+Construct = Callable[[Instance], p.Call]
+
+
+class TorchBody(Body):
+    """The body of one class. `construct` gives the constructor of a block's instance."""
+
+    inline = frozenset({"arithmetic", "negate", "index", "add"})
+    taken = frozenset({"self", "torch", "nn", "F", "math", "pad_same"})
+
+    def __init__(
+        self, spec: BlockSpec, problems: Problems, construct: Construct, starts: Starts
+    ) -> None:
+        super().__init__(spec, problems)
+        self.construct = construct
+        self.starts = starts
+        self.init: list[p.Statement] = []
+        self.own_starts: list[tuple[p.Call, Instance, p.Expr]] = []
+        self.support: list[Support] = []
+        self.rules: dict[int, Module | Function | None] = {}
+
+    def begin(self) -> None:
+        """The constructors, in the order of the layers."""
+        for parameter in self.spec.params:
+            self.variables[parameter.value] = _own(parameter.name)
+        for instance in instances(self.spec):
+            made = self._made(instance)
+            if made is not None:
+                self.init.append(p.Assign(_own(instance.name), made))
+
+    # --- constructors -------------------------------------------------------------------------
+
+    def _made(self, instance: Instance) -> p.Expr | None:
+        """The constructor of an attribute; None for what has no state."""
+        if instance.loops:
+            turns = [one for one in self.spec.instances if one.name == instance.name]
+            made = [self._single(turn, _own(instance.name)) for turn in turns]
+            items = [item for item in made if item is not None]
+            return p.call("nn.ModuleList", p.ListExpr(tuple(items))) if items else None
+        return self._single(instance, _own(instance.name))
+
+    def _single(self, instance: Instance, target: p.Expr) -> p.Expr | None:
+        if isinstance(instance.target, BlockSpec):
+            return self.construct(instance)
+        if isinstance(instance.target, Repeat):
+            return self._copies(instance, instance.target, target)
+        rule = self._rule(instance)
+        if not isinstance(rule, Module):
+            return None
+        self.starts.add(rule.constructor, instance)
+        self.own_starts.append((rule.constructor, instance, target))
+        return rule.constructor
+
+    def _copies(self, instance: Instance, repeat: Repeat, target: p.Expr) -> p.Expr | None:
+        parts: list[p.Expr] = []
+        done = 0
+        for number, copy in repeat.runs:
+            made = self._single(copy, p.Index(target, (p.lit(done),)))
+            if made is None:
+                return None
+            count: Any = repeat.count if number == repeat.count else number
+            if len(repeat.runs) == 2 and done == 1:
+                count = repeat.count - 1
+            several = p.GeneratorExp(made, p.Name("_"), p.call("range", count))
+            if number == 1 and len(repeat.runs) > 1:
+                parts.append(made)
+            elif len(repeat.runs) == 1 and not _in_row(repeat):
+                return p.call("nn.ModuleList", several)
+            else:
+                parts.append(p.Starred(several))
+            done += number
+        if _in_row(repeat):
+            return p.call("nn.Sequential", *parts)
+        return p.call("nn.ModuleList", p.ListExpr(tuple(parts)))
+
+    def _rule(self, instance: Instance) -> Module | Function | None:
+        if id(instance) not in self.rules:
+            rule = lowered(LOWERINGS, instance, self.problems)
+            self.rules[id(instance)] = rule
+            self.support += rule.support if rule else ()
+        return self.rules[id(instance)]
+
+    # --- uses -----------------------------------------------------------------------------------
+
+    def layer(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
+        """`self.conv(x)`, or `F.relu(x)`."""
+        rule = self._rule(use.instance)
+        if isinstance(rule, Module):
+            return rule.apply(_path(use.instance), args)
+        return rule.build(args) if rule else None
+
+    def block(self, use: Apply, args: list[p.Expr]) -> p.Expr:
+        """`self.residual(x)`"""
+        return p.Call(_path(use.instance), tuple(args))
+
+    def row(self, use: Apply, repeat: Repeat, args: list[p.Expr]) -> p.Expr | None:
+        """Copies in a row are one `nn.Sequential`."""
+        if not _in_row(repeat) or _stateless(self, repeat):
+            return None
+        return p.Call(_path(use.instance), tuple(args))
+
+    def repeat(self, use: Apply, repeat: Repeat, names: list[str]) -> list[p.Statement]:
+        """`for layer in self.layers: x = layer(x, memory)`"""
+        targets: tuple[p.Expr, ...] = tuple(p.Name(name) for name in names[: repeat.carried])
+        args: list[p.Expr] = [p.Name(name) for name in names]
+        (_, copy), *_ = repeat.runs
+        variable, many = self._loop(use, repeat)
+        if isinstance(copy.target, BlockSpec):
+            made: p.Expr | None = p.Call(variable, tuple(args))
+        else:
+            rule = self._rule(copy)
+            made = rule.apply(variable, args) if isinstance(rule, Module) else None
+            made = rule.build(args) if isinstance(rule, Function) else made
+        if made is None:
+            return []
+        target = targets[0] if len(targets) == 1 else targets
+        step = p.Assign(target, made, comment=self.comment(use))
+        return [p.For(variable, many, (step,))]
+
+    def _loop(self, use: Apply, repeat: Repeat) -> tuple[p.Expr, p.Expr]:
+        if _stateless(self, repeat):
+            return p.Name("_"), p.call("range", repeat.count)
+        variable = "layer"
+        while variable in self.holders:
+            variable += "_"
+        return p.Name(variable), _path(use.instance)
+
+    def finish(self) -> list[p.Statement]:
+        """What sets the weights of layers that start in their own way, once all are known."""
+        found: list[p.Statement] = []
+        for constructor, instance, target in self.own_starts:
+            found += self.starts.own(constructor, instance, target)
+        return found
+
+
+def _own(name: str) -> p.Expr:
+    """`self.name`; what `nn.Module` owns gets a trailing underscore."""
+    return p.Attr(p.Name("self"), attribute(name, TORCH_MODULE))
+
+
+def _path(instance: Instance) -> p.Expr:
+    path = _own(instance.name)
+    for turn in instance.loops:
+        path = p.Index(path, (p.lit(turn),))
+    return path
+
+
+def _in_row(repeat: Repeat) -> bool:
+    """Whether each copy takes one value and gives one."""
+    return repeat.carried == 1 and all(len(copy.inputs) == 1 for _, copy in repeat.runs)
+
+
+def _stateless(body: TorchBody, repeat: Repeat) -> bool:
+    (_, copy), *_ = repeat.runs
+    return id(copy) in body.rules and isinstance(body.rules[id(copy)], Function)

@@ -1,0 +1,105 @@
+"""Convolutions in PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.emit.backend import Lowered, Module, Site, Support
+from bmc.emit.pyexpr import Call, Expr, call
+from bmc.ir.symbolic import known
+from bmc.ir.types import TensorType
+from bmc.ops.axes import explicit_padding, same_padding
+from bmc.ops.base import per_axis
+from bmc.ops.conv import Conv
+from bmc_torch.lower.common import fixed, unless
+from bmc_torch.lower.table import lower
+
+Pads = tuple[tuple[Any, Any], ...]
+
+SAME_PADDING = Support(
+    "pad_same",
+    '''\
+def pad_same(
+    x: Tensor,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    value: float = 0.0,
+    mode: str = "constant",
+) -> Tensor:
+    """Pad so that a window gives ceil(size / stride); what is odd goes after."""
+    pads: list[int] = []
+    for axis in range(-1, -len(kernel) - 1, -1):
+        size, step = x.shape[axis], stride[axis]
+        reach = dilation[axis] * (kernel[axis] - 1) + 1
+        total = max((-(-size // step) - 1) * step + reach - size, 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads, mode=mode, value=value)
+''',
+    ("F", "Tensor"),
+)
+
+
+def torch_pads(pads: Pads) -> tuple[Any, ...]:
+    """Padding as `F.pad` takes it: the last axis first."""
+    return tuple(size for low_high in reversed(pads) for size in low_high)
+
+
+def same_pads(sizes: tuple[Any, ...], kernel: Any, stride: Any, dilation: Any = 1) -> Pads | None:
+    """What `same` adds to each axis; None where that depends on a size known only at run time."""
+    axes = len(sizes)
+    spread = (per_axis(v, axes, "") for v in (kernel, stride, dilation))
+    pads: list[tuple[Any, Any]] = []
+    for size, width, step, apart in zip(sizes, *spread):
+        if not fixed((width, step, apart)) or (step != 1 and not (known(size) and fixed(size))):
+            return None
+        pads.append(same_padding(int(size) if known(size) else 0, width, step, apart))
+    return tuple(pads)
+
+
+def one_number(values: tuple[Any, ...]) -> Any:
+    """One number where all are alike."""
+    alike = len({int(value) for value in values}) == 1 and fixed(values)
+    return values[0] if alike else values
+
+
+@lower(Conv)
+def conv(op: Conv, site: Site) -> Lowered:
+    """`nn.Conv1d`, `2d` or `3d`; what it can't pad itself is padded before."""
+    (x,) = site.inputs
+    axes = x.rank - 1
+    padding, before, support = _padding(op, x)
+    settings: dict[str, Any] = {"kernel_size": op.kernel}
+    settings |= unless(1, stride=op.stride)
+    settings |= unless(0, padding=padding)
+    settings |= unless(1, dilation=op.dilation, groups=op.group_count(x))
+    settings |= unless(True, bias=op.bias)
+    settings |= unless("zeros", padding_mode=op.padding_mode)
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        return Call(layer, (before(args[0]) if before else args[0],))
+
+    made = call(f"nn.Conv{axes}d", x.shape[0], op.filters, **settings)
+    return Module(made, use, support=support)
+
+
+def _padding(op: Conv, x: TensorType) -> tuple[Any, Any, tuple[Support, ...]]:
+    """What the module pads, what is done to the input before, and the helpers for it."""
+    axes = x.rank - 1
+    mode = {} if op.padding_mode == "zeros" else {"mode": op.padding_mode}
+    pads: Pads | None
+    if op.padding == "causal":
+        (width,), (apart,) = (per_axis(v, 1, "") for v in (op.kernel, op.dilation))
+        pads = ((apart * (width - 1), 0),)
+    elif op.padding == "same":
+        pads = same_pads(x.shape[1:], op.kernel, op.stride, op.dilation)
+    else:
+        pads = explicit_padding(op.padding, axes)
+        if not isinstance(op.padding, tuple):
+            return op.padding, None, ()
+    if pads is None:
+        sizes = tuple(per_axis(v, axes, "") for v in (op.kernel, op.stride, op.dilation))
+        return 0, lambda value: call("pad_same", value, *sizes, **mode), (SAME_PADDING,)
+    if all(low == high and fixed((low, high)) for low, high in pads):
+        return one_number(tuple(low for low, _ in pads)), None, ()
+    return 0, lambda value: call("F.pad", value, torch_pads(pads), **mode), ()

@@ -1,0 +1,27 @@
+"""Dense layers in PyTorch."""
+
+from __future__ import annotations
+
+from bmc.emit.backend import Lowered, Module, Site, Unsupported
+from bmc.emit.pyexpr import Call, Expr, call, method
+from bmc.ops.axes import axis_of
+from bmc.ops.linear import Dense
+from bmc_torch.lower.common import dim, unless
+from bmc_torch.lower.table import lower
+
+
+@lower(Dense)
+def dense(op: Dense, site: Site) -> Lowered:
+    """`nn.Linear`, with the summed axis last."""
+    (x,) = site.inputs
+    if op.weight is not None:
+        return Unsupported("a matrix of another layer is not lowered yet")
+    axis = axis_of(x, op.axis)
+
+    def turned(value: Expr) -> Expr:
+        return value if axis == x.rank - 1 else method(value, "transpose", dim(x, axis), -1)
+
+    return Module(
+        call("nn.Linear", x.shape[axis], op.units, **unless(True, bias=op.bias)),
+        lambda layer, args: turned(Call(layer, (turned(args[0]),))),
+    )

@@ -1,0 +1,176 @@
+"""A model as `model.py`: helpers, a class for each block, the model's own class, how it starts.
+
+Uses of one block that print the same text share a class; a block that a condition makes into
+different things becomes several classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.emit import program as parts
+from bmc.emit import pyexpr as p
+from bmc.emit.backend import Support
+from bmc.emit.body import shape_text
+from bmc.emit.gate import HEADER
+from bmc.emit.imports import Import, Imports
+from bmc.emit.layout import Printer, render
+from bmc.emit.names import Scope, class_name, identifier
+from bmc.ir.model import BlockSpec, Instance, Program
+from bmc_torch.body import TorchBody
+from bmc_torch.starts import Starts
+
+ROOTS = {
+    "torch": Import("torch"),
+    "nn": Import("torch", "nn"),
+    "F": Import("torch.nn.functional", alias="F"),
+    "Tensor": Import("torch", "Tensor"),
+}
+
+
+@dataclass
+class Written:
+    """A class that is in the file, and what its constructor takes."""
+
+    name: str
+    parameters: tuple[str, ...]
+
+
+class ModelFile:
+    """Writes one model.py."""
+
+    def __init__(self, program: Program, problems: Problems) -> None:
+        self.program = program
+        self.problems = problems
+        self.starts = Starts()
+        self.names = Scope()
+        self.written: dict[BlockSpec, Written] = {}
+        self.by_text: dict[tuple[str, str], Written] = {}
+        self.classes: list[str] = []
+        self.support: dict[str, Support] = {}
+        self.used: list[Any] = []
+
+    def emit(self) -> str:
+        """The text of model.py; empty when a layer was refused."""
+        main = self.program.main
+        for spec in (*parts.specs_below(main), main):  # learns how the layers start
+            TorchBody(spec, self.problems, lambda _: p.call("Block"), self.starts).run()
+        if self.problems.failed:
+            return ""
+        self._class(main)
+        ending = self.starts.function()
+        texts = [helper.code.strip("\n") for helper in self.support.values()]
+        texts += self.classes
+        if ending is not None:
+            self.used.append(ending)
+            texts.append(render([ending]).strip("\n"))
+        if self._has_counters(main):
+            texts.append(NAME_WEIGHTS)
+        constants = parts.constants(main, parts.used_names(self.used))
+        head = HEADER + "\n".join(Printer({}, 88).docstring(parts.model_doc(self.program, main), 0))
+        top = [self._imports().render().rstrip("\n")]
+        top += [render(constants).rstrip("\n")] if constants else []
+        return f"{head}\n\n" + "\n\n".join(top) + "\n\n\n" + "\n\n\n".join(texts) + "\n"
+
+    def _imports(self) -> Imports:
+        roots = {"nn", "Tensor"}
+        for helper in self.support.values():
+            roots.update(helper.roots)
+        for statement in self.used:
+            roots.update(n.id for n in p.walk(statement) if isinstance(n, p.Name))
+        imports = Imports()
+        imports.use(roots, ROOTS)
+        return imports
+
+    def _has_counters(self, main: BlockSpec) -> bool:
+        return any("BatchNorm" in kind for kind in self._kinds())
+
+    def _kinds(self) -> set[str]:
+        nodes = [node for statement in self.used for node in p.walk(statement)]
+        return {node.name for node in nodes if isinstance(node, p.Attr)}
+
+    # --- classes ----------------------------------------------------------------------------
+
+    def _class(self, spec: BlockSpec) -> Written:
+        if spec in self.written:
+            return self.written[spec]
+        body = TorchBody(spec, self.problems, self._construct, self.starts)
+        body.run()
+        init = [*body.init, *body.finish()]
+        names = parts.free_names(spec, parts.used_names([*init, *body.statements]))
+        text = self._text(spec, body, init, names, "PLACEHOLDER")
+        found = self.by_text.get((spec.name, text))
+        if found is None:
+            self.support |= {helper.name: helper for helper in body.support}
+            self.used += [*init, *body.statements]
+            name = self.names.unique(class_name(spec.name)).replace("_", "")
+            found = Written(name, names)
+            self.by_text[spec.name, text] = found
+            self.classes.append(self._text(spec, body, init, names, name))
+        self.written[spec] = found
+        return found
+
+    def _construct(self, instance: Instance) -> p.Call:
+        """`Residual(in_channels=64, filters=128)`"""
+        assert isinstance(instance.target, BlockSpec)
+        written = self._class(instance.target)
+        return p.Call(p.Name(written.name), (), tuple(parts.given(instance, written.parameters)))
+
+    def _text(
+        self,
+        spec: BlockSpec,
+        body: TorchBody,
+        init: list[p.Statement],
+        names: tuple[str, ...],
+        name: str,
+    ) -> str:
+        model = spec.kind == "model"
+        inside = parts.constant_names(spec) if model else {n: identifier(n) for n in names}
+        read = parts.used_names(body.statements)
+        kept = [] if model else [n for n in names if n in read]
+        own = [p.Assign(p.Attr(p.Name("self"), inside[n]), p.Name(inside[n])) for n in kept]
+        begin = (p.ExprStmt(p.call(p.Attr(p.call("super"), "__init__"))), *own, *init)
+        if model and self.starts.function() is not None:
+            begin += (p.ExprStmt(p.call("self.apply", p.Name("initialize"))),)
+        taken = tuple(p.Param(n, p.Name("Tensor")) for n in body.parameters)
+        count = len(body.returns)
+        gives: p.Expr = p.Name("Tensor")
+        if count > 1:
+            gives = p.Index(p.Name("tuple"), (p.Name("Tensor"),) * count)
+        value = body.returns[0] if count == 1 else p.TupleExpr(tuple(body.returns))
+        forward = (*(_with_self(s, kept) for s in body.statements), p.Return(value))
+        settings = () if model else tuple(parts.parameter(spec, n) for n in names)
+        methods = (
+            p.Def("__init__", (p.Param("self"), *settings), p.Lit(None), begin),
+            p.Def("forward", (p.Param("self"), *taken), gives, forward),
+        )
+        doc = None if model else parts.block_doc(spec, self._ends(spec))
+        return render([p.Class(name, (p.name("nn.Module"),), methods, doc)], inside).rstrip("\n")
+
+    def _ends(self, spec: BlockSpec) -> list[str | None]:
+        values = [e.value for e in spec.inputs] + [o.value for o in spec.outputs]
+        return [shape_text(value.type.shape, value.type, spec) for value in values]
+
+
+def _with_self(node: Any, names: list[str]) -> Any:
+    """Settings read in `forward` come from the object."""
+    if isinstance(node, p.Var):
+        return p.Attr(p.Name("self"), identifier(node.name)) if node.name in names else node
+    if isinstance(node, p.Expr | p.Statement):
+        changes = {key: _with_self(value, names) for key, value in vars(node).items()}
+        return replace(node, **changes)  # type: ignore[type-var]
+    if isinstance(node, tuple):
+        return tuple(_with_self(item, names) for item in node)
+    return node
+
+
+NAME_WEIGHTS = '''\
+def name_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return what weights.safetensors holds: the state without batch norm's counters.
+
+    Nothing reads those while `momentum` is given, and loading does without them.
+    """
+    state = model.state_dict()
+    return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}'''

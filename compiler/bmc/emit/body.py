@@ -1,0 +1,248 @@
+"""One block as the statements of a function: which value has which name, line by line.
+
+Every backend prints a block in the author's order, one layer a line; what a line says is the
+backend's own. A value that the author named keeps its name; inside a chain the variable is `x`,
+or the name of what the chain makes while an earlier `x` is still needed. A name is used again
+only when the value that had it is not needed any more. Knows no backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.emit import pyexpr as p
+from bmc.emit.names import identifier
+from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Value
+from bmc.ir.symbolic import Const, Num, Real, Sym, expression_of
+from bmc.ir.types import TensorType
+from bmc.ops.base import Layer
+
+LONGEST_DIM = 24
+COMMENTED = ("dense", "self_attention", "attention")  # shapes worth saying though they may stay
+
+
+class Body:
+    """Emits the body of one `BlockSpec`. A backend says what a layer, a block, a repeat is."""
+
+    inline: ClassVar[frozenset[str]] = frozenset()  # layers printed inside other expressions
+    taken: ClassVar[frozenset[str]] = frozenset()  # names of the file that no value may have
+
+    def __init__(self, spec: BlockSpec, problems: Problems) -> None:
+        self.spec = spec
+        self.problems = problems
+        self.statements: list[p.Statement] = []
+        self.parameters: list[str] = []
+        self.returns: list[p.Expr] = []
+        self.applies = list(spec.applies())
+        self.variables: dict[Value, p.Expr] = {}
+        self.holders: dict[str, Value] = {}
+        self.last_use: dict[Value, int] = {}
+        self.inlined: set[Value] = set()
+
+    # --- what a backend says ----------------------------------------------------------------
+
+    def layer(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
+        """One layer on its inputs; None when it was refused."""
+        raise NotImplementedError
+
+    def block(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
+        """One block on its inputs."""
+        raise NotImplementedError
+
+    def row(self, use: Apply, repeat: Repeat, args: list[p.Expr]) -> p.Expr | None:
+        """All copies as one call, where the backend has such a thing."""
+        return None
+
+    def repeat(self, use: Apply, repeat: Repeat, names: list[str]) -> list[p.Statement]:
+        """A loop whose copies take the named values and give them back."""
+        raise NotImplementedError
+
+    def arguments(self, use: Apply) -> list[p.Expr]:
+        """The inputs of a use."""
+        return [self.read(value) for value in use.inputs]
+
+    def shape(self, value: Value) -> tuple[Any, ...]:
+        """The axes of a value as the backend lays them out, without the batch."""
+        return value.type.shape
+
+    # --- the walk -----------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Fills `parameters`, `statements` and `returns`."""
+        self._lifetimes()
+        for entry in self.spec.inputs:
+            name = self.safe(entry.value.name)
+            self.parameters.append(name)
+            self.hold(entry.value, name)
+        self.begin()
+        groups: list[tuple[int, list[p.Statement]]] = []
+        for index, use in enumerate(self.applies):
+            self.statements = []
+            self._use(use, index)
+            if groups and groups[-1][0] == use.statement:
+                groups[-1][1].extend(self.statements)
+            elif self.statements:
+                groups.append((use.statement, self.statements))
+        self.statements = spaced([statements for _, statements in groups])
+        self.returns = [self.read(output.value) for output in self.spec.outputs]
+
+    def begin(self) -> None:
+        """What happens before the first layer."""
+
+    def _lifetimes(self) -> None:
+        count: dict[Value, int] = {}
+        consumer: dict[Value, Apply] = {}
+        for index, use in enumerate(self.applies):
+            for value in use.inputs:
+                count[value] = count.get(value, 0) + 1
+                consumer[value] = use
+                self.last_use[value] = index
+        outputs = {output.value for output in self.spec.outputs}
+        for value in outputs:
+            self.last_use[value] = len(self.applies)
+        for use in reversed(self.applies):
+            made = use.outputs[0]
+            taker = consumer.get(made)
+            if not self._inlines(use) or made in outputs or made.named or taker is None:
+                continue
+            if count[made] == 1 and self._inlines(taker) and taker.statement == use.statement:
+                self.inlined.add(made)
+                for value in use.inputs:
+                    self.last_use[value] = max(self.last_use[value], self.last_use[made])
+
+    def _inlines(self, use: Apply) -> bool:
+        op = use.instance.target
+        return isinstance(op, Layer) and op.name in self.inline and len(use.outputs) == 1
+
+    def _use(self, use: Apply, index: int) -> None:
+        args = self.arguments(use)
+        target = use.instance.target
+        made: p.Expr | None
+        if isinstance(target, Repeat):
+            made = self.row(use, target, args)
+            if made is None:
+                self._use_repeat(use, target, args, index)
+            else:
+                self.store(use, made, index)
+            return
+        made = self.block(use, args) if isinstance(target, BlockSpec) else self.layer(use, args)
+        if made is None:  # refused; the rest may have more to report
+            self.variables |= dict.fromkeys(use.outputs, p.Name("_"))
+        else:
+            self.store(use, made, index)
+
+    def _use_repeat(self, use: Apply, repeat: Repeat, args: list[p.Expr], index: int) -> None:
+        names = [self.name(value, index) for value in use.outputs]
+        before: list[p.Statement] = [
+            p.Assign(p.Name(name), arg) for name, arg in zip(names, args) if arg != p.Name(name)
+        ]
+        rest = [arg.id for arg in args[len(names) :] if isinstance(arg, p.Name)]
+        loop = self.repeat(use, repeat, [*names, *rest])
+        self.statements += [*before, *loop]
+        for value, name in zip(use.outputs, names):
+            self.hold(value, name)
+
+    def store(self, use: Apply, made: p.Expr, index: int) -> None:
+        """Gives what a use makes its names."""
+        if use.outputs[0] in self.inlined:
+            self.variables[use.outputs[0]] = made
+            return
+        names: list[str] = []
+        for value in use.outputs:
+            names.append(self.name(value, index))
+            self.hold(value, names[-1])
+            self.last_use.setdefault(value, index)
+        targets: tuple[p.Expr, ...] = tuple(p.Name(name) for name in names)
+        target = targets if len(targets) > 1 else targets[0]
+        self.statements.append(p.Assign(target, made, comment=self.comment(use)))
+
+    # --- names of values ------------------------------------------------------------------------
+
+    def read(self, value: Value) -> p.Expr:
+        """The expression that stands for a value."""
+        return self.variables[value]
+
+    def hold(self, value: Value, name: str) -> None:
+        """Gives a value a variable."""
+        self.holders[name] = value
+        self.variables[value] = p.Name(name)
+
+    def safe(self, text: str) -> str:
+        """The author's word as a variable that hides nothing of the file."""
+        word = identifier(text)
+        while word in self.taken:
+            word += "_"
+        return word
+
+    def name(self, value: Value, index: int) -> str:
+        """A variable for what use number `index` makes."""
+        own = self.safe(value.name)
+        holder = self.holders.get("x")
+        theirs = holder is not None and holder.named  # `x` is a word of the author's here
+        for wanted in (own,) if value.named or theirs else ("x", own):
+            if self._free(wanted, index):
+                return wanted
+        number = 2
+        while not self._free(f"{own}_{number}", index):
+            number += 1
+        return f"{own}_{number}"
+
+    def _free(self, name: str, index: int) -> bool:
+        held = self.holders.get(name)
+        return held is None or self.last_use.get(held, -1) <= index
+
+    # --- comments ---------------------------------------------------------------------------------
+
+    def comment(self, use: Apply) -> str | None:
+        """The shape of what a use makes, where it is news."""
+        (made, *others) = use.outputs
+        op = use.instance.target
+        if others:
+            return None
+        before = self.shape(use.inputs[0]) if use.inputs else None
+        if before == self.shape(made) and not (isinstance(op, Layer) and op.name in COMMENTED):
+            return None
+        return shape_text(self.shape(made), made.type, self.spec)
+
+
+def spaced(groups: Sequence[Sequence[p.Statement]]) -> list[p.Statement]:
+    """Groups of statements with an empty line around each that has more than one."""
+    found: list[p.Statement] = []
+    before = 0
+    for group in groups:
+        if found and max(before, len(group)) > 1:
+            found.append(p.Blank())
+        found += group
+        before = len(group)
+    return found
+
+
+def shape_text(shape: Sequence[Any], kind: TensorType, spec: BlockSpec) -> str | None:
+    """`(B, 64, 56, 56)`; None where a size has no short name in this block."""
+    parts = ["B"] if kind.batched else []
+    for dim in shape:
+        text = _dim_text(dim, spec)
+        if len(text) > LONGEST_DIM:
+            return None
+        parts.append(text)
+    inner = ", ".join(parts)
+    return f"({inner},)" if len(parts) == 1 else f"({inner})"
+
+
+def _dim_text(dim: Any, spec: BlockSpec) -> str:
+    if isinstance(dim, Sym):
+        return str(dim)
+    if spec.kind == "model" or not isinstance(dim, Num | Real):
+        return str(int(dim))
+    expression = expression_of(dim)
+    return str(int(dim)) if isinstance(expression, Const) else str(expression)
+
+
+def instances(spec: BlockSpec) -> list[Instance]:
+    """The layers of a block in order; those of one place in a loop once, by the first."""
+    found: dict[str, Instance] = {}
+    for instance in spec.instances:
+        found.setdefault(instance.name, instance)
+    return list(found.values())

@@ -1,0 +1,36 @@
+"""Finds a backend's rule for a layer, and says so by name where there is none."""
+
+from __future__ import annotations
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.backend import Unsupported as NotSupported
+from bmc.emit.backend import Function, Lowerings, Module, Site, Unsupported
+from bmc.ir.model import Instance
+from bmc.ops.base import Layer
+
+NO_RULE = Unsupported("it is not lowered yet")
+RAGGED = Unsupported("values padded to one length are not lowered yet")
+
+
+def lowered(table: Lowerings, instance: Instance, problems: Problems) -> Module | Function | None:
+    """What a backend makes of a layer; None when it was refused, which is then in `problems`."""
+    op = instance.target
+    assert isinstance(op, Layer)
+    site = Site(instance.inputs, instance.outputs, instance.weights)
+    found = rule_for(table, op, site)
+    if isinstance(found, Unsupported):
+        problems.add(
+            NotSupported(instance.span, table.backend, f"`{op.name}`", found.reason, found.help)
+        )
+        return None
+    return found
+
+
+def rule_for(table: Lowerings, op: Layer, site: Site) -> Module | Function | Unsupported:
+    """What a backend makes of a layer in a place, or why it does not."""
+    rule = table.find(op)
+    if rule is None or isinstance(rule, Unsupported):
+        return rule or NO_RULE
+    if any(x.ragged for x in site.inputs):
+        return RAGGED
+    return rule(op, site)

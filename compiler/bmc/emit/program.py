@@ -1,0 +1,119 @@
+"""What the model files of all backends share: the docstring, the constants, the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bmc.emit import pyexpr as p
+from bmc.emit.body import shape_text
+from bmc.emit.names import identifier
+from bmc.ir.model import BlockSpec, Instance, Program, Repeat
+from bmc.ir.symbolic import Num, Real
+from bmc.ir.types import TensorType
+from bmc.passes.cost import parameters
+from bmc.passes.evaluate import literal
+
+LONGEST_DOC = 76
+
+
+def model_doc(program: Program, spec: BlockSpec) -> str:
+    """The docstring of model.py: what it is, where it comes from, what goes in and out."""
+    about = (program.doc or spec.doc or f"{spec.name}.").strip()
+    lines = [f" Source: {_file(program.file)}. {parameters(spec):,} parameters."]
+    ends = [("Input:", entry.value.name, entry.value.type) for entry in spec.inputs]
+    ends += [("Output:", output.name, output.value.type) for output in spec.outputs]
+    for label, name, kind in ends:
+        lines.append(f" {label:7} {name}, {kind.dtype} {_shape(kind, spec)}.")
+    return about + "\n\n" + "\n".join(lines)
+
+
+def _shape(kind: TensorType, spec: BlockSpec) -> str:
+    return shape_text(kind.shape, kind, spec) or str(kind)
+
+
+def _file(path: str) -> str:
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def block_doc(spec: BlockSpec, shapes: Sequence[str | None]) -> str | None:
+    """The docstring of a block: the author's, else the shapes of its only input and output."""
+    if spec.doc:
+        return spec.doc
+    doc = " -> ".join(map(str, shapes)) + "."
+    return doc if len(shapes) == 2 and all(shapes) and len(doc) < LONGEST_DOC else None
+
+
+def used_names(statements: Iterable[Any]) -> set[str]:
+    """The settings and dimensions that statements read."""
+    return {
+        node.name
+        for statement in statements
+        for node in p.walk(statement)
+        if isinstance(node, p.Var)
+    }
+
+
+def free_names(spec: BlockSpec, used: set[str]) -> tuple[str, ...]:
+    """What a block must be given: dimensions of its inputs first, then settings as declared."""
+    settings = [name for name in spec.settings if name in used]
+    return (*sorted(used - set(settings)), *settings)
+
+
+def given(instance: Instance, names: Sequence[str]) -> list[tuple[str, p.Expr]]:
+    """The arguments for a block: `filters=64`, in the terms of whoever calls it."""
+    assert isinstance(instance.target, BlockSpec)
+    found: list[tuple[str, p.Expr]] = []
+    for name in names:
+        if name in instance.arguments:
+            value = p.lit(instance.arguments[name])
+        elif name in instance.target.settings:
+            value = p.lit(literal(instance.target.settings[name]))
+        else:
+            value = p.Var(name)
+        found.append((identifier(name), value))
+    return found
+
+
+def parameter(spec: BlockSpec, name: str) -> p.Param:
+    """A setting or dimension as a parameter."""
+    value = spec.settings.get(name)
+    kind = {True: "bool", False: "int"}[isinstance(value, bool)]
+    if isinstance(value, Real):
+        kind = "float"
+    elif isinstance(value, str):
+        kind = "str"
+    return p.Param(identifier(name), p.Name(kind))
+
+
+def constants(spec: BlockSpec, used: set[str]) -> list[p.Statement]:
+    """`WIDTH = 128`: the settings of a model that its code reads."""
+    return [
+        p.Assign(p.Name(name.upper()), p.lit(literal(value)))
+        for name, value in spec.settings.items()
+        if name in used and isinstance(value, Num | Real | bool | str)
+    ]
+
+
+def constant_names(spec: BlockSpec) -> dict[str, str]:
+    """How a model's settings are called in its program."""
+    return {name: name.upper() for name in spec.settings}
+
+
+def specs_below(spec: BlockSpec) -> list[BlockSpec]:
+    """The blocks that a block uses, each once and after those that it uses itself."""
+    found: list[BlockSpec] = []
+
+    def visit(current: BlockSpec) -> None:
+        for instance in current.instances:
+            targets = [instance]
+            while targets:
+                target = targets.pop().target
+                if isinstance(target, Repeat):
+                    targets += [copy for _, copy in target.runs]
+                elif isinstance(target, BlockSpec) and target not in found:
+                    visit(target)
+                    found.append(target)
+
+    visit(spec)
+    return found

@@ -1,0 +1,79 @@
+"""Every declared layer with every sample: what is declared is what every backend runs.
+
+A backend lowers a layer or refuses it by name. Where it lowers it, shapes and weights are those
+that were declared, and outputs and gradients are those of the other backends.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.layers import sample as samples
+
+import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
+from bmc.diagnostics.diagnostic import Problems
+from bmc.emit.backend import find_backend
+from bmc.ir.model import weights as all_weights
+from bmc.ops.base import REGISTRY, Sample
+
+LENGTHS = (7, 10)  # of free axes
+OUTPUTS = {"float32": 1e-5, "float64": 1e-10}
+GRADIENTS = 1e-9
+NUMBERS = itertools.count()
+
+
+def built(backend: str, program: Any, folder: Path, weights: Any, dtype: str) -> Any:
+    """The program compiled for a backend, loaded and given weights; None if it was refused."""
+    runner = pytest.importorskip(f"tests.layers.run_{backend}", reason=f"no {backend}")
+    problems = Problems()
+    text = find_backend(backend).compile(program, problems).get("model.py", "")  # type: ignore
+    if problems.failed:
+        assert {problem.code for problem in problems} == {"BM501"}
+        return None
+    path = folder / f"{backend}_{next(NUMBERS)}.py"
+    path.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return runner.Model(module, "One", weights, dtype)
+
+
+def cases() -> list[Any]:
+    return [
+        pytest.param(name, sample, id=f"{name}-{number}")
+        for name, declared in sorted(REGISTRY["layer"].items())
+        for number, sample in enumerate(declared.samples)
+    ]
+
+
+def close(mine: np.ndarray, theirs: np.ndarray, bound: float) -> bool:
+    """Whether two arrays differ by at most `bound` of the largest element."""
+    scale = max(float(np.abs(theirs).max(initial=0.0)), 1e-3)
+    same = np.array_equal(np.isfinite(mine), np.isfinite(theirs))
+    return same and bool(np.nanmax(np.abs(mine - theirs), initial=0.0) <= bound * scale)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("name", "sample"), cases())
+def test_declared_is_what_runs(name: str, sample: Sample, tmp_path: Path) -> None:
+    program = samples.program(name, sample)
+    weights = samples.weights(program, "float64")
+    model = built("torch", program, tmp_path, weights, "float64")
+    if model is None:
+        pytest.skip("refused by name")
+    declared = {key: tuple(map(int, w.shape)) for key, w in all_weights(program.main)}
+    assert model.weights() == declared
+    for length in LENGTHS:
+        arrays = samples.inputs(sample, length, "float64")
+        made = model.run(arrays)
+        kinds = [output.value.type for output in program.main.outputs]
+        assert [value.shape for value in made] == [samples.shape(kind, length) for kind in kinds]
+        assert all(np.isfinite(value).all() for value in made)
+        assert set(model.gradients(arrays)) >= set(declared)

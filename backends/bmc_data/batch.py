@@ -163,7 +163,7 @@ def _typed(site: Batch) -> Expr:
 def _scale(site: Batch, step: Any, use: Use) -> None:
     site.array()
     offset = [float(step.offset)] if step.offset else []
-    site.apply("scale", float(step.factor), *offset)
+    site.apply("scale", step.factor, *offset)
     site.dtype = "float"
 
 

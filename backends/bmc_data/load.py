@@ -8,7 +8,6 @@ from bmc.emit.pyexpr import Compare, IfExp
 from bmc.ir.data import Columns, DataProgram, Entry
 from bmc.ops import data_splits as splits
 from bmc.ops import data_steps as steps
-from bmc.ops.data_sources import Npz
 from bmc_data.nodes import (
     Expr,
     Function,
@@ -64,11 +63,8 @@ class Loader:
         names += sorted(extra - set(names))
         named: dict[str, Any] = {}
         if self.source.name == "npz":
-            if self.source.limit != Npz.settings["limit"].default:
-                named["limit"] = int(self.source.limit)
-            if suffix:
-                named["suffix"] = suffix
-            return call("read_npz", path, tuple(names), **named)
+            patterns = [suffix] if suffix else []
+            return call("read_npz", path, tuple(names), *patterns)
         if self.source.separator != ",":
             named["separator"] = self.source.separator
         if not self.source.header:
@@ -214,12 +210,11 @@ class Loader:
         samples = self._samples()
         body += [samples] if samples else []
         data = call("Data", ref("columns"), ref("rows"), ref(known), ref("make_batch"))
-        doc = (
-            "Read the data and its splits; learn from `train` unless `fitted` says what."
-            if self.learned
-            else "Read the data and its splits; nothing is learned, so `fitted` is not used."
-        )
-        parameters = (("path", "Path | str", ref("SOURCE")), FITTED)
+        doc = "Read the data and its splits."
+        parameters: tuple[Any, ...] = (("path", "Path | str", ref("SOURCE")),)
+        if self.learned:
+            doc = "Read the data and its splits; learn from `train` unless `fitted` says what."
+            parameters = (*parameters, FITTED)
         return Function("load", parameters, "Data", doc, (*body, returns(data)))
 
     def load_inputs(self) -> Function:
@@ -236,7 +231,8 @@ class Loader:
         if self.source.name == "folder":
             read: Expr = call("find_pictures", ref("path"))
         else:
-            read = self.read(stored, ref("path"), "", set())
+            part = list(self.source.parts().values())[-1:] if self.source.name == "npz" else []
+            read = self.read(stored, ref("path"), "".join(part), set())
         body.append(assign(self.variable(), read))
         body += self._prepared(stored, call("np.arange", 0))
         rows: Expr = expr({"predict": call("np.arange", self.count(stored))})
@@ -246,7 +242,9 @@ class Loader:
         body.append(assign("rows", rows))
         data = call("Data", ref("columns"), ref("rows"), ref(known), ref("make_inputs"))
         doc = "Read all rows as the split `predict`, without targets."
-        parameters = (("path", "Path | str"), ("fitted", "dict[str, Any]"))
+        parameters: tuple[Any, ...] = (("path", "Path | str"),)
+        if mine:
+            parameters = (*parameters, ("fitted", "dict[str, Any]"))
         return Function("load_inputs", parameters, "Data", doc, (*body, returns(data)))
 
     def _prepared(self, stored: tuple[Entry, ...], train: Expr) -> list[Statement]:

@@ -69,11 +69,11 @@ class Site:
         self.body.append(assign(target, value))
         self.value = target
 
-    def apply(self, function: str, *arguments: Any) -> None:
+    def apply(self, function: str, *arguments: Any, **named: Any) -> None:
         """`values = function(values, …)`"""
         target = "values" if self.value == self.base else self.value
         value, self.start = self.flowing(), None
-        self.let(target, call(function, value, *arguments))
+        self.let(target, call(function, value, *arguments, **named))
 
     def flowing(self) -> Expr:
         """What flows now."""
@@ -167,14 +167,13 @@ def _arrays(site: Site, columns: Columns) -> None:
     if entry.carrying.kind == "images" and not _numeric_first(entry):
         return
     shape = _row_shape(entry)
-    if shape is not None and len(shape) == 3 and entry.dtype == "float":
+    if shape is not None and len(shape) == 3 and shape[0] != 1 and entry.dtype == "float":
         site.apply("as_pictures", shape[0], shape[1], shape[2], name)
     elif shape is not None:
-        site.apply("as_rows", shape, name)
+        site.apply("as_rows" if None in shape else "shaped", shape, name)
     if entry.dtype == "int" or (entry.role == "target" and entry.count is not None):
-        site.apply("whole", name)
-        if entry.count is not None:
-            site.apply("classes_below", int(entry.count), name)
+        below = {} if entry.count is None else {"below": int(entry.count)}
+        site.apply("whole", name, **below)
     elif not (entry.load and isinstance(entry.load[0].step, steps.Impute)):
         site.apply("finite", name)
 
@@ -294,7 +293,7 @@ def _log(site: Site, step: Any, key: str) -> None:
 @prepares(steps.Scale)
 def _scale(site: Site, step: Any, key: str) -> None:
     offset = [float(step.offset)] if step.offset else []
-    site.apply("scale", float(step.factor), *offset)
+    site.apply("scale", step.factor, *offset)
 
 
 @prepares(steps.Outliers)

@@ -6,7 +6,7 @@ import builtins
 import keyword
 
 from bmc.emit.gate import HEADER
-from bmc.emit.layout import render
+from bmc.emit.layout import clean, render
 from bmc.emit.pyexpr import Assign, Name
 from bmc.ir.data import DataProgram, Entry
 from bmc_data.batch import batch_functions
@@ -21,7 +21,11 @@ from bmc_data.nodes import (
 )
 from bmc_data.undo import undo as undo_function
 
-DOC = '"""What the model learns from: reading, preparing and batching."""'
+DOC = '''\
+"""Reads, prepares and batches what the model learns from.
+
+Source: {file}. Every backend has this same file, so all see the same batches.
+"""'''
 LOCALS = {
     "arrays", "batch", "columns", "draw", "fitted", "folder", "known", "parts", "path", "points",
     "row", "rows", "table", "words", "word", "part", "np", "Path", "Any",
@@ -29,7 +33,11 @@ LOCALS = {
 
 
 def emit(
-    program: DataProgram, *, undo: tuple[str, ...] = (), predict: tuple[str, ...] | None = None
+    program: DataProgram,
+    *,
+    file: str = "a .bm file",
+    undo: tuple[str, ...] = (),
+    predict: tuple[str, ...] | None = None,
 ) -> str:
     """The text of `data.py`.
 
@@ -47,7 +55,7 @@ def emit(
     variables = _variables(program, {helper.name for helper in helpers})
     loader = Loader(program, inputs, variables)
     return _assemble(
-        _constants(program, loader), _glue(program, inputs, drawn, variables, undo), helpers
+        file, _constants(program, loader), _glue(program, inputs, drawn, variables, undo), helpers
     )
 
 
@@ -94,7 +102,9 @@ def _helpers(glue: list[Function], drawn: bool) -> list[Definition]:
     return needed(roots, drawn)
 
 
-def _assemble(constants: list[Statement], glue: list[Function], helpers: list[Definition]) -> str:
+def _assemble(
+    file: str, constants: list[Statement], glue: list[Function], helpers: list[Definition]
+) -> str:
     """The parts of the file in reading order."""
     used = all_names(glue) | {"Any"}
     for helper in helpers:
@@ -110,7 +120,8 @@ def _assemble(constants: list[Statement], glue: list[Function], helpers: list[De
         *(function.render() for function in glue),
         *(helper.text for helper in rest),
     ]
-    head = f"{HEADER}{DOC}\n\n{import_block(used)}\n\n"
+    doc = DOC.format(file=clean(file))
+    head = f"{HEADER}{doc}\n\n{import_block(used)}\n\n"
     return head + "\n\n\n".join(blocks) + "\n"
 
 

@@ -17,12 +17,13 @@ from bmc_data.nodes import (
     expr,
     index,
     method,
+    names_of,
     ref,
     returns,
     starred,
 )
 
-PARAMETERS = (("values", "Array"), ("fitted", "dict[str, Any]"))
+VALUES, FITTED = ("values", "Array"), ("fitted", "dict[str, Any]")
 
 
 def undo(program: DataProgram, name: str) -> Function:
@@ -41,8 +42,19 @@ def undo(program: DataProgram, name: str) -> Function:
                 result = "list[str]"
     last = body.pop() if body else None
     value: Any = last.value if last is not None else ref("values")
+    statements = (*body, returns(value))
+    reads = any("fitted" in names_of(statement) for statement in statements)
+    parameters = (VALUES, FITTED) if reads else (VALUES,)
     doc = f"Undo the steps of the entry `{name}`: its values as the data has them."
-    return Function(f"undo_{name}", PARAMETERS, result, doc, (*body, returns(value)))
+    return Function(f"undo_{name}", parameters, result, doc, statements)
+
+
+def undo_arguments(program: DataProgram, name: str) -> tuple[str, ...] | None:
+    """What the `undo` function of an entry takes; None where there is nothing to undo."""
+    function = undo(program, name)
+    if len(function.body) == 1 and function.body[0] == returns(ref("values")):
+        return None
+    return tuple(parameter[0] for parameter in function.parameters)
 
 
 def _uses(entry: Entry) -> list[Use]:

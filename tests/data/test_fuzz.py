@@ -45,9 +45,9 @@ def survives(module: Any, load: Callable[[], Any], path: Path, content: bytes) -
 
 
 def test_npz(tmp_path: Path) -> None:
-    body = f'source = npz("{tmp_path}/a.npz")\n x = "x" -> scale(1 / 16)\n y = "y"'
+    body = f'source = npz("{tmp_path}/a.npz")\n x = "x_test" -> scale(1 / 16)\n y = "y_test"'
     module = make(tmp_path, body, {"x": number(1, 8, 8), "y": target(count=10)})
-    content = (FIXTURES / "digits.npz").read_bytes()
+    content = (FIXTURES / "optdigits.npz").read_bytes()
     survives(module, module.load, tmp_path / "a.npz", content)
 
 

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "share that the source has": (
         'source = csv("a.csv", test="b.csv")\n x = "a"\n split = random(train=80%, test=20%)', X, "which the source has of its own",
     ),
-    "parts without training": ('source = npz("a.npz", test="_test")\n x = "x"', X, "which is the training part"),
+    "parts without training": ('source = npz("a.npz", test="*_test")\n x = "x"', X, "which is the training part"),
     "long text at random": (
         TEXT + 'x = "text" -> tokenize(words) -> windows(3)\n split = random(train=80%, test=20%)', {"x": ids(3)}, "use `contiguous(…)`",
     ),

@@ -32,6 +32,6 @@ def known_values(
 
 
 def shuffled(count: int, seed: int, epoch: int) -> Array:
-    """The numbers below `count` in an order that (seed, epoch) fixes."""
+    """The numbers below `count` in an order that (seed, epoch) fixes everywhere."""
     bits = np.random.Philox(key=[seed, epoch]).random_raw(count)
     return np.argsort(bits, kind="stable")

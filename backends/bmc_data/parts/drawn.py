@@ -45,10 +45,6 @@ class Data:
         self.make = make
         self.sizes = {split: len(chosen) for split, chosen in rows.items()}
 
-    def batch_count(self, split: str, batch_size: int) -> int:
-        """How many batches the split gives; the last one may be short."""
-        return -(-self.sizes[split] // batch_size)
-
     def batches(
         self,
         split: str,
@@ -56,9 +52,8 @@ class Data:
         *,
         seed: int | None = None,
         epoch: int = 0,
-        start: int = 0,
     ) -> Iterator[Batch]:
-        """Batches from number `start` on.
+        """Batches of a split.
 
         Without a seed they come in order and unchanged; with one they are shuffled and
         augmented for training, always alike for the same (seed, epoch).
@@ -68,5 +63,5 @@ class Data:
         if seed is not None:
             rows = rows[shuffled(len(rows), seed, epoch)]
             draw = Draw(seed, epoch, training=True)
-        for first in range(start * batch_size, len(rows), batch_size):
+        for first in range(0, len(rows), batch_size):
             yield self.make(self.columns, rows[first : first + batch_size], draw)

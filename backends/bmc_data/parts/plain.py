@@ -24,10 +24,6 @@ class Data:
         self.make = make
         self.sizes = {split: len(chosen) for split, chosen in rows.items()}
 
-    def batch_count(self, split: str, batch_size: int) -> int:
-        """How many batches the split gives; the last one may be short."""
-        return -(-self.sizes[split] // batch_size)
-
     def batches(
         self,
         split: str,
@@ -35,11 +31,10 @@ class Data:
         *,
         seed: int | None = None,
         epoch: int = 0,
-        start: int = 0,
     ) -> Iterator[Batch]:
-        """Batches from number `start` on: in order, or as (seed, epoch) shuffles."""
+        """Batches in order, or shuffled by (seed, epoch) if there is a seed."""
         rows = self.rows[split]
         if seed is not None:
             rows = rows[shuffled(len(rows), seed, epoch)]
-        for first in range(start * batch_size, len(rows), batch_size):
+        for first in range(0, len(rows), batch_size):
             yield self.make(self.columns, rows[first : first + batch_size])

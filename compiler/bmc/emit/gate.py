@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 
-HEADER = "# -*- coding: utf-8 -*-\n# Written by bmc from a .bm file; the file is yours to edit.\n"
+HEADER = "# Written by bmc from a .bm file; the file is yours to edit.\n"
 FORBIDDEN_NAMES = frozenset(
     {"eval", "exec", "compile", "__import__", "globals", "locals", "vars", "breakpoint", "input"}
 )
@@ -43,7 +43,7 @@ ALLOWED_IMPORTS = frozenset(
 def check_program(text: str, allowed_imports: frozenset[str] = ALLOWED_IMPORTS) -> list[str]:
     """What is wrong with an emitted program; empty when nothing is."""
     if not text.startswith(HEADER):
-        return ["the first two lines are not the fixed header"]
+        return ["the first line is not the fixed one"]
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError) as error:

@@ -313,7 +313,9 @@ def lit(value: Any) -> Expr:
         return TupleExpr(tuple(lit(item) for item in value))
     if isinstance(value, list):
         return ListExpr(tuple(lit(item) for item in value))
-    if isinstance(value, Num | Real) and value.expression.names():
+    if isinstance(value, Num | Real) and isinstance(
+        value.expression, symbolic.BinOp | symbolic.Var
+    ):
         return from_expression(value.expression)
     if isinstance(value, Sym):
         raise TypeError(f"the free dimension {value} has no value in a program")

@@ -116,6 +116,8 @@ def size(expression: Expression) -> int:
 def combine(symbol: str, left: Expression, right: Expression) -> Expression:
     """`left symbol right`, with literals folded and neutral elements dropped."""
     if isinstance(left, Const) and isinstance(right, Const):
+        if symbol == "/":  # the author's `1 / 255` says more than its value
+            return BinOp(symbol, left, right)
         return Const(OPERATORS[symbol](left.value, right.value))
     zero, one = Const(0), Const(1)
     if symbol == "+" and left == zero:

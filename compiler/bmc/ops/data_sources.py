@@ -10,21 +10,28 @@ class Npz(Source, name="npz", aliases=("numpy", "np", "npy")):
     """Named arrays of a NumPy `.npz` file, one row each along the first axis.
 
     A column is the name of an array. A file that has its own splits names its arrays
-    `x_train`, `x_test`: then `train="_train", test="_test"` says which ending belongs to which
+    `x_train`, `x_test`: then `train="*_train", test="*_test"` says which names belong to which
     split, and the column is just `"x"`. A `split` then cuts the training part.
-    Object arrays are refused; sizes are checked before anything is unpacked.
+    Object arrays are refused.
     """
 
     columns = "array"
 
     path: str = param(Str(), "the file")
-    train: str = param(Str(), "ending of the training arrays' names", "")
-    validation: str = param(Str(), "ending of the validation arrays' names", "")
-    test: str = param(Str(), "ending of the test arrays' names", "")
-    limit: int = param(Int(min=1), "most bytes that the arrays may take", 8 * 2**30)
+    train: str = param(Str(), "names of the training arrays, `*` for the column", "")
+    validation: str = param(Str(), "names of the validation arrays", "")
+    test: str = param(Str(), "names of the test arrays", "")
 
     def check(self) -> None:
-        """Endings come with the training part's."""
+        """Parts come with the training part, and each says where the column's name goes."""
+        for key in ("train", "validation", "test"):
+            pattern = getattr(self, key)
+            if pattern and pattern.count("*") != 1:
+                raise Refusal(
+                    f"expected one `*` for the column's name, found `{pattern}`",
+                    setting=key,
+                    help=f'write "*{pattern.replace("*", "")}"',
+                )
         if (self.validation or self.test) and not self.train:
             raise Refusal(
                 "names parts, and does not say which is the training part", setting="train"

@@ -1,5 +1,5 @@
-"""Writes `data.py`, the program part that reads, prepares and batches data with numpy."""
+"""Writes what the programs of all backends share: `data.py`, `evaluate.py`, `predict.py`."""
 
-from bmc_data.program import emit
+from bmc_data.program import emit, emit_for
 
-__all__ = ["emit"]
+__all__ = ["emit", "emit_for"]

@@ -244,7 +244,7 @@ def batch_functions(
         parameters.append(("draw", "Draw"))
     body, items = _entries(program, inputs, variables)
     doc = "What the model takes, for the given rows."
-    first = Function("make_inputs", tuple(parameters), "Batch", doc, (*body, returns(expr(items))))
+    first = Function("make_inputs", tuple(parameters), "Arrays", doc, (*body, returns(expr(items))))
     others = tuple(entry for entry in program.wanted() if entry not in inputs)
     more, added = _entries(program, others, variables)
     passed = [ref(name) for name, _ in parameters]
@@ -252,7 +252,7 @@ def batch_functions(
     lines += [assign(index("batch", name), value) for name, value in added.items()]
     doc = "What the model and the losses take, for the given rows."
     second = Function(
-        "make_batch", tuple(parameters), "Batch", doc, (*lines, returns(ref("batch")))
+        "make_batch", tuple(parameters), "Arrays", doc, (*lines, returns(ref("batch")))
     )
     return [first, second]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "parts"
 MODULES = (
-    "core", "plain", "drawn", "splits", "npz", "tables", "pictures", "steps", "tokens",
+    "core", "plain", "drawn", "splits", "npz", "tables", "pictures", "steps", "tokens", "scores",
 )  # fmt: skip
 OWN = "bmc_data.parts"
 

@@ -19,7 +19,9 @@ from bmc_data.nodes import (
     assign,
     expr,
 )
+from bmc_data.run import Run
 from bmc_data.undo import undo as undo_function
+from bmc_data.undo import undo_arguments
 
 DOC = '''\
 """Reads, prepares and batches what the model learns from.
@@ -57,6 +59,14 @@ def emit(
     return _assemble(
         file, _constants(program, loader), _glue(program, inputs, drawn, variables, undo), helpers
     )
+
+
+def emit_for(run: Run) -> str:
+    """The text of `data.py` for a whole program."""
+    data = run.data
+    undone = tuple(entry for entry in run.undone if undo_arguments(data, entry) is not None)
+    file = run.program.file.replace("\\", "/").rpartition("/")[2]
+    return emit(data, file=file, undo=undone, predict=run.inputs)
 
 
 def _glue(
@@ -98,7 +108,7 @@ def _constants(program: DataProgram, loader: Loader) -> list[Statement]:
 
 
 def _helpers(glue: list[Function], drawn: bool) -> list[Definition]:
-    roots = all_names(glue) | {"Data", "DataError", "Array", "Columns"}
+    roots = all_names(glue) | {"Data", "DataError", "Array", "Arrays", "Columns"}
     return needed(roots, drawn)
 
 

@@ -16,7 +16,19 @@ class TorchBackend:
         """model.py, and with data and training sections the programs around it."""
         from bmc_torch.model import ModelFile
 
-        return {"model.py": ModelFile(program, problems).emit()}
+        model = ModelFile(program, problems)
+        files = {"model.py": model.emit()}
+        if program.data is None or program.train is None:
+            return files
+        import bmc_data
+        from bmc_data.run import Run, refuse
+        from bmc_torch import training
+
+        run = Run(program, program.train, program.data)
+        if refuse(run, self.name, problems) and training.supported(run, problems):
+            files["data.py"] = bmc_data.emit_for(run)
+            files |= training.emit(run, model.has_counters())
+        return files
 
 
 BACKEND = TorchBackend()

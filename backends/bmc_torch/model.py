@@ -66,7 +66,7 @@ class ModelFile:
         if ending is not None:
             self.used.append(ending)
             texts.append(render([ending]).strip("\n"))
-        if self._has_counters(main):
+        if self.has_counters():
             texts.append(NAME_WEIGHTS)
         constants = parts.constants(main, parts.used_names(self.used))
         head = HEADER + "\n".join(Printer({}, 88).docstring(parts.model_doc(self.program, main), 0))
@@ -84,7 +84,8 @@ class ModelFile:
         imports.use(roots, ROOTS)
         return imports
 
-    def _has_counters(self, main: BlockSpec) -> bool:
+    def has_counters(self) -> bool:
+        """Whether batch norm adds counters to the state, which no weights file has."""
         return any("BatchNorm" in kind for kind in self._kinds())
 
     def _kinds(self) -> set[str]:

@@ -11,8 +11,10 @@ from typing import Any
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import UnknownBackend
+from bmc.diagnostics.problems.files import InternalError
 from bmc.diagnostics.problems.training import DuplicateKey, SectionMissing
 from bmc.emit.backend import BUILT_IN, find_backend
+from bmc.emit.gate import check_program
 from bmc.ir.model import Apply, BlockSpec, Program
 from bmc.ops.base import Word
 from bmc.passes.cost import ModelSummary
@@ -108,6 +110,11 @@ def compile(program: Program, backend: str, problems: Problems) -> dict[str, str
         problems.add(UnknownBackend(span, backend, tuple(BUILT_IN)))
         return {}
     files = found.compile(program, problems)
+    if problems.failed:
+        return {}
+    for path, text in files.items():
+        for fault in check_program(text) if path.endswith(".py") else ():
+            problems.add(InternalError(program.main.span, "emission", f"{path}: {fault}"))
     return {} if problems.failed else files
 
 

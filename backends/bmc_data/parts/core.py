@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Batch = dict[str, Array]
+Arrays = dict[str, Array]
 Columns = dict[str, Any]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bmc_data.parts.core import Array, Batch, Columns, shuffled
+from bmc_data.parts.core import Array, Arrays, Columns, shuffled
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Data:
         columns: Columns,
         rows: dict[str, Array],
         fitted: dict[str, Any],
-        make: Callable[[Columns, Array, Draw], Batch],
+        make: Callable[[Columns, Array, Draw], Arrays],
     ) -> None:
         self.columns = columns
         self.rows = rows
@@ -52,7 +52,7 @@ class Data:
         *,
         seed: int | None = None,
         epoch: int = 0,
-    ) -> Iterator[Batch]:
+    ) -> Iterator[Arrays]:
         """Batches of a split.
 
         Without a seed they come in order and unchanged; with one they are shuffled and

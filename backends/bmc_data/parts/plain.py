@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bmc_data.parts.core import Array, Batch, Columns, shuffled
+from bmc_data.parts.core import Array, Arrays, Columns, shuffled
 
 
 class Data:
@@ -16,7 +16,7 @@ class Data:
         columns: Columns,
         rows: dict[str, Array],
         fitted: dict[str, Any],
-        make: Callable[[Columns, Array], Batch],
+        make: Callable[[Columns, Array], Arrays],
     ) -> None:
         self.columns = columns
         self.rows = rows
@@ -31,7 +31,7 @@ class Data:
         *,
         seed: int | None = None,
         epoch: int = 0,
-    ) -> Iterator[Batch]:
+    ) -> Iterator[Arrays]:
         """Batches in order, or shuffled by (seed, epoch) if there is a seed."""
         rows = self.rows[split]
         if seed is not None:

@@ -32,10 +32,10 @@ ALLOWED_DUNDERS = frozenset(
 )
 ALLOWED_IMPORTS = frozenset(
     """
-    __future__ argparse collections contextlib copy csv dataclasses functools gzip hashlib io itertools
-    json math operator os pathlib random re shutil signal struct sys tempfile threading time types typing
-    unicodedata warnings zipfile zlib numpy PIL safetensors torch keras tensorflow onnx onnxruntime
-    data model metrics train evaluate predict checkpoint runtime optimizers schedules
+    __future__ argparse collections contextlib csv dataclasses functools gzip hashlib io itertools
+    json math operator os pathlib random re shutil struct sys time types typing unicodedata zipfile
+    zlib numpy PIL safetensors torch keras tensorflow tqdm onnx onnxruntime
+    data model train evaluate predict optimizer
     """.split()
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -38,9 +39,9 @@ class Imports:
         """Adds what the table has for these names."""
         self.items.update(table[root] for root in roots if root in table)
 
-    def render(self) -> str:
-        """Import statements in blocks: future, standard library, third party."""
-        blocks: dict[int, list[str]] = {}
+    def render(self, between: str = "") -> str:
+        """Import statements in blocks: future, standard library, third party, own."""
+        blocks: dict[float, list[str]] = {}
         plain = sorted(
             (i for i in self.items if i.name is None), key=lambda i: (i.module, i.alias or "")
         )
@@ -56,9 +57,10 @@ class Imports:
             blocks.setdefault(_block(module), []).append(
                 _from(module, sorted(named[module], key=_order))
             )
-        return (
-            "\n\n".join("\n".join(blocks[key]) for key in sorted(blocks)) + "\n" if blocks else ""
-        )
+        texts = {key: "\n".join(lines) for key, lines in blocks.items()}
+        if between:
+            texts[STANDARD + 0.5] = between
+        return "\n\n".join(texts[key] for key in sorted(texts)) + "\n" if texts else ""
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -78,23 +80,12 @@ def _block(module: str) -> int:
     if root == "__future__":
         return 0
     if root in sys.stdlib_module_names:
-        return 1
+        return STANDARD
     return 2 if root not in LOCAL else 3
 
 
-LOCAL = frozenset(
-    {
-        "checkpoint",
-        "data",
-        "evaluate",
-        "metrics",
-        "model",
-        "optimizers",
-        "predict",
-        "runtime",
-        "train",
-    }
-)
+LOCAL = frozenset({"data", "evaluate", "model", "optimizer", "predict", "train"})
+STANDARD = 1
 
 
 def collect(nodes: Iterable[Any], table: Mapping[str, Import]) -> Imports:
@@ -103,3 +94,16 @@ def collect(nodes: Iterable[Any], table: Mapping[str, Import]) -> Imports:
     for node in nodes:
         imports.use({n.id for n in walk(node) if isinstance(n, Name)}, table)
     return imports
+
+
+def import_block(text: str, table: Mapping[str, Import], between: str = "") -> str:
+    """The imports of the names that a file's text uses and does not define.
+
+    `between` goes after the standard library's.
+    """
+    tree = ast.parse(text)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    used -= {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    imports = Imports()
+    imports.use(used, table)
+    return imports.render(between).rstrip("\n")

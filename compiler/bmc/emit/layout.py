@@ -165,7 +165,9 @@ class Printer:
         return self._comprehension(node), POSTFIX
 
     def _comprehension(self, node: p.ListComp | p.GeneratorExp) -> str:
-        return f"{self.flat(node.element)} for {self.target(node.target)} in {self.flat(node.iterable)}"
+        source = f"{self.target(node.target)} in {self.flat(node.iterable)}"
+        tests = "".join(f" if {self.flat(test)}" for test in getattr(node, "conditions", ()))
+        return f"{self.flat(node.element)} for {source}{tests}"
 
     def _starred(self, node: p.Starred) -> tuple[str, int]:
         text = self._wrap(node.value, UNARY)

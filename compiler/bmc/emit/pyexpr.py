@@ -134,11 +134,12 @@ class IfExp(Expr):
 
 @dataclass(frozen=True)
 class ListComp(Expr):
-    """`[element for target in iterable]`"""
+    """`[element for target in iterable if condition]`"""
 
     element: Expr
     target: Expr
     iterable: Expr
+    conditions: tuple[Expr, ...] = ()
 
 
 @dataclass(frozen=True)

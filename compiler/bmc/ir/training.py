@@ -5,7 +5,7 @@ Tensors are named by the model's outputs and the data section's entries. Knows n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,6 +14,7 @@ from bmc.ops.base import Declaration, Measure
 from bmc.ops.metrics import Metric
 from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Every, Patience, Schedule
+from bmc.source import Span
 
 Origin = Literal["output", "data"]
 
@@ -172,6 +173,7 @@ class TrainProgram:
     source: str = "data"
     validation: bool = True
     test: bool = True
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def main_optimizer(self) -> Optimizer:

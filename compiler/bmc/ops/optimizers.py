@@ -1,9 +1,11 @@
 """Optimisers: how gradients change weights.
 
 Formulas are the papers' and PyTorch's; epsilon stands outside the root and the bias correction.
-`lr` has no default: libraries differ by a factor of up to a thousand. Weight decay is decoupled
-in all of them: `w -= lr * weight_decay * w`, before the step (Loshchilov & Hutter 2019). Biases,
-norm weights and other tensors of one axis do not decay unless `decay_norm=true`. Knows no backend.
+`lr` has no default: libraries differ by a factor of up to a thousand. Weight decay is what the
+papers have: `weight_decay * w` is added to the gradient, after clipping, so that momentum and
+moments see it (L2); `adamw` decouples it: `w -= lr * weight_decay * w`, before the step
+(Loshchilov & Hutter 2019). Biases, norm weights and other tensors of one axis do not decay unless
+`decay_norm=true`. Knows no backend.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from bmc.ops.base import Bool, Declaration, Float, ListOf, Refusal, Sample, para
 LR = Float(min=0)
 LR_DOC = "the learning rate; a schedule starts from it"
 DECAY = Float(min=0)
-DECAY_DOC = "decoupled weight decay"
+DECAY_DOC = "how much of the weight is added to its gradient"
+DECOUPLED_DOC = "decoupled weight decay"
 NORM_DOC = "whether biases, norm weights and other tensors of one axis decay too"
 BETAS = ListOf(Float(min=0, below=1), length=2)
 
@@ -28,7 +31,7 @@ class Optimizer(Declaration, family="optimizer"):
     decay_norm: bool = param(Bool(), NORM_DOC, False)
 
 
-class Sgd(Optimizer, name="sgd", aliases=("momentum", "sgdw")):
+class Sgd(Optimizer, name="sgd", aliases=("momentum",)):
     """Stochastic gradient descent with momentum.
 
     `v = momentum * v + g; w -= lr * v`; with Nesterov `w -= lr * (g + momentum * v)`.
@@ -75,7 +78,7 @@ class AdamW(Adam, name="adamw", aliases=("adam_w",)):
     lr: float = param(LR, LR_DOC)
     betas: tuple[float, ...] = param(BETAS, "decay of the two moments", (0.9, 0.999))
     epsilon: float = param(Float(above=0), "keeps the quotient finite", 1e-8)
-    weight_decay: float = param(DECAY, DECAY_DOC, 0.01)
+    weight_decay: float = param(DECAY, DECOUPLED_DOC, 0.01)
     decay_norm: bool = param(Bool(), NORM_DOC, False)
     samples: ClassVar[tuple[Sample, ...]] = (
         Sample({"lr": 1e-3}),

@@ -1,8 +1,8 @@
 """Schedules: the learning rate of each update, as one pure function of its number.
 
-The first update is number 0 and already uses the schedule's value. With `warmup` of W updates the
-rate rises as `(step + 1) / (W + 1)` and reaches the optimiser's `lr` at step W. Spans given in
-epochs or per cent become updates when the run's length is known. Knows no backend.
+Updates are numbered 1, 2, … With a `warmup` of w updates the rate of update k is lr * k / w while
+k <= w. Spans given in epochs or per cent become updates when the run's length is known. Knows no
+backend.
 """
 
 from __future__ import annotations
@@ -64,7 +64,11 @@ class Constant(Schedule, name="constant", aliases=("constant_with_warmup",)):
 class Cosine(
     Schedule, name="cosine", aliases=("cosine_decay", "cosineannealing", "cosine_annealing")
 ):
-    """Half a cosine from `lr` down to `floor` at the end of the run (Loshchilov & Hutter 2017)."""
+    """Half a cosine from `lr` down to `floor` at the end of the run (Loshchilov & Hutter 2017).
+
+    Of n updates, w of them warm-up, update k > w has the rate
+    `floor + (lr - floor) * (1 + cos(pi * (k - 1 - w) / (n - w))) / 2`.
+    """
 
     warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
     floor: float = param(FLOOR, FLOOR_DOC, 0.0)

@@ -96,6 +96,7 @@ class _Sections:
             source=self.around.source,
             validation="validation" in splits,
             test="test" in splits,
+            spans={"train": self.section.span, **self._spans()},
             **settings,
         )
         if program.checkpoint is None:
@@ -141,6 +142,13 @@ class _Sections:
                 self.fail(DuplicateKey(span, name, "train", first))
                 return
         self.entries.setdefault(name, []).append((subject, value, span))
+
+    def _spans(self) -> dict[str, Span]:
+        """Where each key is given, for those who refuse it."""
+        spans = {name: entries[0][1].span for name, entries in self.entries.items()}
+        if self.predict is not None:
+            spans["predict"] = self.predict.span
+        return spans
 
     def _one(self, name: str) -> Entry | None:
         entries = self.entries.get(name)

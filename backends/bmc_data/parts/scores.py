@@ -1,0 +1,49 @@
+"""What is computed from a model's outputs, in double precision and over a whole split."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bmc_data.parts.core import Array
+
+
+def log_softmax(logits: Array) -> Array:
+    """Logarithms of the probabilities along the last axis."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    logarithms: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return logarithms
+
+
+def cross_entropy(logits: Array, target: Array) -> float:
+    """Mean negative log-likelihood of classes (N,) under logits (N, C), in nats."""
+    return -float(log_softmax(logits)[np.arange(len(target)), target].mean())
+
+
+def smooth_cross_entropy(logits: Array, target: Array, smoothing: float) -> float:
+    """Cross-entropy against targets mixed with the uniform distribution, in nats."""
+    logarithms = log_softmax(logits)
+    of_target = logarithms[np.arange(len(target)), target]
+    mixed = (1 - smoothing) * of_target + smoothing * logarithms.mean(axis=-1)
+    return -float(mixed.mean())
+
+
+def accuracy(logits: Array, target: Array) -> float:
+    """The share of rows whose highest logit is that of their class."""
+    return float((logits.argmax(axis=-1) == target).mean())
+
+
+def f1_macro(logits: Array, target: Array) -> float:
+    """The mean F1 score of all classes; a class that never occurs scores 0."""
+    classes = logits.shape[-1]
+    confusion = np.zeros((classes, classes), dtype=np.int64)  # [class, prediction]
+    np.add.at(confusion, (target, logits.argmax(axis=-1)), 1)
+    hits = np.diagonal(confusion)
+    occurrences = confusion.sum(axis=0) + confusion.sum(axis=1)
+    return float((2 * hits / np.maximum(occurrences, 1)).mean())
+
+
+def softmax(logits: Array) -> Array:
+    """Probabilities along the last axis."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Array = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return probabilities

@@ -1,0 +1,244 @@
+"""evaluate.py, predict.py and README.md: the frame that all backends share, and its slots.
+
+A backend gives the texts that touch its framework: how a model is loaded and run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bmc.emit.gate import HEADER
+from bmc.emit.imports import Import, import_block
+from bmc.emit.layout import clean, render, string
+from bmc.emit.pyexpr import Assign, DictExpr, Expr, Name, Return, call, lit, method
+from bmc.emit.pyexpr import Index as IndexExpr
+from bmc.emit.templates import Code, markdown_text
+from bmc.emit.templates import render as fill
+from bmc.ir.training import Applied, TensorRef, Tree, Undo
+from bmc.ops.losses import CrossEntropy
+from bmc_data.library import needed
+from bmc_data.run import Run, metric_function, name
+from bmc_data.undo import undo_arguments
+
+PLACE = "import __imports__"
+STANDARD = {
+    "argparse": Import("argparse"),
+    "csv": Import("csv"),
+    "json": Import("json"),
+    "math": Import("math"),
+    "os": Import("os"),
+    "time": Import("time"),
+    "Any": Import("typing", "Any"),
+    "Callable": Import("collections.abc", "Callable"),
+    "Path": Import("pathlib", "Path"),
+    "np": Import("numpy", alias="np"),
+    "tqdm": Import("tqdm", "tqdm"),
+}
+OWN = {
+    "Array": Import("data", "Array"),
+    "Arrays": Import("data", "Arrays"),
+    "Data": Import("data", "Data"),
+    "load": Import("data", "load"),
+    "load_inputs": Import("data", "load_inputs"),
+    "compute_metrics": Import("evaluate", "compute_metrics"),
+    "choose_device": Import("predict", "choose_device"),
+    "compute_outputs": Import("predict", "compute_outputs"),
+    "load_model": Import("predict", "load_model"),
+    "read_learned": Import("predict", "read_learned"),
+}
+
+READ_LEARNED = '''\
+def read_learned(weights: Path) -> dict[str, Any]:
+    """Read what training learned from the data: learned.json, beside the weights."""
+    learned: dict[str, Any] = json.loads((weights.parent / LEARNED).read_text())
+    return learned'''
+
+
+@dataclass(frozen=True)
+class Framework:
+    """What a backend adds to the shared files."""
+
+    package: str
+    title: str
+    names: Mapping[str, Import]  # of the framework and of its model.py
+    weights: str  # the file that --weights takes, as help texts say it
+    loading: str  # choose_device and load_model
+    setup: Sequence[str]  # the lines of main that make `model`
+    compute: str  # compute_outputs
+    between: str = ""  # what stands after the imports of the standard library
+    constants: Sequence[str] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    commands: Sequence[str] = ()
+    notes: str = ""
+
+
+def finished(text: str, framework: Framework, run: Run) -> str:
+    """A file with its imports in place."""
+    table = {**STANDARD, **framework.names, **OWN}
+    table |= {f"undo_{entry}": Import("data", f"undo_{entry}") for entry in run.undone}
+    block = import_block(text.replace(PLACE, ""), table, framework.between)
+    return text.replace(PLACE, block)
+
+
+def template(framework: Framework, run: Run, file: str, **values: Any) -> str:
+    """A shared template with its slots filled."""
+    shared: dict[str, Any] = {
+        "header": Code(HEADER.rstrip("\n")),
+        "imports": Code(PLACE),
+        "model": Code(run.model),
+        "data": Code(run.path),
+        "weights": Code(framework.weights),
+    }
+    return finished(fill("bmc_data", file, **shared, **values), framework, run)
+
+
+def evaluate_file(run: Run, framework: Framework) -> str:
+    """evaluate.py"""
+    scores = _scores(run)
+    names = [key.replace("_", " ") for key in scores]
+    calls = [f"        {string(key)}: {_text(value)}," for key, value in scores.items()]
+    helpers = [h for h in needed(_functions(scores.values()), False) if h.name not in SHARED]
+    reads = "load(args.data, read_learned(args.weights))" if run.learned else "load(args.data)"
+    setup = [*framework.setup, f"data = {reads}"]
+    return template(
+        framework,
+        run,
+        "evaluate.py.j2",
+        about=Code(_listed(names)),
+        split=Code(run.split),
+        functions=Code("\n" + "\n\n\n".join(h.text for h in helpers)),
+        scores=Code("\n".join(calls)),
+        setup=_lines(setup),
+    )
+
+
+SHARED = ("Array", "Arrays", "Columns", "Data", "DataError")
+
+
+def _scores(run: Run) -> dict[str, Expr]:
+    """`"loss": cross_entropy(arrays["logits"], arrays["digit"])`"""
+    found: dict[str, Expr] = {}
+    terms: list[Expr] = []
+    for term in run.train.losses:
+        assert isinstance(term.value, Applied) and isinstance(term.value.op, CrossEntropy)
+        arrays = [_array(tree) for tree in term.value.inputs]
+        smoothing = term.value.op.label_smoothing
+        function = "smooth_cross_entropy" if smoothing else "cross_entropy"
+        terms.append(call(function, *arrays, *([smoothing] if smoothing else [])))
+        if len(run.train.losses) > 1:
+            found[str(term.name)] = terms[-1]
+    total = terms[0]
+    for other in terms[1:]:
+        from bmc.emit.pyexpr import Bin
+
+        total = Bin("+", total, other)
+    found = {"loss": total, **found}
+    for report in run.train.metrics:
+        metric = metric_function(report)
+        assert metric is not None
+        found[report.name] = call(metric, _array(report.prediction), _array(report.target))
+    return found
+
+
+def _array(tree: Tree) -> Expr:
+    assert isinstance(tree, TensorRef)
+    return IndexExpr(Name("arrays"), (lit(tree.name),))
+
+
+def _functions(values: Any) -> set[str]:
+    from bmc.emit.pyexpr import walk
+
+    return {node.id for value in values for node in walk(value) if isinstance(node, Name)}
+
+
+def predict_file(run: Run, framework: Framework) -> str:
+    """predict.py"""
+    columns: dict[str, Expr] = {}
+    takes_fitted = False
+    for prediction in run.train.predictions:
+        columns[prediction.name] = _column(run, prediction.value)
+        takes_fitted = takes_fitted or "learned" in _functions([columns[prediction.name]])
+    helpers = [h for h in needed(_functions(columns.values()), False) if h.name not in SHARED]
+    body: list[Any] = []
+    for output in run.outputs:
+        read = IndexExpr(Name("arrays"), (lit(output),))
+        if any(name(output) in _functions([value]) for value in columns.values()):
+            body.append(Assign(Name(name(output)), read))
+    table = DictExpr(tuple((lit(key), value) for key, value in columns.items()))
+    body.append(Return(table))
+    learned = run.learned
+    setup = list(framework.setup)
+    if learned and (takes_fitted or run.learned_inputs):
+        setup.append("learned = read_learned(args.weights)")
+    reads = "load_inputs(args.data, learned)" if run.learned_inputs else "load_inputs(args.data)"
+    setup.append(f"data = {reads}")
+    constants = [*framework.constants, *(['LEARNED = "learned.json"'] if learned else [])]
+    loading = [framework.loading, *([READ_LEARNED] if learned else [])]
+    functions = "".join(h.text + "\n\n\n" for h in helpers)
+    return template(
+        framework,
+        run,
+        "predict.py.j2",
+        constants=Code("".join("\n" + line for line in constants)),
+        loading=Code("\n\n\n".join(loading)),
+        functions=Code(functions),
+        compute=Code(framework.compute),
+        fitted=Code(", learned: dict[str, Any]" if takes_fitted else ""),
+        given=Code(", learned" if takes_fitted else ""),
+        columns=Code(render(body, indent=4).rstrip("\n")),
+        output=run.train.writes,
+        setup=_lines(setup),
+    )
+
+
+def _column(run: Run, tree: Tree) -> Expr:
+    """A prediction as numpy on the model's outputs."""
+    if isinstance(tree, Undo):
+        value = _column(run, tree.value)
+        arguments = undo_arguments(run.data, tree.entry)
+        if arguments is None:
+            return value
+        more = [Name("learned")] if "fitted" in arguments else []
+        return call(f"undo_{tree.entry}", value, *more)
+    if isinstance(tree, Applied):
+        value = _column(run, tree.inputs[0])
+        if tree.op.name == "argmax":
+            return method(value, "argmax", axis=-1)
+        return call(tree.op.name, value)
+    assert isinstance(tree, TensorRef)
+    return Name(name(tree.name))
+
+
+def readme(run: Run, framework: Framework) -> str:
+    """README.md"""
+    about = (run.program.doc or run.program.main.doc or run.model).strip()
+    files = [f"| `{file}` | {what} |" for file, what in framework.files.items()]
+    return fill(
+        "bmc_data",
+        "README.md.j2",
+        title=Code(f"{run.model} in {framework.title}"),
+        about=markdown_text(about),
+        source=markdown_text(run.program.file.replace("\\", "/").rpartition("/")[2]),
+        framework=Code(framework.title),
+        files=Code("\n".join(files)),
+        commands=Code("\n".join(framework.commands)),
+        notes=Code(framework.notes),
+    )
+
+
+def _lines(lines: Sequence[str]) -> Code:
+    return Code("\n".join(f"    {line}" for line in lines))
+
+
+def _text(value: Expr) -> str:
+    from bmc.emit.layout import expression
+
+    return expression(value)
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return clean(f"{', '.join(names[:-1])} and {names[-1]}")

@@ -1,0 +1,214 @@
+"""A training run as the programs of all backends see it, and what none of them does yet.
+
+Evaluating and predicting are the same numpy in every backend; only the model differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.backend import Unsupported
+from bmc.emit.layout import clean
+from bmc.emit.names import class_name, identifier
+from bmc.ir.data import DataProgram
+from bmc.ir.model import Program
+from bmc.ir.training import Applied, Report, TensorRef, TrainProgram, Tree, Undo, tensors
+from bmc.ops.base import Declaration
+from bmc.ops.losses import CrossEntropy
+from bmc.ops.metrics import F1, Accuracy
+from bmc.ops.schedules import Constant, Cosine
+from bmc.source import Span
+
+LATER = ("accumulate", "precision", "compile", "ema", "stop", "checkpoint", "freeze", "weights")
+PREDICTED = ("softmax", "argmax")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Names and facts that several files of a program need."""
+
+    program: Program
+    train: TrainProgram
+    data: DataProgram
+
+    @property
+    def model(self) -> str:
+        """The model's name in code."""
+        return class_name(self.train.model.name)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The data entries that the model takes."""
+        return self.train.model.inputs
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The data entries that losses and metrics compare with."""
+        trees: list[Tree] = [term.value for term in self.train.losses]
+        for report in self.train.metrics:
+            trees += [report.prediction, report.target]
+        names = [ref.name for tree in trees for ref in tensors(tree) if ref.origin == "data"]
+        return tuple(name for name in dict.fromkeys(names) if name not in self.inputs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All outputs of the model."""
+        return self.train.model.outputs
+
+    @property
+    def split(self) -> str:
+        """What `evaluate.py` reads: the test rows, else the validation rows."""
+        splits = self.data.splits()
+        return next(name for name in ("test", "validation", "train") if name in splits)
+
+    @property
+    def learned(self) -> bool:
+        """Whether preparing the data learns something, which is then kept with the weights."""
+        from bmc_data.load import learned_keys
+
+        return bool(learned_keys(self.data.entries))
+
+    @property
+    def learned_inputs(self) -> bool:
+        """Whether what was learned is needed to read the inputs alone."""
+        from bmc_data.load import learned_keys
+
+        needed = {one.name for name in self.inputs for one in self.data.line(self.data.entry(name))}
+        keys = learned_keys(self.data.entries)
+        return any(key.rpartition(".")[0].split(".")[0] in needed for key in keys)
+
+    @property
+    def path(self) -> str:
+        """The data's path as comments and help texts show it."""
+        name = self.train.source.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        return "".join(c if c.isalnum() or c in "._-" else "_" for c in clean(name))
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """The entries whose steps predictions undo."""
+        found: dict[str, None] = {}
+        for prediction in self.train.predictions:
+            for tree in _parts(prediction.value):
+                if isinstance(tree, Undo):
+                    found[tree.entry] = None
+        return tuple(found)
+
+
+def name(text: str) -> str:
+    """A data entry or an output as a variable that hides nothing of a program."""
+    word = identifier(text)
+    return f"{word}_" if word in TAKEN else word
+
+
+TAKEN = frozenset(
+    """
+    args arrays batch batches data device epoch file keras layers learned logging loss losses math
+    model nn np ops optimizer path progress rate record rows step steps tape tf torch train
+    validation variables
+    """.split()
+)
+
+
+def _parts(tree: Tree) -> Iterator[Tree]:
+    yield tree
+    if isinstance(tree, Undo):
+        yield from _parts(tree.value)
+    elif isinstance(tree, Applied):
+        for item in tree.inputs:
+            yield from _parts(item)
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+
+def refuse(run: Run, backend: str, problems: Problems, *, trains: bool = True) -> bool:
+    """Reports what the programs of a backend would leave out; True when there is nothing."""
+    check = _Refusals(run, backend, problems)
+    if trains:
+        check.settings()
+    check.losses()
+    check.metrics()
+    check.predictions()
+    return not problems.failed
+
+
+class _Refusals:
+    def __init__(self, run: Run, backend: str, problems: Problems) -> None:
+        self.run, self.backend, self.problems = run, backend, problems
+
+    def no(self, key: str, what: str, reason: str = "it is not lowered yet") -> None:
+        spans = self.run.train.spans
+        span: Span = spans.get(key) or self.run.program.main.span
+        self.problems.add(Unsupported(span, self.backend, what, reason))
+
+    def settings(self) -> None:
+        train = self.run.train
+        for key in LATER:
+            if key in train.spans:
+                self.no(key, f"`{key}`")
+        if len(train.optimizers) > 1:
+            self.no("optimizer", "optimizers for parts of the model")
+        if train.schedule is not None and not isinstance(train.schedule, Constant | Cosine):
+            self.no("schedule", f"`{train.schedule.name}`")
+        if "train" not in self.run.data.splits() or "validation" not in self.run.data.splits():
+            self.no("train", "training without a validation split", "add one to `split`")
+
+    def losses(self) -> None:
+        for term in self.run.train.losses:
+            tree = term.value
+            if not (_scored(tree) and isinstance(tree, Applied)):
+                self.no("loss", "this loss", "a loss of outputs and data is lowered, as they are")
+                continue
+            op = tree.op
+            if not isinstance(op, CrossEntropy):
+                self.no("loss", f"`{op.name}`")
+                continue
+            for setting in ("ignore", "class_weight"):
+                if getattr(op, setting) is not None:
+                    self.no("loss", f"`{setting}` of `{op.name}`")
+            if op.reduce != "mean" or len(_shape(tree.inputs[0])) != 1:
+                self.no("loss", f"`{op.name}` over more than one row of scores a sample")
+
+    def metrics(self) -> None:
+        for report in self.run.train.metrics:
+            if metric_function(report) is None:
+                self.no("metrics", f"`{report.metric.name}` of these values")
+
+    def predictions(self) -> None:
+        for prediction in self.run.train.predictions:
+            for tree in _parts(prediction.value):
+                known = isinstance(tree, TensorRef | Undo)
+                known = known or (isinstance(tree, Applied) and _predicted(tree.op))
+                if not known:
+                    self.no("predict", f"the prediction `{prediction.name}`")
+        if not self.run.train.predictions:
+            self.no("predict", "a file without predictions", "say what is predicted")
+
+
+def _predicted(op: Declaration) -> bool:
+    return op.name in PREDICTED and int(getattr(op, "axis", -1)) in (-1, 0)
+
+
+def _scored(tree: Tree) -> bool:
+    return isinstance(tree, Applied) and all(isinstance(i, TensorRef) for i in tree.inputs)
+
+
+def _shape(tree: Tree) -> tuple[Any, ...]:
+    return tree.type.shape if isinstance(tree, TensorRef) else ()
+
+
+def metric_function(report: Report) -> str | None:
+    """The numpy function of a metric; None where there is none yet."""
+    metric, prediction, target = report.metric, report.prediction, report.target
+    if not (isinstance(prediction, TensorRef) and isinstance(target, TensorRef)):
+        return None
+    if len(prediction.type.shape) != 1 or target.type.shape != ():
+        return None
+    if isinstance(metric, Accuracy) and metric.ignore is None:
+        return "accuracy"
+    if isinstance(metric, F1) and metric.average in (None, "macro"):
+        return "f1_macro"
+    return None

@@ -1,0 +1,139 @@
+"""What the train.py of every backend that trains has alike: constants, schedule, loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bmc.emit.layout import render
+from bmc.emit.pyexpr import Assign, Bin, Expr, Name, lit
+from bmc.emit.templates import Code
+from bmc.emit.templates import render as fill
+from bmc.ir.training import Applied, TrainProgram
+from bmc.ops.schedules import Cosine
+from bmc_data.run import Run, name
+
+COSINE = '''\
+def learning_rate(step: int, steps: int{more}) -> float:
+    """Return the rate of update 1, 2, ...: {words}."""
+{warmup}    progress = min((step - 1{shift}) / {span}, 1.0)
+    return {rate} * 0.5 * (1 + math.cos(math.pi * progress))'''
+WARMUP = """\
+    if step <= warmup:
+        return LEARNING_RATE * step / warmup
+"""
+CONSTANT = '''\
+def learning_rate(step: int, warmup: int) -> float:
+    """Return the rate of update 1, 2, ...: linear warm-up, then constant."""
+    return LEARNING_RATE * min(step / warmup, 1.0)'''
+
+
+def warmup(train: TrainProgram) -> Any:
+    """The span of the warm-up; None without one."""
+    return train.schedule.warmup if train.schedule is not None else None
+
+
+def scheduled(train: TrainProgram) -> bool:
+    """Whether the learning rate changes."""
+    return isinstance(train.schedule, Cosine) or warmup(train) is not None
+
+
+def constants(run: Run, settings: dict[str, tuple[str, Any]]) -> str:
+    """The constants of train.py, in a fixed order."""
+    train = run.train
+    optimizer = train.main_optimizer
+    found: dict[str, Any] = {}
+    if train.epochs is not None:
+        found["EPOCHS"] = train.epochs
+    else:
+        found["STEPS"] = train.steps
+    found["BATCH"] = train.batch
+    found["SEED"] = train.seed
+    found["LEARNING_RATE"] = optimizer.lr
+    if isinstance(train.schedule, Cosine) and train.schedule.floor:
+        found["FLOOR"] = train.schedule.floor
+    span = warmup(train)
+    if span is not None:
+        unit = {"steps": "STEPS", "epochs": "EPOCHS", "%": "SHARE"}[span.unit]
+        found[f"WARMUP_{unit}"] = span.value
+    found |= {key: value for key, (_, value) in settings.items()}
+    if optimizer.weight_decay:
+        found["WEIGHT_DECAY"] = optimizer.weight_decay
+    if train.clip_norm is not None:
+        found["CLIP_NORM"] = train.clip_norm
+    text = render([Assign(Name(key), lit(value)) for key, value in found.items()])
+    files = {"WEIGHTS": "weights.safetensors", "METRICS": "metrics.jsonl"}
+    return text + "\n" + render([Assign(Name(k), lit(v)) for k, v in files.items()]).rstrip("\n")
+
+
+def schedule_function(train: TrainProgram) -> str | None:
+    """`learning_rate`: a pure function of the update's number."""
+    warm = warmup(train) is not None
+    if not isinstance(train.schedule, Cosine):
+        return CONSTANT if warm else None
+    floor = bool(train.schedule.floor)
+    rate = "(LEARNING_RATE - FLOOR)" if floor else "LEARNING_RATE"
+    return COSINE.format(
+        more=", warmup: int" if warm else "",
+        words="linear warm-up, then half a cosine" if warm else "half a cosine",
+        warmup=WARMUP if warm else "",
+        shift=" - warmup" if warm else "",
+        span="(steps - warmup)" if warm else "steps",
+        rate=f"FLOOR + {rate}" if floor else rate,
+    )
+
+
+def rate_lines(train: TrainProgram) -> tuple[list[str], str]:
+    """The lines of main that the schedule needs before the loop, and the call in it."""
+    span = warmup(train)
+    if span is None:
+        return [], "learning_rate(step, steps)"
+    length = {
+        "steps": "WARMUP_STEPS",
+        "epochs": "WARMUP_EPOCHS * steps_per_epoch",
+        "%": "round(WARMUP_SHARE * steps)",
+    }[span.unit]
+    steps = "step, steps, warmup" if isinstance(train.schedule, Cosine) else "step, warmup"
+    return [f"warmup = {length}"], f"learning_rate({steps})"
+
+
+def loss_lines(run: Run, table: Any) -> list[Any]:
+    """The statements that give `loss` its value."""
+    terms = run.train.losses
+    found: list[Any] = []
+    names: list[str] = []
+    for term in terms:
+        assert isinstance(term.value, Applied)
+        args = [Name(name(tree.name)) for tree in term.value.inputs]  # type: ignore[union-attr]
+        names.append("loss" if len(terms) == 1 else f"{name(term.name)}_loss")
+        found.append(Assign(Name(names[-1]), table[type(term.value.op)](term.value.op, args)))
+    if len(names) > 1:
+        total: Expr = Name(names[0])
+        for other in names[1:]:
+            total = Bin("+", total, Name(other))
+        found.append(Assign(Name("loss"), total))
+    return found
+
+
+def loop(run: Run, *, step: Sequence[str], mode: str, collected: str) -> Code:
+    """The loop over epochs or steps; `step` are the lines for one batch."""
+    train = run.train
+    before, _ = rate_lines(train)
+    counted = train.steps is not None or scheduled(train)
+    lines = [*(["step += 1"] if counted else []), *step]
+    text = fill(
+        "bmc_data",
+        "steps.py.j2" if train.steps is not None else "epochs.py.j2",
+        scheduled=scheduled(train),
+        mode=Code(mode) if mode else None,
+        step=Code("\n".join(" " * 12 + line for line in lines)),
+        first=Code(name((*run.targets, *run.inputs)[0])),
+        collected=Code(collected),
+    )
+    if before:
+        marker = "    step = 0\n" if train.steps is None else "    steps = args.steps\n"
+        more = "".join(f"    {line}\n" for line in before)
+        if "steps_per_epoch" in more and "steps_per_epoch =" not in text:
+            more = '    steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)\n' + more
+        text = text.replace(marker, marker + more, 1)
+    return Code(text.rstrip("\n"))

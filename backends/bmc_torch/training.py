@@ -1,0 +1,261 @@
+"""train.py, evaluate.py, predict.py and the rest of a PyTorch program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.emit.gate import HEADER
+from bmc.emit.imports import Import
+from bmc.emit.layout import render
+from bmc.emit.pyexpr import (
+    Assign,
+    Call,
+    Def,
+    DictExpr,
+    Expr,
+    ExprStmt,
+    ListExpr,
+    Name,
+    Param,
+    Return,
+    Statement,
+    call,
+    lit,
+    method,
+)
+from bmc.emit.pyexpr import name as dotted
+from bmc.emit.templates import Code
+from bmc.emit.templates import render as fill
+from bmc_data import training
+from bmc_data.programs import PLACE, Framework, evaluate_file, finished, predict_file, readme
+from bmc_data.run import Run, name
+from bmc_torch.lower.losses import LOSSES
+from bmc_torch.lower.optimizers import OPTIMIZERS
+
+NAMES = {
+    "torch": Import("torch"),
+    "nn": Import("torch", "nn"),
+    "F": Import("torch.nn.functional", alias="F"),
+    "Tensor": Import("torch", "Tensor"),
+    "load_file": Import("safetensors.torch", "load_file"),
+    "save": Import("safetensors.torch", "save"),
+    "name_weights": Import("model", "name_weights"),
+}
+LOADING = """\
+def choose_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    elif name == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("--device cuda: PyTorch finds no GPU")
+    return torch.device(name)
+
+
+def load_model(weights: Path, device: torch.device) -> nn.Module:
+    model = {model}().to(device)
+    model.load_state_dict(load_file(weights, device=str(device)){loosely})
+    return model"""
+COMPUTE = '''\
+@torch.inference_mode()
+def compute_outputs(model: nn.Module, data: Data, split: str) -> Arrays:
+    """Run the model on the rows of a split; return its outputs, and their targets."""
+    device = next(model.parameters()).device
+    model.eval()
+    rows: list[Arrays] = []
+    for batch in data.batches(split, BATCH):
+{run}
+        rows.append(batch | {outputs})
+    return {{name: np.concatenate([row[name] for row in rows]) for name in rows[0]}}'''
+REQUIREMENTS = "numpy>=2.0\nsafetensors>=0.5\ntorch>=2.10\ntqdm>=4.66\n"
+
+
+def emit(run: Run, counters: bool) -> dict[str, str]:
+    """The files around model.py; `counters` says that batch norm keeps some of its own."""
+    framework = describe(run, counters)
+    return {
+        "train.py": train_file(run, framework, counters),
+        "evaluate.py": evaluate_file(run, framework),
+        "predict.py": predict_file(run, framework),
+        "requirements.txt": REQUIREMENTS,
+        "README.md": readme(run, framework),
+    }
+
+
+def supported(run: Run, problems: Problems) -> bool:
+    """Whether the optimiser and the losses have a lowering; reports it when not."""
+    from bmc.diagnostics.problems.backend import Unsupported
+
+    optimizer = run.train.main_optimizer
+    if type(optimizer) not in OPTIMIZERS:
+        span = run.train.spans["optimizer"]
+        problems.add(Unsupported(span, "torch", f"`{optimizer.name}`", "it is not lowered yet"))
+    return not problems.failed
+
+
+def describe(run: Run, counters: bool) -> Framework:
+    """What evaluate.py and predict.py need to know of PyTorch."""
+    loosely = ""
+    if counters:
+        loosely = ", strict=False"
+    model = run.model
+    calls = [
+        f"        {line}" for line in _forward(run, "torch.from_numpy(batch.pop({})).to(device)")
+    ]
+    outputs = ", ".join(f'"{output}": {name(output)}.cpu().numpy()' for output in run.outputs)
+    loading = LOADING.format(model=model, loosely=loosely)
+    return Framework(
+        package="bmc_torch",
+        title="PyTorch",
+        names={**NAMES, model: Import("model", model)},
+        weights="weights.safetensors",
+        loading=loading,
+        setup=(
+            "device = choose_device(args.device)",
+            "model = load_model(args.weights, device)",
+        ),
+        compute=COMPUTE.format(run="\n".join(calls), outputs=f"{{{outputs}}}"),
+        files=FILES | {"train.py": "the training loop"},
+        commands=commands(run, "weights.safetensors"),
+        notes=NOTES,
+    )
+
+
+FILES = {
+    "model.py": "the network, a module of its own",
+    "data.py": "reading, preparing and batching the data",
+    "evaluate.py": "loss and metrics of saved weights",
+    "predict.py": "predictions as a table",
+}
+NOTES = """\
+Training writes into `run`:
+
+- `weights.safetensors`: the trained weights, readable by the programs of every framework
+- `metrics.jsonl`: a line for each record"""
+
+
+def commands(run: Run, weights: str) -> tuple[str, ...]:
+    """The commands of a README."""
+    return (
+        f"python train.py --data {run.path} --out run",
+        f"python evaluate.py --weights run/{weights} --data {run.path}",
+        f"python predict.py --weights run/{weights} --data {run.path} -o predictions.csv",
+    )
+
+
+def _forward(run: Run, read: str) -> list[str]:
+    """`image = …` for each input, then the call of the model."""
+    from bmc.emit.layout import string
+
+    lines = [f"{name(entry)} = {read.format(string(entry))}" for entry in run.inputs]
+    targets = ", ".join(name(output) for output in run.outputs)
+    lines.append(f"{targets} = model({', '.join(map(name, run.inputs))})")
+    return lines
+
+
+# --- train.py -------------------------------------------------------------------------------------
+
+
+def train_file(run: Run, framework: Framework, counters: bool) -> str:
+    """train.py"""
+    train = run.train
+    kind, settings = OPTIMIZERS[type(train.main_optimizer)](train.main_optimizer)
+    functions = [training.schedule_function(train), optimizer_function(run, kind, settings)]
+    functions.append(step_function(run))
+    length = "epochs" if train.epochs is not None else "steps"
+    text = fill(
+        "bmc_torch",
+        "train.py.j2",
+        header=Code(HEADER.rstrip("\n")),
+        imports=Code(PLACE),
+        model=Code(run.model),
+        data=Code(run.path),
+        constants=Code(training.constants(run, settings) + _learned(run)),
+        functions=Code("\n\n\n".join(text for text in functions if text)),
+        length=Code(length),
+        default=Code(length.upper()),
+        learned=run.learned,
+        state=Code("name_weights(model)" if counters else "model.state_dict()"),
+        loop=training.loop(
+            run,
+            step=step_lines(run),
+            mode="model.train()",
+            collected="torch.stack(losses).cpu()",
+        ),
+    )
+    return finished(text, framework, run)
+
+
+def _learned(run: Run) -> str:
+    return '\nLEARNED = "learned.json"' if run.learned else ""
+
+
+def step_lines(run: Run) -> list[str]:
+    """The lines of the loop for one batch."""
+    from bmc.emit.layout import string
+
+    arrays = (*run.inputs, *run.targets)
+    lines = [f"{name(a)} = to_device(batch[{string(a)}], device)" for a in arrays]
+    if training.scheduled(run.train):
+        _, rate = training.rate_lines(run.train)
+        lines += ["for group in optimizer.param_groups:", f'    group["lr"] = {rate}']
+    lines.append(f"losses.append(train_step(model, optimizer, {', '.join(map(name, arrays))}))")
+    return lines
+
+
+def optimizer_function(run: Run, kind: str, settings: dict[str, tuple[str, Any]]) -> str:
+    """`create_optimizer`"""
+    optimizer = run.train.main_optimizer
+    body: list[Statement] = []
+    weights: Expr = call("model.parameters")
+    doc = None
+    decay = bool(optimizer.weight_decay)
+    if decay and not optimizer.decay_norm:
+        from bmc.emit.pyexpr import Attr, Compare
+
+        doc = f"{optimizer.name}; biases and normalisation weights, of one axis, do not decay."
+        for target, sign in (("decayed", ">"), ("kept", "==")):
+            test = Compare(sign, Attr(Name("p"), "ndim"), lit(1))
+            body.append(Assign(Name(target), _filtered(test)))
+        groups = (
+            DictExpr(((lit("params"), Name("decayed")),)),
+            DictExpr(((lit("params"), Name("kept")), (lit("weight_decay"), lit(0.0)))),
+        )
+        weights = ListExpr(groups)
+    named: dict[str, Any] = {"lr": Name("LEARNING_RATE")}
+    named |= {keyword: Name(constant) for constant, (keyword, _) in settings.items()}
+    if decay:
+        named["weight_decay"] = Name("WEIGHT_DECAY")
+    elif optimizer.name == "adamw":
+        named["weight_decay"] = lit(0.0)
+    named["fused"] = lit(True)
+    body.append(Return(call(kind, weights, **named)))
+    parameter = Param("model", Name(run.model))
+    gives = dotted("torch.optim.Optimizer")
+    return render([Def("create_optimizer", (parameter,), gives, tuple(body), doc)]).rstrip("\n")
+
+
+def _filtered(test: Expr) -> Expr:
+    from bmc.emit.pyexpr import ListComp
+
+    return ListComp(Name("p"), Name("p"), call("model.parameters"), (test,))
+
+
+def step_function(run: Run) -> str:
+    """`train_step`: forward, backward, update. Nothing waits for the device."""
+    arrays = (*run.inputs, *run.targets)
+    takes = [Param("model", Name(run.model)), Param("optimizer", dotted("torch.optim.Optimizer"))]
+    takes += [Param(name(a), Name("Tensor")) for a in arrays]
+    outputs = tuple(Name(name(output)) for output in run.outputs)
+    forward = Call(Name("model"), tuple(Name(name(entry)) for entry in run.inputs))
+    body: list[Statement] = [
+        Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
+        *training.loss_lines(run, LOSSES),
+        ExprStmt(call("optimizer.zero_grad", set_to_none=True)),
+        ExprStmt(call("loss.backward")),
+    ]
+    if run.train.clip_norm is not None:
+        weights = call("model.parameters")
+        body.append(ExprStmt(call("nn.utils.clip_grad_norm_", weights, Name("CLIP_NORM"))))
+    body += [ExprStmt(call("optimizer.step")), Return(method(Name("loss"), "detach"))]
+    doc = "Update the model on one batch; return the mean loss of the batch."
+    return render([Def("train_step", tuple(takes), Name("Tensor"), tuple(body), doc)]).rstrip("\n")

@@ -19,6 +19,14 @@ $(VENV)/torch: $(VENV)/base
 	$(BIN)/python -m pip install --quiet -e ".[torch]"
 	touch $@
 
+$(VENV)/keras: $(VENV)/base
+	$(BIN)/python -m pip install --quiet -e ".[keras]"
+	touch $@
+
+$(VENV)/onnx: $(VENV)/base
+	$(BIN)/python -m pip install --quiet -e ".[onnx]"
+	touch $@
+
 $(VENV)/dev: $(VENV)/base
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@
@@ -26,7 +34,7 @@ $(VENV)/dev: $(VENV)/base
 check: $(VENV)/dev lint
 	$(PYTEST) -m "not torch and not keras and not onnx and not slow"
 
-test: $(VENV)/dev $(VENV)/torch lint
+test: $(VENV)/dev $(VENV)/torch $(VENV)/keras $(VENV)/onnx lint
 	$(PYTEST) -m "not nightly"
 
 lint: $(VENV)/dev

@@ -60,7 +60,6 @@ def read_learned(weights: Path) -> dict[str, Any]:
 class Framework:
     """What a backend adds to the shared files."""
 
-    package: str
     title: str
     names: Mapping[str, Import]  # of the framework and of its model.py
     weights: str  # the file that --weights takes, as help texts say it
@@ -78,7 +77,9 @@ def finished(text: str, framework: Framework, run: Run) -> str:
     """A file with its imports in place."""
     table = {**STANDARD, **framework.names, **OWN}
     table |= {f"undo_{entry}": Import("data", f"undo_{entry}") for entry in run.undone}
-    block = import_block(text.replace(PLACE, ""), table, framework.between)
+    block = import_block(text.replace(PLACE, ""), table)
+    if framework.between and "import keras" in block:
+        block = import_block(text.replace(PLACE, ""), table, framework.between)
     return text.replace(PLACE, block)
 
 
@@ -226,6 +227,34 @@ def readme(run: Run, framework: Framework) -> str:
         commands=Code("\n".join(framework.commands)),
         notes=Code(framework.notes),
     )
+
+
+FILES = {
+    "model.py": "the network, a module of its own",
+    "data.py": "reading, preparing and batching the data",
+    "evaluate.py": "loss and metrics of saved weights",
+    "predict.py": "predictions as a table",
+}
+NOTES = """\
+Training writes into `run`:
+
+- `weights.safetensors`: the trained weights, readable by the programs of every framework
+- `metrics.jsonl`: a line for each record"""
+
+
+def commands(run: Run, weights: str) -> tuple[str, ...]:
+    """The commands of a README."""
+    return (
+        f"python train.py --data {run.path} --out run",
+        f"python evaluate.py --weights run/{weights} --data {run.path}",
+        f"python predict.py --weights run/{weights} --data {run.path} -o predictions.csv",
+    )
+
+
+def outputs_of(run: Run, form: str) -> str:
+    """`{"logits": logits}`, each value in a form such as `{}.numpy()`."""
+    pairs = [f"{string(output)}: {form.format(name(output))}" for output in run.outputs]
+    return "{" + ", ".join(pairs) + "}"
 
 
 def _lines(lines: Sequence[str]) -> Code:

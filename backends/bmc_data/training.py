@@ -63,6 +63,8 @@ def constants(run: Run, settings: dict[str, tuple[str, Any]]) -> str:
         found["CLIP_NORM"] = train.clip_norm
     text = render([Assign(Name(key), lit(value)) for key, value in found.items()])
     files = {"WEIGHTS": "weights.safetensors", "METRICS": "metrics.jsonl"}
+    if run.learned:
+        files["LEARNED"] = "learned.json"
     return text + "\n" + render([Assign(Name(k), lit(v)) for k, v in files.items()]).rstrip("\n")
 
 
@@ -115,8 +117,8 @@ def loss_lines(run: Run, table: Any) -> list[Any]:
     return found
 
 
-def loop(run: Run, *, step: Sequence[str], mode: str, collected: str) -> Code:
-    """The loop over epochs or steps; `step` are the lines for one batch."""
+def loop(run: Run, *, step: Sequence[str], first: str, mode: str, collected: str) -> Code:
+    """The loop over epochs or steps; `step` are the lines for one batch, `first` an array of it."""
     train = run.train
     before, _ = rate_lines(train)
     counted = train.steps is not None or scheduled(train)
@@ -127,7 +129,7 @@ def loop(run: Run, *, step: Sequence[str], mode: str, collected: str) -> Code:
         scheduled=scheduled(train),
         mode=Code(mode) if mode else None,
         step=Code("\n".join(" " * 12 + line for line in lines)),
-        first=Code(name((*run.targets, *run.inputs)[0])),
+        first=Code(first),
         collected=Code(collected),
     )
     if before:

@@ -28,7 +28,18 @@ from bmc.emit.pyexpr import name as dotted
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc_data import training
-from bmc_data.programs import PLACE, Framework, evaluate_file, finished, predict_file, readme
+from bmc_data.programs import (
+    FILES,
+    NOTES,
+    PLACE,
+    Framework,
+    commands,
+    evaluate_file,
+    finished,
+    outputs_of,
+    predict_file,
+    readme,
+)
 from bmc_data.run import Run, name
 from bmc_torch.lower.losses import LOSSES
 from bmc_torch.lower.optimizers import OPTIMIZERS
@@ -101,10 +112,8 @@ def describe(run: Run, counters: bool) -> Framework:
     calls = [
         f"        {line}" for line in _forward(run, "torch.from_numpy(batch.pop({})).to(device)")
     ]
-    outputs = ", ".join(f'"{output}": {name(output)}.cpu().numpy()' for output in run.outputs)
     loading = LOADING.format(model=model, loosely=loosely)
     return Framework(
-        package="bmc_torch",
         title="PyTorch",
         names={**NAMES, model: Import("model", model)},
         weights="weights.safetensors",
@@ -113,32 +122,10 @@ def describe(run: Run, counters: bool) -> Framework:
             "device = choose_device(args.device)",
             "model = load_model(args.weights, device)",
         ),
-        compute=COMPUTE.format(run="\n".join(calls), outputs=f"{{{outputs}}}"),
+        compute=COMPUTE.format(run="\n".join(calls), outputs=outputs_of(run, "{}.cpu().numpy()")),
         files=FILES | {"train.py": "the training loop"},
         commands=commands(run, "weights.safetensors"),
         notes=NOTES,
-    )
-
-
-FILES = {
-    "model.py": "the network, a module of its own",
-    "data.py": "reading, preparing and batching the data",
-    "evaluate.py": "loss and metrics of saved weights",
-    "predict.py": "predictions as a table",
-}
-NOTES = """\
-Training writes into `run`:
-
-- `weights.safetensors`: the trained weights, readable by the programs of every framework
-- `metrics.jsonl`: a line for each record"""
-
-
-def commands(run: Run, weights: str) -> tuple[str, ...]:
-    """The commands of a README."""
-    return (
-        f"python train.py --data {run.path} --out run",
-        f"python evaluate.py --weights run/{weights} --data {run.path}",
-        f"python predict.py --weights run/{weights} --data {run.path} -o predictions.csv",
     )
 
 
@@ -169,7 +156,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         imports=Code(PLACE),
         model=Code(run.model),
         data=Code(run.path),
-        constants=Code(training.constants(run, settings) + _learned(run)),
+        constants=Code(training.constants(run, settings)),
         functions=Code("\n\n\n".join(text for text in functions if text)),
         length=Code(length),
         default=Code(length.upper()),
@@ -178,15 +165,12 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         loop=training.loop(
             run,
             step=step_lines(run),
+            first=name((*run.targets, *run.inputs)[0]),
             mode="model.train()",
             collected="torch.stack(losses).cpu()",
         ),
     )
     return finished(text, framework, run)
-
-
-def _learned(run: Run) -> str:
-    return '\nLEARNED = "learned.json"' if run.learned else ""
 
 
 def step_lines(run: Run) -> list[str]:

@@ -77,3 +77,27 @@ def test_declared_is_what_runs(name: str, sample: Sample, tmp_path: Path) -> Non
         assert [value.shape for value in made] == [samples.shape(kind, length) for kind in kinds]
         assert all(np.isfinite(value).all() for value in made)
         assert set(model.gradients(arrays)) >= set(declared)
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.parametrize(("name", "sample"), cases())
+def test_keras_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
+    program = samples.program(name, sample)
+    weights = samples.weights(program, "float64")
+    mine = built("keras", program, tmp_path, weights, "float64")
+    theirs = built("torch", program, tmp_path, weights, "float64")
+    if mine is None or theirs is None:
+        pytest.skip("refused by name")
+    assert mine.weights() == theirs.weights()
+    for length in LENGTHS:
+        arrays = samples.inputs(sample, length, "float64")
+        for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
+            assert one.shape == other.shape
+            assert close(one, other, OUTPUTS["float64"])
+        if REGISTRY["layer"][name].random:
+            continue
+        found, expected = mine.gradients(arrays), theirs.gradients(arrays)
+        assert found.keys() == expected.keys()
+        for key, gradient in expected.items():
+            assert close(found[key], gradient, GRADIENTS), key

@@ -6,9 +6,10 @@ from functools import reduce
 
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Bin, Compare, Expr, Un
+from bmc.emit.values import number
 from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate
 from bmc.ops.join import Add
-from bmc_torch.lower.common import number, spread
+from bmc_torch.lower.common import spread
 from bmc_torch.lower.table import lower
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from bmc.emit.backend import Lowered, Module, Site, Support
 from bmc.emit.pyexpr import Call, Expr, call
+from bmc.emit.values import fixed, unless
 from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding, same_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv
-from bmc_torch.lower.common import fixed, unless
 from bmc_torch.lower.table import lower
 
 Pads = tuple[tuple[Any, Any], ...]

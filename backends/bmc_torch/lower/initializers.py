@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from bmc.emit.pyexpr import Call, Expr, Un, call, lit
+from bmc.emit.values import unless
 from bmc.ir.symbolic import expression_of, product
 from bmc.ops import initializers as ops
 from bmc.ops.base import Initializer, Weight
-from bmc_torch.lower.common import unless
 
 Rule = Callable[[Expr, Any, Weight], Call]
 

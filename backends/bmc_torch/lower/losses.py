@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from bmc.emit.pyexpr import Expr, call
+from bmc.emit.values import unless
 from bmc.ops import losses as ops
 from bmc.ops.base import Declaration
-from bmc_torch.lower.common import unless
 
 LOSSES: dict[type[Declaration], Callable[[Any, list[Expr]], Expr]] = {
     ops.CrossEntropy: lambda op, args: call(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bmc.emit.backend import Lowered, Module, Site
 from bmc.emit.pyexpr import Call, Expr, call, method
+from bmc.emit.values import rest, unless
 from bmc.ops.norm import BatchNorm
-from bmc_torch.lower.common import rest, unless
 from bmc_torch.lower.table import lower
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call, method
+from bmc.emit.values import number, unless
 from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
-from bmc_torch.lower.common import number, unless
 from bmc_torch.lower.conv import Pads, one_number, same_pads, torch_pads
 from bmc_torch.lower.table import lower
 

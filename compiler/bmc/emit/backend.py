@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from bmc.diagnostics.diagnostic import Problems
@@ -34,13 +34,16 @@ class Support:
 class Module:
     """A layer that is built once and called: `self.conv = nn.Conv2d(…)`, `self.conv(x)`.
 
-    `call` is what a use of it looks like, plain calling unless given; `helper` is the word for a
-    function that holds what all uses of the constructor in a file have in common.
+    `call` is what a use of it looks like, plain calling unless given. `helper` is the word for a
+    function that holds what all uses of the constructor in a file have in common: `positional`
+    names its first arguments, and a keyword with the value in `defaults` is not printed.
     """
 
     constructor: Call
     call: Callable[[Expr, list[Expr]], Expr] | None = None
     helper: str = ""
+    positional: tuple[str, ...] = ()
+    defaults: Mapping[str, Expr] = field(default_factory=dict)
     support: tuple[Support, ...] = ()
 
     def apply(self, layer: Expr, args: list[Expr]) -> Expr:

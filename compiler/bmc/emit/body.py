@@ -40,6 +40,7 @@ class Body:
         self.holders: dict[str, Value] = {}
         self.last_use: dict[Value, int] = {}
         self.inlined: set[Value] = set()
+        self.index = 0  # of the use at work
 
     # --- what a backend says ----------------------------------------------------------------
 
@@ -117,6 +118,7 @@ class Body:
         return isinstance(op, Layer) and op.name in self.inline and len(use.outputs) == 1
 
     def _use(self, use: Apply, index: int) -> None:
+        self.index = index
         args = self.arguments(use)
         target = use.instance.target
         made: p.Expr | None

@@ -99,9 +99,9 @@ def collect(nodes: Iterable[Any], table: Mapping[str, Import]) -> Imports:
 def import_block(text: str, table: Mapping[str, Import], between: str = "") -> str:
     """The imports of the names that a file's text uses and does not define.
 
-    `between` goes after the standard library's.
+    `between` is what must be done before a framework is imported.
     """
-    tree = ast.parse(text)
+    tree = ast.parse(f"{between}\n{text}")
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     used -= {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     imports = Imports()

@@ -262,6 +262,9 @@ class Printer:
                 )
             parts = [("", arg) for arg in node.args] + [(f"{k}=", v) for k, v in node.kwargs]
             opening = f"{prefix}{self._wrap(node.fn, POSTFIX)}("
+            if isinstance(node.fn, p.Call) and indent + len(opening) > self.width:
+                rest = f"({', '.join(self._arguments(node))}){suffix}"
+                return self._bracketed(node.fn, prefix, rest, indent)
             return self._items(parts, opening, f"){suffix}", indent)
         if isinstance(node, p.Index):
             parts = [("", item) for item in node.items]
@@ -398,9 +401,9 @@ class Printer:
         return head + self.statements(node.body, indent + STEP)
 
     def _do_with(self, node: p.With, indent: int) -> list[str]:
-        return self.value(node.context, "with ", ":", indent) + self.statements(
-            node.body, indent + STEP
-        )
+        ending = f" as {node.name}:" if node.name else ":"
+        head = self.value(node.context, "with ", ending, indent)
+        return head + self.statements(node.body, indent + STEP)
 
     def _do_ifstmt(self, node: p.IfStmt, indent: int) -> list[str]:
         lines = self.value(node.test, "if ", ":", indent) + self.statements(

@@ -231,10 +231,11 @@ class IfStmt(Statement):
 
 @dataclass(frozen=True)
 class With(Statement):
-    """`with context:`"""
+    """`with context as name:`"""
 
     context: Expr
     body: tuple[Statement, ...]
+    name: str | None = None
 
 
 @dataclass(frozen=True)

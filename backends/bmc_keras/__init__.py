@@ -1,0 +1,34 @@
+"""Keras programs from the IR, on TensorFlow."""
+
+from __future__ import annotations
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.ir.model import Program
+
+
+class KerasBackend:
+    """Writes a folder of Keras programs."""
+
+    name = "keras"
+    title = "Keras"
+
+    def compile(self, program: Program, problems: Problems) -> dict[str, str]:
+        """model.py, and with data and training sections the programs around it."""
+        from bmc_keras.model import ModelFile
+
+        files = {"model.py": ModelFile(program, problems).emit()}
+        if program.data is None or program.train is None:
+            return files
+        import bmc_data
+        from bmc_data.run import Run, refuse
+        from bmc_keras import training
+        from bmc_keras.model import function_name
+
+        run = Run(program, program.train, program.data)
+        if refuse(run, self.name, problems) and training.supported(run, problems):
+            files["data.py"] = bmc_data.emit_for(run)
+            files |= training.emit(run, function_name(program.main))
+        return files
+
+
+BACKEND = KerasBackend()

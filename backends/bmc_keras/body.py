@@ -1,0 +1,224 @@
+"""A block as the body of a function on Keras tensors.
+
+Values with channels first in the language are laid out channels last where a layer wants it so;
+a value is turned once, when a layer needs its other form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.emit import pyexpr as p
+from bmc.emit.backend import Module, Support
+from bmc.emit.body import Body, shape_text
+from bmc.emit.helpers import Helpers
+from bmc.emit.lowering import lowered
+from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Value
+from bmc.ir.types import TensorType
+from bmc.ops.base import Layer
+from bmc_keras.lower import LAYOUTS, LOWERINGS
+
+# What calls a block: its instance, which of its inputs are channels last, its name, its values.
+Construct = Callable[[Instance, tuple[bool, ...], p.Expr, list[p.Expr]], p.Call]
+Results = Callable[[BlockSpec, tuple[bool, ...]], tuple[bool, ...]]
+RESERVED = frozenset({"keras", "layers", "math", "name", "np", "ops"})
+
+
+class KerasBody(Body):
+    """The body of one function."""
+
+    inline = frozenset({"arithmetic", "negate", "add"})
+
+    def __init__(
+        self,
+        spec: BlockSpec,
+        problems: Problems,
+        helpers: Helpers,
+        construct: Construct,
+        results: Results,
+        last: tuple[bool, ...],
+    ) -> None:
+        super().__init__(spec, problems)
+        self.taken = RESERVED | helpers.names()  # type: ignore[misc]
+        self.helpers, self.construct, self.results = helpers, construct, results
+        self.given = last
+        self.last: dict[Value, bool] = {}
+        self.forms: dict[tuple[Value, bool], p.Expr] = {}
+        self.support: list[Support] = []
+        self.made: dict[int, p.Expr] = {}  # layers that are used twice
+
+    def begin(self) -> None:
+        """Notes how the inputs are laid out."""
+        for entry, last in zip(self.spec.inputs, self.given):
+            self._laid(entry.value, last)
+        for parameter in self.spec.params:
+            self.variables[parameter.value] = p.Name(parameter.name)
+
+    def _laid(self, value: Value, last: bool) -> None:
+        self.last[value] = last
+        self.forms[value, last] = self.variables[value]
+
+    # --- layouts --------------------------------------------------------------------------------
+
+    def wanted(self, use: Apply) -> bool:
+        """Whether a use takes its values channels last."""
+        target = use.instance.target
+        if isinstance(target, Layer):
+            rule = LAYOUTS.get(type(target))
+            layout = rule(target, use.instance.inputs) if rule else "own"
+            if layout != "any":
+                return layout == "last"
+        spatial = [v for v in use.inputs if v.type.rank > 1]
+        return bool(spatial) and all(self.last.get(value, False) for value in spatial)
+
+    def arguments(self, use: Apply) -> list[p.Expr]:
+        """The inputs of a use in the layout that it takes."""
+        last = self.wanted(use)
+        return [self.form(value, last) for value in use.inputs]
+
+    def form(self, value: Value, last: bool) -> p.Expr:
+        """A value in one layout; turned where it is not there yet."""
+        if value.type.rank < 2 or self.last.get(value, False) == last or value in self.inlined:
+            return self.read(value)
+        if (value, last) not in self.forms:
+            self.forms[value, last] = self._turn(value, last)
+        return self.forms[value, last]
+
+    def _turn(self, value: Value, last: bool) -> p.Expr:
+        axes = tuple(range(1, value.type.rank + 1))
+        order = (*axes[1:], 1) if last else (axes[-1], *axes[:-1])
+        made = p.Call(p.call("layers.Permute", order), (self.read(value),))
+        turned = Value(value.type, value.name, value.span)
+        self.last_use[turned] = self.last_use[value]
+        target = self.name(turned, self.index)
+        if self.holders.get(target) is value:
+            del self.forms[value, not last]
+        self.holders[target] = turned
+        text = shape_text(_shape(value.type, last), value.type, self.spec)
+        words = "channels last" if last else "channels first"
+        comment = f"{text}: {words}" if text else words
+        self.statements.append(p.Assign(p.Name(target), made, comment=comment))
+        return p.Name(target)
+
+    def shape(self, value: Value) -> tuple[Any, ...]:
+        """The axes as Keras has them."""
+        return _shape(value.type, self.last.get(value, False))
+
+    def _settle(self, use: Apply, last: bool) -> None:
+        """Notes the layout of what a use is about to make, for the comment on it."""
+        for value in use.outputs:
+            self.last[value] = last and value.type.rank > 1
+
+    def store(self, use: Apply, made: p.Expr, index: int) -> None:
+        """Gives what a use makes its names, and notes how it is laid out."""
+        super().store(use, made, index)
+        for value in use.outputs:
+            self.forms[value, self.last[value]] = self.variables[value]
+
+    # --- uses -------------------------------------------------------------------------------------
+
+    def label(self, instance: Instance, more: p.Expr | int | None = None) -> p.Expr:
+        """The layer's name: its path in the model, the block's own name in front."""
+        parts: list[str | p.Name] = []
+        if self.spec.kind != "model":
+            parts += [p.Name("name"), "."]
+        parts.append(".".join((instance.name, *map(str, instance.loops))))
+        if more is not None:
+            parts.append(".")
+            parts.append(more if isinstance(more, p.Name) else str(more))
+        if all(isinstance(part, str) for part in parts):
+            return p.lit("".join(map(str, parts)))
+        return p.FString(tuple(_joined(parts)))
+
+    def layer(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
+        """`conv(6, kernel_size=5, name="conv1")(x)`, or `ops.relu(x)`."""
+        self._settle(use, self.wanted(use))
+        return self._layer(use.instance, self.label(use.instance), args)
+
+    def _layer(self, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Expr | None:
+        rule = lowered(LOWERINGS, instance, self.problems)
+        if rule is None:
+            return None
+        self.support += rule.support
+        if not isinstance(rule, Module):
+            return rule.build(args)
+        if id(instance) not in self.made:
+            made: p.Expr = self.helpers.use(rule, label)
+            if sum(use.instance is instance for use in self.applies) > 1:
+                self.statements.append(p.Assign(p.Name(instance.name), made))
+                made = p.Name(instance.name)
+            self.made[id(instance)] = made
+        return rule.apply(self.made[id(instance)], args)
+
+    def block(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
+        """`residual(x, filters=16, name="residual")`"""
+        if sum(other.instance is use.instance for other in self.applies) > 1:
+            from bmc.diagnostics.problems.backend import Unsupported
+
+            reason = "a block is a function here, and makes new layers each time"
+            self.problems.add(Unsupported(use.span, "keras", "a block that is used twice", reason))
+            return None
+        return self._block(use, use.instance, self.label(use.instance), args)
+
+    def _block(self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Expr:
+        assert isinstance(instance.target, BlockSpec)
+        last = tuple(self.wanted(use) and kind.rank > 1 for kind in instance.inputs)
+        made = self.construct(instance, last, label, args)
+        for value, laid in zip(use.outputs, self.results(instance.target, last)):
+            self.last[value] = laid
+        return made
+
+    def repeat(self, use: Apply, repeat: Repeat, names: list[str]) -> list[p.Statement]:
+        """`for i in range(2): x = residual(x, filters=16, name=f"residuals.{i}")`"""
+        targets: tuple[p.Expr, ...] = tuple(p.Name(name) for name in names[: repeat.carried])
+        target = targets[0] if len(targets) == 1 else targets
+        args: list[p.Expr] = [p.Name(name) for name in names]
+        found: list[p.Statement] = []
+        done = 0
+        variable = self._counter()
+        for number, copy in repeat.runs:
+            single = number == 1
+            label = self.label(use.instance, done if single else variable)
+            if isinstance(copy.target, BlockSpec):
+                made: p.Expr | None = self._block(use, copy, label, args)
+            else:
+                self._settle(use, self.wanted(use))
+                made = self._layer(copy, label, args)
+            if made is None:
+                return []
+            step = p.Assign(target, made, comment=self.comment(use))
+            if single:
+                found.append(step)
+            else:
+                ends: tuple[Any, ...] = (done, done + number) if done else (number,)
+                if number == repeat.count:
+                    ends = (repeat.count,)
+                found.append(p.For(variable, p.call("range", *ends), (step,)))
+            done += number
+        for value, name in zip(use.outputs, names):
+            self.forms[value, self.last[value]] = p.Name(name)
+        return found
+
+    def _counter(self) -> p.Name:
+        word = "i"
+        while word in self.holders:
+            word += "_"
+        return p.Name(word)
+
+
+def _joined(parts: list[str | p.Name]) -> list[str | p.Name]:
+    """Texts side by side become one."""
+    found: list[str | p.Name] = []
+    for part in parts:
+        before = found[-1] if found else None
+        if isinstance(part, str) and isinstance(before, str):
+            found[-1] = before + part
+        else:
+            found.append(part)
+    return found
+
+
+def _shape(kind: TensorType, last: bool) -> tuple[Any, ...]:
+    return (*kind.shape[1:], kind.shape[0]) if last and kind.rank > 1 else kind.shape

@@ -1,0 +1,26 @@
+"""The table of Keras lowerings: one rule for each declared layer, and the layout that it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from bmc.emit.backend import Lowerings, Rule
+from bmc.ir.types import TensorType
+from bmc.ops.base import Declaration
+
+# `last`: channels last, as Keras computes. `any`: each element by itself. `own`: the language's.
+Layout = Literal["last", "any", "own"]
+R = TypeVar("R", bound=Rule)
+
+LOWERINGS = Lowerings("keras")
+LAYOUTS: dict[type[Declaration], Callable[[Any, tuple[TensorType, ...]], Layout]] = {}
+
+
+def lower(
+    op: type[Declaration],
+    layout: Layout | Callable[[Any, tuple[TensorType, ...]], Layout] = "own",
+) -> Callable[[R], R]:
+    """Registers the rule of a layer."""
+    LAYOUTS[op] = layout if callable(layout) else lambda op, types: layout
+    return LOWERINGS.rule(op)

@@ -1,0 +1,269 @@
+"""train.py, optimizer.py, evaluate.py, predict.py and the rest of a Keras program."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.backend import Unsupported
+from bmc.emit.gate import HEADER
+from bmc.emit.imports import Import
+from bmc.emit.layout import render, string
+from bmc.emit.pyexpr import (
+    Assign,
+    Attr,
+    Bin,
+    Call,
+    Compare,
+    Def,
+    Expr,
+    ExprStmt,
+    Index,
+    ListComp,
+    Name,
+    Param,
+    Return,
+    Statement,
+    TupleExpr,
+    With,
+    call,
+    lit,
+)
+from bmc.emit.pyexpr import name as dotted
+from bmc.emit.templates import Code
+from bmc.emit.templates import render as fill
+from bmc_data import training
+from bmc_data.programs import (
+    FILES,
+    NOTES,
+    PLACE,
+    Framework,
+    commands,
+    evaluate_file,
+    finished,
+    outputs_of,
+    predict_file,
+    readme,
+)
+from bmc_data.run import Run, name
+from bmc_keras.lower.losses import LOSSES
+from bmc_keras.lower.optimizers import OPTIMIZERS
+
+ENVIRONMENT = 'os.environ["KERAS_BACKEND"] = "tensorflow"'
+NAMES = {
+    "keras": Import("keras"),
+    "ops": Import("keras", "ops"),
+    "tf": Import("tensorflow", alias="tf"),
+    "load_file": Import("safetensors.numpy", "load_file"),
+    "save": Import("safetensors.numpy", "save"),
+    "name_weights": Import("model", "name_weights"),
+    "restore": Import("model", "restore"),
+    "store": Import("model", "store"),
+    "Adam": Import("optimizer", "Adam"),
+    "AdamW": Import("optimizer", "AdamW"),
+    "SGD": Import("optimizer", "SGD"),
+}
+LOADING = '''\
+def choose_device(name: str) -> None:
+    """Hide the GPU from TensorFlow, or insist on one; "auto" takes what is there."""
+    if name == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif name == "cuda" and not tf.config.list_physical_devices("GPU"):
+        raise SystemExit("--device cuda: TensorFlow finds no GPU")
+
+
+def load_model(weights: Path) -> keras.Model:
+    model = {build}()
+    tensors = load_file(weights)
+    for name, (variable, axes) in name_weights(model).items():
+        restore(variable, axes, tensors[name])
+    return model'''
+COMPUTE = '''\
+def compute_outputs(model: keras.Model, data: Data, split: str) -> Arrays:
+    """Run the model on the rows of a split; return its outputs, and their targets."""
+    rows: list[Arrays] = []
+    for batch in data.batches(split, BATCH):
+        {targets} = model.predict_on_batch({inputs})
+        rows.append(batch | {outputs})
+    return {{name: np.concatenate([row[name] for row in rows]) for name in rows[0]}}'''
+REQUIREMENTS = """\
+keras>=3.13
+numpy>=2.0
+safetensors>=0.5
+tensorflow>=2.20
+tqdm>=4.66
+"""
+
+
+def emit(run: Run, build: str) -> dict[str, str]:
+    """The files around model.py; `build` is the function in it."""
+    framework = describe(run, build)
+    return {
+        "train.py": train_file(run, framework, build),
+        "optimizer.py": optimizer_file(run),
+        "evaluate.py": evaluate_file(run, framework),
+        "predict.py": predict_file(run, framework),
+        "requirements.txt": REQUIREMENTS,
+        "README.md": readme(run, framework),
+    }
+
+
+def supported(run: Run, problems: Problems) -> bool:
+    """Whether the optimiser has a lowering; reports it when not."""
+    optimizer = run.train.main_optimizer
+    if type(optimizer) not in OPTIMIZERS:
+        span = run.train.spans["optimizer"]
+        problems.add(Unsupported(span, "keras", f"`{optimizer.name}`", "it is not lowered yet"))
+    return not problems.failed
+
+
+def describe(run: Run, build: str) -> Framework:
+    """What evaluate.py and predict.py need to know of Keras."""
+    popped = [f"batch.pop({string(entry)})" for entry in run.inputs]
+    inputs = popped[0] if len(popped) == 1 else f"[{', '.join(popped)}]"
+    return Framework(
+        title="Keras on TensorFlow",
+        names={**NAMES, build: Import("model", build)},
+        weights="weights.safetensors",
+        loading=LOADING.format(build=build),
+        setup=("choose_device(args.device)", "model = load_model(args.weights)"),
+        compute=COMPUTE.format(
+            targets=", ".join(map(name, run.outputs)), inputs=inputs, outputs=outputs_of(run, "{}")
+        ),
+        between=ENVIRONMENT,
+        files=FILES | {"optimizer.py": "the update rule", "train.py": "the training loop"},
+        commands=commands(run, "weights.safetensors"),
+        notes=NOTES,
+    )
+
+
+# --- optimizer.py ---------------------------------------------------------------------------------
+
+
+def optimizer_file(run: Run) -> str:
+    """optimizer.py: the class that the run uses, and what that is made of."""
+    kind, _ = OPTIMIZERS[type(run.train.main_optimizer)](run.train.main_optimizer)
+    text = (files("bmc_keras") / "parts" / "optimizers.py").read_text(encoding="utf-8")
+    head, *classes = text.split("\n\n\nclass ")
+    wanted = {"SGD": ("SGD",), "Adam": ("Adam",), "AdamW": ("Adam", "AdamW")}[kind]
+    chosen = [one for one in classes if one.partition("(")[0] in wanted]
+    return HEADER + "\n\n\nclass ".join([head, *chosen]).rstrip("\n") + "\n"
+
+
+# --- train.py -------------------------------------------------------------------------------------
+
+
+def train_file(run: Run, framework: Framework, build: str) -> str:
+    """train.py"""
+    train = run.train
+    kind, settings = OPTIMIZERS[type(train.main_optimizer)](train.main_optimizer)
+    functions = [
+        training.schedule_function(train),
+        optimizer_function(run, kind, settings),
+        step_function(run, kind),
+    ]
+    length = "epochs" if train.epochs is not None else "steps"
+    text = fill(
+        "bmc_keras",
+        "train.py.j2",
+        header=Code(HEADER.rstrip("\n")),
+        imports=Code(PLACE),
+        model=Code(run.model),
+        build=Code(build),
+        data=Code(run.path),
+        constants=Code(training.constants(run, settings)),
+        functions=Code("\n\n\n".join(text for text in functions if text)),
+        length=Code(length),
+        default=Code(length.upper()),
+        learned=run.learned,
+        loop=training.loop(
+            run,
+            step=step_lines(run),
+            first=f"batch[{string((*run.targets, *run.inputs)[0])}]",
+            mode="",
+            collected="tf.stack(losses)",
+        ),
+    )
+    return finished(text, framework, run)
+
+
+def step_lines(run: Run) -> list[str]:
+    """The lines of the loop for one batch."""
+    given = [f"batch[{string(array)}]" for array in (*run.inputs, *run.targets)]
+    lines = []
+    if training.scheduled(run.train):
+        _, rate = training.rate_lines(run.train)
+        lines.append(f"rate = tf.constant({rate}, tf.float32)")
+        given.append("rate")
+    lines.append(f"losses.append(train_step({', '.join(given)}))")
+    return lines
+
+
+def optimizer_function(run: Run, kind: str, settings: dict[str, tuple[str, Any]]) -> str:
+    """`create_optimizer`"""
+    optimizer = run.train.main_optimizer
+    named: dict[str, Any] = {keyword: Name(constant) for constant, (keyword, _) in settings.items()}
+    if optimizer.weight_decay:
+        named["weight_decay"] = Name("WEIGHT_DECAY")
+    body: list[Statement] = [
+        Assign(Name("optimizer"), call(kind, Name("LEARNING_RATE"), **named)),
+    ]
+    doc = None
+    if optimizer.weight_decay and not optimizer.decay_norm:
+        doc = f"{optimizer.name}; biases and normalisation weights, of one axis, do not decay."
+        places = call(Attr(call("name_weights", Name("model")), "values"))
+        one_axis = Compare("==", call("len", Name("axes")), lit(1))
+        kept = ListComp(
+            Name("variable"), TupleExpr((Name("variable"), Name("axes"))), places, (one_axis,)
+        )
+        body.append(Assign(Name("kept"), kept))
+        body.append(ExprStmt(call("optimizer.exclude_from_weight_decay", var_list=Name("kept"))))
+    body.append(ExprStmt(call("optimizer.build", dotted("model.trainable_variables"))))
+    body.append(Return(Name("optimizer")))
+    takes = (Param("model", dotted("keras.Model")),)
+    return render([Def("create_optimizer", takes, Name(kind), tuple(body), doc)]).rstrip("\n")
+
+
+def step_function(run: Run, kind: str) -> str:
+    """`create_train_step`: a closure, since Python objects as arguments cost time at each call."""
+    arrays = (*run.inputs, *run.targets)
+    takes = [Param(name(array), dotted("tf.Tensor")) for array in arrays]
+    inputs: tuple[Expr, ...] = tuple(Name(name(entry)) for entry in run.inputs)
+    given = inputs[0] if len(inputs) == 1 else call("list", TupleExpr(inputs))
+    outputs = tuple(Name(name(output)) for output in run.outputs)
+    forward = Call(Name("model"), (given,), (("training", lit(True)),))
+    recorded: tuple[Statement, ...] = (
+        Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
+        *training.loss_lines(run, LOSSES),
+    )
+    body: list[Statement] = [
+        With(call("tf.GradientTape"), recorded, "tape"),
+        Assign(Name("variables"), dotted("model.trainable_variables")),
+        Assign(Name("gradients"), call("tape.gradient", Name("loss"), Name("variables"))),
+    ]
+    if run.train.clip_norm is not None:
+        norm = call("tf.linalg.global_norm", Name("gradients"))
+        body.append(Assign(Name("norm"), norm))
+        share = Bin("/", Name("CLIP_NORM"), Bin("+", Name("norm"), lit(1e-6)))
+        body.append(Assign(Name("factor"), call("ops.minimum", 1.0, share)))
+        shorter = ListComp(
+            Bin("*", Name("gradient"), Name("factor")), Name("gradient"), Name("gradients")
+        )
+        body.append(Assign(Name("gradients"), shorter))
+    if training.scheduled(run.train):
+        takes.append(Param("rate", dotted("tf.Tensor")))
+        body.append(Assign(dotted("optimizer.learning_rate"), Name("rate")))
+    body.append(ExprStmt(call("optimizer.apply", Name("gradients"), Name("variables"))))
+    body.append(Return(Name("loss")))
+    doc = "Update the model on one batch; return the mean loss of the batch."
+    decorator = call("tf.function", reduce_retracing=True)
+    inner = Def("train_step", tuple(takes), dotted("tf.Tensor"), tuple(body), doc, (decorator,))
+    gives = Index(Name("Callable"), (lit(...), dotted("tf.Tensor")))
+    outer = Def(
+        "create_train_step",
+        (Param("model", dotted("keras.Model")), Param("optimizer", Name(kind))),
+        gives,
+        (inner, Return(Name("train_step"))),
+    )
+    return render([outer]).rstrip("\n")

@@ -12,7 +12,8 @@ from typing import Any
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module, Support
-from bmc.emit.body import Body, shape_text
+from bmc.emit.body import shape_text
+from bmc.emit.function_body import FunctionBody
 from bmc.emit.helpers import Helpers
 from bmc.emit.lowering import lowered
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Value
@@ -26,9 +27,10 @@ Results = Callable[[BlockSpec, tuple[bool, ...]], tuple[bool, ...]]
 RESERVED = frozenset({"keras", "layers", "math", "name", "np", "ops"})
 
 
-class KerasBody(Body):
+class KerasBody(FunctionBody):
     """The body of one function."""
 
+    backend = "keras"
     inline = frozenset({"arithmetic", "negate", "add"})
 
     def __init__(
@@ -106,11 +108,6 @@ class KerasBody(Body):
         """The axes as Keras has them."""
         return _shape(value.type, self.last.get(value, False))
 
-    def _settle(self, use: Apply, last: bool) -> None:
-        """Notes the layout of what a use is about to make, for the comment on it."""
-        for value in use.outputs:
-            self.last[value] = last and value.type.rank > 1
-
     def store(self, use: Apply, made: p.Expr, index: int) -> None:
         """Gives what a use makes its names, and notes how it is laid out."""
         super().store(use, made, index)
@@ -119,25 +116,13 @@ class KerasBody(Body):
 
     # --- uses -------------------------------------------------------------------------------------
 
-    def label(self, instance: Instance, more: p.Expr | int | None = None) -> p.Expr:
-        """The layer's name: its path in the model, the block's own name in front."""
-        parts: list[str | p.Name] = []
-        if self.spec.kind != "model":
-            parts += [p.Name("name"), "."]
-        parts.append(".".join((instance.name, *map(str, instance.loops))))
-        if more is not None:
-            parts.append(".")
-            parts.append(more if isinstance(more, p.Name) else str(more))
-        if all(isinstance(part, str) for part in parts):
-            return p.lit("".join(map(str, parts)))
-        return p.FString(tuple(_joined(parts)))
-
-    def layer(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
+    def make(
+        self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
+    ) -> p.Expr | None:
         """`conv(6, kernel_size=5, name="conv1")(x)`, or `ops.relu(x)`."""
-        self._settle(use, self.wanted(use))
-        return self._layer(use.instance, self.label(use.instance), args)
-
-    def _layer(self, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Expr | None:
+        last = self.wanted(use)
+        for value in use.outputs:
+            self.last[value] = last and value.type.rank > 1
         rule = lowered(LOWERINGS, instance, self.problems)
         if rule is None:
             return None
@@ -146,23 +131,14 @@ class KerasBody(Body):
             return rule.build(args)
         if id(instance) not in self.made:
             made: p.Expr = self.helpers.use(rule, label)
-            if sum(use.instance is instance for use in self.applies) > 1:
+            if self.uses(instance) > 1:
                 self.statements.append(p.Assign(p.Name(instance.name), made))
                 made = p.Name(instance.name)
             self.made[id(instance)] = made
         return rule.apply(self.made[id(instance)], args)
 
-    def block(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
+    def call(self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Expr:
         """`residual(x, filters=16, name="residual")`"""
-        if sum(other.instance is use.instance for other in self.applies) > 1:
-            from bmc.diagnostics.problems.backend import Unsupported
-
-            reason = "a block is a function here, and makes new layers each time"
-            self.problems.add(Unsupported(use.span, "keras", "a block that is used twice", reason))
-            return None
-        return self._block(use, use.instance, self.label(use.instance), args)
-
-    def _block(self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Expr:
         assert isinstance(instance.target, BlockSpec)
         last = tuple(self.wanted(use) and kind.rank > 1 for kind in instance.inputs)
         made = self.construct(instance, last, label, args)
@@ -171,53 +147,11 @@ class KerasBody(Body):
         return made
 
     def repeat(self, use: Apply, repeat: Repeat, names: list[str]) -> list[p.Statement]:
-        """`for i in range(2): x = residual(x, filters=16, name=f"residuals.{i}")`"""
-        targets: tuple[p.Expr, ...] = tuple(p.Name(name) for name in names[: repeat.carried])
-        target = targets[0] if len(targets) == 1 else targets
-        args: list[p.Expr] = [p.Name(name) for name in names]
-        found: list[p.Statement] = []
-        done = 0
-        variable = self._counter()
-        for number, copy in repeat.runs:
-            single = number == 1
-            label = self.label(use.instance, done if single else variable)
-            if isinstance(copy.target, BlockSpec):
-                made: p.Expr | None = self._block(use, copy, label, args)
-            else:
-                self._settle(use, self.wanted(use))
-                made = self._layer(copy, label, args)
-            if made is None:
-                return []
-            step = p.Assign(target, made, comment=self.comment(use))
-            if single:
-                found.append(step)
-            else:
-                ends: tuple[Any, ...] = (done, done + number) if done else (number,)
-                if number == repeat.count:
-                    ends = (repeat.count,)
-                found.append(p.For(variable, p.call("range", *ends), (step,)))
-            done += number
+        """The loop, and how its results are laid out."""
+        found = super().repeat(use, repeat, names)
         for value, name in zip(use.outputs, names):
-            self.forms[value, self.last[value]] = p.Name(name)
+            self.forms[value, self.last.setdefault(value, False)] = p.Name(name)
         return found
-
-    def _counter(self) -> p.Name:
-        word = "i"
-        while word in self.holders:
-            word += "_"
-        return p.Name(word)
-
-
-def _joined(parts: list[str | p.Name]) -> list[str | p.Name]:
-    """Texts side by side become one."""
-    found: list[str | p.Name] = []
-    for part in parts:
-        before = found[-1] if found else None
-        if isinstance(part, str) and isinstance(before, str):
-            found[-1] = before + part
-        else:
-            found.append(part)
-    return found
 
 
 def _shape(kind: TensorType, last: bool) -> tuple[Any, ...]:

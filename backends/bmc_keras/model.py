@@ -13,6 +13,7 @@ from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module, Support
 from bmc.emit.body import shape_text
+from bmc.emit.function_body import labelled
 from bmc.emit.gate import HEADER
 from bmc.emit.helpers import Helpers
 from bmc.emit.imports import Import, Imports
@@ -134,7 +135,7 @@ class ModelFile:
             self.used += body.statements
             name = self.names.unique(identifier(snake(spec.name)))
             results = tuple(body.last.get(output.value, False) for output in spec.outputs)
-            found = Written(name, names, _labelled(body), results)
+            found = Written(name, names, labelled(body.statements), results)
             self.by_text[spec.name, text] = found
             self.functions.append(self._text(spec, body, names, name))
         self.written[spec, last] = found
@@ -156,7 +157,7 @@ class ModelFile:
     def _text(self, spec: BlockSpec, body: KerasBody, names: tuple[str, ...], name: str) -> str:
         takes = [p.Param(word, TENSOR) for word in body.parameters]
         takes += [parts.parameter(spec, word) for word in names]
-        if _labelled(body):
+        if labelled(body.statements):
             takes.append(p.Param("name", p.Name("str")))
         count = len(body.returns)
         gives: p.Expr = TENSOR if count == 1 else p.Index(p.Name("tuple"), (TENSOR,) * count)
@@ -200,12 +201,6 @@ def _input(entry: Input, variable: str) -> p.Assign:
     if kind.dtype != "float":
         named["dtype"] = {"int": "int64", "bool": "bool"}[kind.dtype]
     return p.Assign(p.Name(variable), p.call("keras.Input", **named, name=entry.value.name))
-
-
-def _labelled(body: KerasBody) -> bool:
-    """Whether the function names layers, and so takes a name itself."""
-    nodes = [node for statement in body.statements for node in p.walk(statement)]
-    return any(isinstance(node, p.FString) for node in nodes)
 
 
 PLACE = """\

@@ -6,15 +6,12 @@ from typing import Any
 
 from bmc.emit.backend import Lowered, Module, Site, Support
 from bmc.emit.pyexpr import Call, Expr, call
-from bmc.emit.values import fixed, unless
-from bmc.ir.symbolic import known
+from bmc.emit.values import Pads, fixed, one_number, same_pads, unless
 from bmc.ir.types import TensorType
-from bmc.ops.axes import explicit_padding, same_padding
+from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv
 from bmc_torch.lower.table import lower
-
-Pads = tuple[tuple[Any, Any], ...]
 
 SAME_PADDING = Support(
     "pad_same",
@@ -43,24 +40,6 @@ def pad_same(
 def torch_pads(pads: Pads) -> tuple[Any, ...]:
     """Padding as `F.pad` takes it: the last axis first."""
     return tuple(size for low_high in reversed(pads) for size in low_high)
-
-
-def same_pads(sizes: tuple[Any, ...], kernel: Any, stride: Any, dilation: Any = 1) -> Pads | None:
-    """What `same` adds to each axis; None where that depends on a size known only at run time."""
-    axes = len(sizes)
-    spread = (per_axis(v, axes, "") for v in (kernel, stride, dilation))
-    pads: list[tuple[Any, Any]] = []
-    for size, width, step, apart in zip(sizes, *spread):
-        if not fixed((width, step, apart)) or (step != 1 and not (known(size) and fixed(size))):
-            return None
-        pads.append(same_padding(int(size) if known(size) else 0, width, step, apart))
-    return tuple(pads)
-
-
-def one_number(values: tuple[Any, ...]) -> Any:
-    """One number where all are alike."""
-    alike = len({int(value) for value in values}) == 1 and fixed(values)
-    return values[0] if alike else values
 
 
 @lower(Conv)

@@ -6,11 +6,11 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call, method
-from bmc.emit.values import number, unless
+from bmc.emit.values import Pads, number, one_number, same_pads, unless
 from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
-from bmc_torch.lower.conv import Pads, one_number, same_pads, torch_pads
+from bmc_torch.lower.conv import torch_pads
 from bmc_torch.lower.table import lower
 
 

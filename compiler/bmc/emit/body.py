@@ -151,6 +151,13 @@ class Body:
         if use.outputs[0] in self.inlined:
             self.variables[use.outputs[0]] = made
             return
+        if len(use.outputs) == 1 and isinstance(made, p.Name):  # nothing was done
+            (value,) = use.outputs
+            held = self.holders.get(made.id)
+            if held is not None:
+                self.last_use[held] = max(self.last_use.get(held, -1), self.last_use.get(value, -1))
+            self.variables[value] = made
+            return
         names: list[str] = []
         for value in use.outputs:
             names.append(self.name(value, index))

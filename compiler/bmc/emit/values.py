@@ -6,7 +6,11 @@ import math
 from typing import Any
 
 from bmc.emit.pyexpr import Expr, call, from_expression, lit
-from bmc.ir.symbolic import Num, Real, Sym
+from bmc.ir.symbolic import Num, Real, Sym, known
+from bmc.ops.axes import same_padding
+from bmc.ops.base import per_axis
+
+Pads = tuple[tuple[Any, Any], ...]
 
 
 def fixed(value: Any) -> bool:
@@ -35,3 +39,21 @@ def number(value: Any) -> Expr:
 def rest(decay: Any) -> Any:
     """1 - decay, without the dust of binary fractions where it is a literal."""
     return round(1 - float(decay), 12) if fixed(decay) else 1 - decay
+
+
+def same_pads(sizes: tuple[Any, ...], kernel: Any, stride: Any, dilation: Any = 1) -> Pads | None:
+    """What `same` adds to each axis; None where that depends on a size known only at run time."""
+    axes = len(sizes)
+    spread = (per_axis(v, axes, "") for v in (kernel, stride, dilation))
+    pads: list[tuple[Any, Any]] = []
+    for size, width, step, apart in zip(sizes, *spread):
+        if not fixed((width, step, apart)) or (step != 1 and not (known(size) and fixed(size))):
+            return None
+        pads.append(same_padding(int(size) if known(size) else 0, width, step, apart))
+    return tuple(pads)
+
+
+def one_number(values: tuple[Any, ...]) -> Any:
+    """One number where all are alike."""
+    alike = len({int(value) for value in values}) == 1 and fixed(values)
+    return values[0] if alike else values

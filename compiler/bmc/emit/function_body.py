@@ -1,0 +1,101 @@
+"""A block as the body of a function that makes its layers as it goes, and names each.
+
+What Keras and ONNX have in common: a block is a function of its values and of its name, which
+the names of the layers in it begin with; a repeat is a loop that counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.diagnostics.problems.backend import Unsupported
+from bmc.emit import pyexpr as p
+from bmc.emit.body import Body
+from bmc.ir.model import Apply, BlockSpec, Instance, Repeat
+
+NAME = p.Name("name")
+
+
+class FunctionBody(Body):
+    """A backend says what a layer and a block look like under a name."""
+
+    backend = ""
+
+    def make(
+        self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
+    ) -> p.Expr | None:
+        """A layer of that name on its inputs; None when it was refused."""
+        raise NotImplementedError
+
+    def call(self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Expr:
+        """A block of that name on its inputs."""
+        raise NotImplementedError
+
+    def layer(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
+        """`conv(6, name="conv1")(x)`"""
+        return self.make(use, use.instance, self.label(use.instance), args)
+
+    def block(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
+        """`residual(x, filters=16, name="residual")`"""
+        if self.uses(use.instance) > 1:
+            reason = "a block is a function here, and makes new layers each time"
+            what = "a block that is used twice"
+            self.problems.add(Unsupported(use.span, self.backend, what, reason))
+            return None
+        return self.call(use, use.instance, self.label(use.instance), args)
+
+    def uses(self, instance: Instance) -> int:
+        """How often an instance is used in this block."""
+        return sum(use.instance is instance for use in self.applies)
+
+    def label(self, instance: Instance, more: p.Name | int | None = None) -> p.Expr:
+        """A layer's name: its path in the model, the block's own name in front."""
+        path = ".".join((instance.name, *map(str, instance.loops)))
+        return self.within(path, more)
+
+    def within(self, path: str, more: p.Name | int | None = None) -> p.Expr:
+        """A path below the block's own name; `more` is a number or a loop variable."""
+        texts: list[str | p.Name] = [] if self.spec.kind == "model" else [NAME, f".{path}"]
+        texts = texts or [path]
+        if isinstance(more, p.Name):
+            texts = [*texts[:-1], f"{texts[-1]}.", more]
+        elif more is not None:
+            texts = [*texts[:-1], f"{texts[-1]}.{more}"]
+        if len(texts) == 1:
+            return p.lit(texts[0])
+        return p.FString(tuple(texts))
+
+    def repeat(self, use: Apply, repeat: Repeat, names: list[str]) -> list[p.Statement]:
+        """`for i in range(2): x = residual(x, filters=16, name=f"residuals.{i}")`"""
+        targets: tuple[p.Expr, ...] = tuple(p.Name(name) for name in names[: repeat.carried])
+        target = targets[0] if len(targets) == 1 else targets
+        args: list[p.Expr] = [p.Name(name) for name in names]
+        found: list[p.Statement] = []
+        done = 0
+        counter = self._counter()
+        for number, copy in repeat.runs:
+            label = self.label(use.instance, done if number == 1 else counter)
+            if isinstance(copy.target, BlockSpec):
+                made: p.Expr | None = self.call(use, copy, label, args)
+            else:
+                made = self.make(use, copy, label, args)
+            if made is None:
+                return []
+            step = p.Assign(target, made, comment=self.comment(use))
+            ends: tuple[Any, ...] = (done, done + number) if done else (number,)
+            if number == repeat.count:
+                ends = (repeat.count,)
+            found.append(step if number == 1 else p.For(counter, p.call("range", *ends), (step,)))
+            done += number
+        return found
+
+    def _counter(self) -> p.Name:
+        word = "i"
+        while word in self.holders:
+            word += "_"
+        return p.Name(word)
+
+
+def labelled(statements: list[p.Statement]) -> bool:
+    """Whether a function names layers, and so takes a name itself."""
+    return any(node == NAME for statement in statements for node in p.walk(statement))

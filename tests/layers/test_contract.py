@@ -101,3 +101,21 @@ def test_keras_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
         assert found.keys() == expected.keys()
         for key, gradient in expected.items():
             assert close(found[key], gradient, GRADIENTS), key
+
+
+@pytest.mark.torch
+@pytest.mark.onnx
+@pytest.mark.parametrize(("name", "sample"), cases())
+def test_onnx_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
+    program = samples.program(name, sample)
+    weights = samples.weights(program, "float32")
+    mine = built("onnx", program, tmp_path, weights, "float32")
+    theirs = built("torch", program, tmp_path, weights, "float32")
+    if mine is None or theirs is None:
+        pytest.skip("refused by name")
+    assert mine.weights() == theirs.weights()
+    for length in LENGTHS:
+        arrays = samples.inputs(sample, length, "float32")
+        for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
+            assert one.shape == other.shape
+            assert close(one, other, OUTPUTS["float32"])

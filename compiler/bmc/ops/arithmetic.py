@@ -54,6 +54,8 @@ class Arithmetic(Layer, name="arithmetic"):
     Sizes are matched from the last axis backwards; an axis of size 1 stretches.
     """
 
+    words = {"+": "sum", "-": "difference", "*": "product", "/": "quotient", "**": "power"}
+
     operator: str = param(_Operator("+", "-", "*", "/", "//", "%", "**", *COMPARISONS), "the sign")
     left: Any = param(Optional(Number()), "the number on the left, if it is one", default=None)
     right: Any = param(Optional(Number()), "the number on the right, if it is one", default=None)
@@ -69,6 +71,11 @@ class Arithmetic(Layer, name="arithmetic"):
         Sample({"operator": "-", "left": 1.0}, ((3, 4),)),
         Sample({"operator": ">", "right": 0.0}, ((3, 4),)),
     )
+
+    @property
+    def attribute(self) -> str:  # type: ignore[override]
+        """`sum` for `+`, and so on."""
+        return self.words.get(self.operator, "comparison")
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The broadcast shape; comparisons give bools, `/` and floats give floats."""

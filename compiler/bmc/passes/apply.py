@@ -74,7 +74,7 @@ class Applier:
 
     def single(self, op: Layer, values: list[Value], span: Span, hint: str) -> Any:
         """Applies an operator that gives one tensor."""
-        made = self.apply_op(op, values, span, hint, op.name)
+        made = self.apply_op(op, values, span, hint, op.attribute or op.name)
         return UNKNOWN if made is None else made[0]
 
     # --- targets ------------------------------------------------------------------------

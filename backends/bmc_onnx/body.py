@@ -1,0 +1,56 @@
+"""A block as the body of a function that adds nodes to a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bmc.diagnostics.problems.backend import Unsupported
+from bmc.emit import pyexpr as p
+from bmc.emit.backend import Module, Support
+from bmc.emit.function_body import FunctionBody
+from bmc.emit.lowering import lowered
+from bmc.ir.model import Apply, Instance
+from bmc_onnx.lower import LOWERINGS
+
+Construct = Callable[[Instance, p.Expr, list[p.Expr]], p.Call]
+
+
+class OnnxBody(FunctionBody):
+    """The body of one function. `construct` calls the function of another block."""
+
+    backend = "onnx"
+    taken = frozenset({"Graph", "TensorProto", "Any", "g", "helper", "name", "np", "onnx"})
+
+    def begin(self) -> None:
+        """Nothing is written yet."""
+        self.support: list[Support] = []
+        self.names: set[str] = {entry.value.name for entry in self.spec.inputs}
+        for parameter in self.spec.params:
+            self.variables[parameter.value] = p.Name(parameter.name)
+
+    construct: Construct
+
+    def make(
+        self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
+    ) -> p.Expr | None:
+        """`g.conv(x, (6, 1, 5, 5), name="conv1")`; a node is called by what the author named."""
+        if self.uses(use.instance) > 1:
+            reason = "each use adds nodes, whose names would be the same"
+            self.problems.add(Unsupported(use.span, "onnx", "a layer that is used twice", reason))
+            return None
+        rule = lowered(LOWERINGS, instance, self.problems)
+        if rule is None:
+            return None
+        assert not isinstance(rule, Module)
+        self.support += rule.support
+        (made, *others) = use.outputs
+        alone = instance is use.instance and not instance.weights and not others
+        own = alone and made.named and made.name not in self.names
+        built = rule.build([*args, self.within(made.name) if own else label])
+        if own and not isinstance(built, p.Name):  # a layer that does nothing adds no node
+            self.names.add(made.name)
+        return built
+
+    def call(self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Expr:
+        """`residual(g, x, filters=16, name="residual")`"""
+        return self.construct(instance, label, args)

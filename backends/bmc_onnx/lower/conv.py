@@ -1,0 +1,56 @@
+"""Convolutions in ONNX."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.emit.backend import Lowered, Site, Unsupported
+from bmc.emit.values import fixed, same_pads
+from bmc.ops.axes import explicit_padding
+from bmc.ops.base import per_axis
+from bmc.ops.conv import Conv
+from bmc_onnx.lower.common import listed, method, pads
+from bmc_onnx.lower.support import CONV, CONV_WITHOUT_BIAS
+from bmc_onnx.lower.table import lower
+
+
+def around(op: Any, sizes: tuple[Any, ...], stride: Any, dilation: Any) -> dict[str, Any]:
+    """The attributes that say what is added around an input, if anything."""
+    axes = len(sizes)
+    if op.padding == "causal":
+        reach = per_axis(dilation, 1, "")[0] * (per_axis(op.kernel, 1, "")[0] - 1)
+        return {"pads": listed([reach, 0])}
+    if op.padding == "same":
+        found = same_pads(sizes, op.kernel, stride, dilation)
+        if found is None:
+            return {"auto_pad": "SAME_UPPER"}
+    else:
+        found = explicit_padding(op.padding, axes)
+    nothing = all(low == high == 0 and fixed((low, high)) for low, high in found)
+    return {} if nothing else {"pads": pads(found)}
+
+
+def spread(axes: int, **settings: Any) -> dict[str, Any]:
+    """Settings of a window that differ from one, with a number for each axis."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        numbers = per_axis(value, axes, "")
+        if any(number != 1 or not fixed(number) for number in numbers):
+            found[key] = listed(numbers)
+    return found
+
+
+@lower(Conv)
+def conv(op: Conv, site: Site) -> Lowered:
+    """`Conv`."""
+    (x,) = site.inputs
+    if op.padding_mode != "zeros":
+        return Unsupported("padding with other than zeros is not lowered yet")
+    axes = x.rank - 1
+    attributes = spread(axes, strides=op.stride, dilations=op.dilation)
+    attributes |= around(op, x.shape[1:], op.stride, op.dilation)
+    groups = op.group_count(x)
+    if groups != 1 or not fixed(groups):
+        attributes["group"] = groups
+    helper = CONV if op.bias else CONV_WITHOUT_BIAS
+    return method(helper, site.weights["weight"].shape, **attributes)

@@ -1,0 +1,219 @@
+"""A model as `model.py`: a graph class, a function for each block, the model's own function.
+
+The graph holds no weights: they are those of weights.safetensors, by name. Uses of one block
+that print the same text share a function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.backend import Unsupported
+from bmc.emit import program as parts
+from bmc.emit import pyexpr as p
+from bmc.emit.backend import Support
+from bmc.emit.body import shape_text
+from bmc.emit.function_body import labelled
+from bmc.emit.gate import HEADER
+from bmc.emit.layout import Printer, render
+from bmc.emit.names import Scope, identifier
+from bmc.ir.model import BlockSpec, Instance, Program
+from bmc.ir.symbolic import known
+from bmc.ir.types import TensorType
+from bmc.passes.naming import snake
+from bmc_onnx.body import OnnxBody
+from bmc_onnx.lower.support import BY_NAME
+
+ELEMENTS = {"float": "TensorProto.FLOAT", "int": "TensorProto.INT64", "bool": "TensorProto.BOOL"}
+IMPORTS = """\
+import argparse
+from typing import Any
+
+import onnx
+from onnx import TensorProto, helper
+
+OPSET = 23
+IR_VERSION = 11"""
+GRAPH = '''\
+class Graph:
+    """A graph in the making: its nodes, and the weights that they read."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: dict[str, tuple[int, ...]] = {}
+
+    def add(self, op: str, *inputs: str, name: str, **attributes: Any) -> str:
+        """Append a node whose output has the node's name; return that name."""
+        self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
+        return name
+'''
+WEIGHT = '''\
+    def weight(self, name: str, *shape: int) -> str:
+        """Note a tensor of weights.safetensors; return its name."""
+        self.weights[name] = shape
+        return name
+'''
+ENDING = '''\
+def finish(
+    g: Graph,
+    name: str,
+    inputs: list[onnx.ValueInfoProto],
+    outputs: list[onnx.ValueInfoProto],
+) -> onnx.ModelProto:
+    """Make a model whose weights stay in weights.safetensors."""
+    weights = []
+    for key, shape in g.weights.items():
+        tensor = TensorProto(name=key, data_type=TensorProto.FLOAT, dims=shape)
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="weights.safetensors")
+        weights.append(tensor)
+    graph = helper.make_graph(g.nodes, name, inputs, outputs, weights)
+    opset = helper.make_opsetid("", OPSET)
+    return helper.make_model(graph, ir_version=IR_VERSION, opset_imports=[opset])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-o", "--output", default="model.onnx")
+    args = parser.parse_args()
+    onnx.save({build}(), args.output)
+
+
+if __name__ == "__main__":
+    main()'''
+
+
+@dataclass
+class Written:
+    """A function that is in the file, and what it takes."""
+
+    name: str
+    parameters: tuple[str, ...]
+    labelled: bool
+
+
+class ModelFile:
+    """Writes one model.py."""
+
+    def __init__(self, program: Program, problems: Problems) -> None:
+        self.program = program
+        self.problems = problems
+        self.names = Scope()
+        self.written: dict[BlockSpec, Written] = {}
+        self.by_text: dict[tuple[str, str], Written] = {}
+        self.functions: list[str] = []
+        self.support: dict[str, Support] = {}
+        self.used: list[Any] = []
+
+    def emit(self) -> str:
+        """The text of model.py; empty when a layer was refused."""
+        main = self.program.main
+        for spec in (*parts.specs_below(main), main):
+            for parameter in spec.params:
+                reason = "learned tensors of the author's own are not lowered yet"
+                span = parameter.value.span
+                self.problems.add(Unsupported(span, "onnx", f"`{parameter.name}`", reason))
+        self._model(main)
+        if self.problems.failed:
+            return ""
+        constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
+        about = parts.model_doc(self.program, main) + "\n\npython model.py -o model.onnx"
+        doc = "\n".join(Printer({}, 88).docstring(about, 0))
+        top = "\n".join([IMPORTS, *([constants] if constants else [])])
+        ending = ENDING.replace("{build}", function_name(main))
+        texts = [self._graph().rstrip("\n"), *self.functions, ending]
+        return f"{HEADER}{doc}\n\n{top}\n\n\n" + "\n\n\n".join(texts) + "\n"
+
+    def _graph(self) -> str:
+        """The graph class with the methods that the program calls."""
+        needed = dict(self.support)
+        for helper in self.support.values():
+            needed |= {root: BY_NAME[root] for root in helper.roots}
+        methods = [BY_NAME[word].code for word in BY_NAME if word in needed]
+        reads = any("self.weight(" in method for method in methods)
+        return "\n".join([GRAPH, *([WEIGHT] if reads else []), *methods])
+
+    # --- functions ------------------------------------------------------------------------------
+
+    def _body(self, spec: BlockSpec) -> OnnxBody:
+        body = OnnxBody(spec, self.problems)
+        body.construct = self._construct
+        body.run()
+        self.support |= {helper.name: helper for helper in body.support}
+        return body
+
+    def _block(self, spec: BlockSpec) -> Written:
+        if spec in self.written:
+            return self.written[spec]
+        body = self._body(spec)
+        names = parts.free_names(spec, parts.used_names(body.statements))
+        text = self._text(spec, body, names, "placeholder")
+        found = self.by_text.get((spec.name, text))
+        if found is None:
+            self.used += body.statements
+            name = self.names.unique(identifier(snake(spec.name)))
+            found = Written(name, names, labelled(body.statements))
+            self.by_text[spec.name, text] = found
+            self.functions.append(self._text(spec, body, names, name))
+        self.written[spec] = found
+        return found
+
+    def _construct(self, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Call:
+        assert isinstance(instance.target, BlockSpec)
+        written = self._block(instance.target)
+        named = parts.given(instance, written.parameters)
+        if written.labelled:
+            named.append(("name", label))
+        return p.Call(p.Name(written.name), (p.Name("g"), *args), tuple(named))
+
+    def _text(self, spec: BlockSpec, body: OnnxBody, names: tuple[str, ...], name: str) -> str:
+        takes = [p.Param("g", p.Name("Graph"))]
+        takes += [p.Param(word, p.Name("str")) for word in body.parameters]
+        takes += [parts.parameter(spec, word) for word in names]
+        if labelled(body.statements):
+            takes.append(p.Param("name", p.Name("str")))
+        count = len(body.returns)
+        text = p.Name("str")
+        gives: p.Expr = text if count == 1 else p.Index(p.Name("tuple"), (text,) * count)
+        value = body.returns[0] if count == 1 else p.TupleExpr(tuple(body.returns))
+        values = [e.value for e in spec.inputs] + [o.value for o in spec.outputs]
+        doc = parts.block_doc(spec, [shape_text(v.type.shape, v.type, spec) for v in values])
+        statements = (*body.statements, p.Return(value))
+        inside = {word: identifier(word) for word in names}
+        return render([p.Def(name, tuple(takes), gives, statements, doc)], inside).rstrip("\n")
+
+    def _model(self, spec: BlockSpec) -> None:
+        body = self._body(spec)
+        if self.problems.failed:
+            return
+        begin: list[p.Statement] = [p.Assign(p.Name("g"), p.call("Graph"))]
+        for entry, variable in zip(spec.inputs, body.parameters):
+            begin.append(p.Assign(p.Name(variable), p.lit(entry.value.name)))
+        after: list[p.Statement] = []
+        for output, made in zip(spec.outputs, body.returns):
+            if output.name not in body.names or output.value.name != output.name:
+                named = p.call("g.add", "Identity", made, name=output.name)
+                after.append(p.Assign(p.Name(body.safe(output.name)), named))
+        ends = {
+            "inputs": [_info(e.value.name, e.value.type) for e in spec.inputs],
+            "outputs": [_info(o.name, o.value.type) for o in spec.outputs],
+        }
+        made = p.call("finish", p.Name("g"), spec.name.lower(), **ends)
+        statements = (*begin, p.Blank(), *body.statements, *after, p.Blank(), p.Return(made))
+        self.used += statements
+        function = p.Def(function_name(spec), (), p.name("onnx.ModelProto"), statements)
+        self.functions.append(render([function], parts.constant_names(spec)).rstrip("\n"))
+
+
+def function_name(spec: BlockSpec) -> str:
+    """`build_lenet`"""
+    return f"build_{spec.name.lower()}"
+
+
+def _info(name: str, kind: TensorType) -> p.Expr:
+    """`helper.make_tensor_value_info("image", TensorProto.FLOAT, ["B", 1, 28, 28])`"""
+    sizes: list[Any] = [int(d) if known(d) else str(d) for d in kind.shape]  # type: ignore[arg-type]
+    shape = [*(["B"] if kind.batched else []), *sizes]
+    return p.call("helper.make_tensor_value_info", name, p.name(ELEMENTS[kind.dtype]), shape)

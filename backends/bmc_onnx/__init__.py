@@ -16,7 +16,19 @@ class OnnxBackend:
         """model.py, and with data and training sections the programs around it."""
         from bmc_onnx.model import ModelFile
 
-        return {"model.py": ModelFile(program, problems).emit()}
+        files = {"model.py": ModelFile(program, problems).emit()}
+        if program.data is None or program.train is None:
+            return files
+        import bmc_data
+        from bmc_data.run import Run, refuse
+        from bmc_onnx import programs
+        from bmc_onnx.model import function_name
+
+        run = Run(program, program.train, program.data)
+        if refuse(run, self.name, problems, trains=False):
+            files["data.py"] = bmc_data.emit_for(run)
+            files |= programs.emit(run, function_name(program.main))
+        return files
 
 
 BACKEND = OnnxBackend()

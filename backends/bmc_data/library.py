@@ -77,8 +77,11 @@ def stock() -> tuple[dict[str, tuple[Definition, ...]], dict[str, Import]]:
 
 
 def names_in(tree: ast.AST) -> frozenset[str]:
-    """Every name that a piece of code uses, those in quoted annotations excepted."""
-    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    """Every name that a piece of code uses and does not make itself, in quotes excepted."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    made |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return frozenset(node.id for node in names) - made
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> dict[str, Import]:

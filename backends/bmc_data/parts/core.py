@@ -13,8 +13,8 @@ Arrays = dict[str, Array]
 Columns = dict[str, Any]
 
 
-class DataError(Exception):
-    """Data that can't be used: one line with the place and what was expected."""
+class DataError(SystemExit):
+    """Data that can't be used: the program ends with where, and what was expected."""
 
 
 def known_values(

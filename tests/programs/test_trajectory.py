@@ -1,0 +1,69 @@
+"""The same weights and batches give the same training curve in PyTorch and in Keras."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from tests.programs.project import DATA, SPECS, succeed, written
+
+from bmc import driver
+from bmc.diagnostics.diagnostic import Problems
+from bmc.ir.model import weights as all_weights
+from bmc.project import open_project
+
+pytestmark = [pytest.mark.torch, pytest.mark.keras]
+SCRIPT = Path(__file__).with_name("trajectory.py")
+STEPS = 20
+GATE = {"float64": 1e-8, "float32": 1e-5}
+SPEC = {
+    "digits": (SPECS / "vision" / "digits.bm", DATA / "optdigits.npz", {"Digits__dropout": "0.0"}),
+    "small_resnet": (SPECS / "vision" / "small_resnet.bm", DATA / "optdigits.npz", {}),
+    "mlp": (SPECS / "tabular" / "mlp.bm", DATA / "penguins.csv", {}),
+}
+# In float32 a ReLU that flips makes any two runs differ; at a gentle rate none does.
+CASES = [
+    ("digits", "adamw(lr=2e-3, weight_decay=0.1)", "float64"),
+    ("digits", "sgd(lr=0.05, momentum=0.9, weight_decay=1e-3)", "float64"),
+    ("digits", "adam(lr=2e-3, weight_decay=1e-2)", "float64"),
+    ("small_resnet", "sgd(lr=0.1, momentum=0.9, nesterov=true, weight_decay=5e-4)", "float64"),
+    ("mlp", "adamw(lr=1e-2)", "float64"),
+    ("digits", "adamw(lr=1e-5, weight_decay=0.1)", "float32"),
+    ("digits", "sgd(lr=1e-4, momentum=0.9)", "float32"),
+]
+
+
+def start(spec: Path, path: Path) -> None:
+    """Random weights of a sensible size, in a file."""
+    project, source = open_project(str(spec))
+    program = driver.load(source, project, Problems())
+    assert program is not None
+    random = np.random.default_rng(5)
+    found = {}
+    for name, weight in all_weights(program.main):
+        shape = tuple(map(int, weight.shape))
+        fan = int(np.prod(shape[1:])) if len(shape) > 1 else 1
+        values = random.normal(size=shape) / np.sqrt(fan)
+        if len(shape) == 1:
+            values = np.ones(shape) if "var" in name or "norm" in name else np.zeros(shape)
+        found[name] = values
+    save_file(found, path)
+
+
+@pytest.mark.parametrize(("name", "optimizer", "dtype"), CASES)
+def test_losses_agree(name: str, optimizer: str, dtype: str, tmp_path: Path) -> None:
+    spec, data, settings = SPEC[name]
+    start(spec, tmp_path / "start.safetensors")
+    losses = {}
+    for backend in ("torch", "keras"):
+        more = {**settings, "train__optimizer": optimizer, "train__schedule": "constant"}
+        folder = written(tmp_path / backend, spec, backend, **more)
+        given = (backend, folder, tmp_path / "start.safetensors", data, dtype, STEPS)
+        losses[backend] = np.array(json.loads(succeed(tmp_path, SCRIPT, *given).splitlines()[-1]))
+    mine, theirs = losses["keras"], losses["torch"]
+    assert len(mine) == STEPS
+    assert not np.allclose(theirs, theirs[0], rtol=1e-6)
+    assert (np.abs(mine - theirs) / np.abs(theirs)).max() <= GATE[dtype]

@@ -81,7 +81,7 @@ class Starts:
 
     def _statement(self, kind: str, key: str, call: p.Call) -> p.Statement:
         statement = p.ExprStmt(call)
-        if self.seen[kind][key] == self.count[kind]:
+        if key != "bias" and self.seen[kind][key] == self.count[kind]:
             return statement
         there = p.Compare("is not", p.Attr(MODULE, key), p.Lit(None))
         return p.IfStmt(there, (statement,))

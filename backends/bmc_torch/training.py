@@ -15,6 +15,7 @@ from bmc.emit.pyexpr import (
     DictExpr,
     Expr,
     ExprStmt,
+    Index,
     ListExpr,
     Name,
     Param,
@@ -200,11 +201,13 @@ def optimizer_function(run: Run, kind: str, settings: dict[str, tuple[str, Any]]
         for target, sign in (("decayed", ">"), ("kept", "==")):
             test = Compare(sign, Attr(Name("p"), "ndim"), lit(1))
             body.append(Assign(Name(target), _filtered(test)))
-        groups = (
+        parts = (
             DictExpr(((lit("params"), Name("decayed")),)),
             DictExpr(((lit("params"), Name("kept")), (lit("weight_decay"), lit(0.0)))),
         )
-        weights = ListExpr(groups)
+        kind_of_groups = Index(Name("list"), (Index(Name("dict"), (Name("str"), Name("Any"))),))
+        body.append(Assign(Name("groups"), ListExpr(parts), kind_of_groups))
+        weights = Name("groups")
     named: dict[str, Any] = {"lr": Name("LEARNING_RATE")}
     named |= {keyword: Name(constant) for constant, (keyword, _) in settings.items()}
     if decay:

@@ -8,8 +8,8 @@ from keras import ops
 class SGD(keras.optimizers.Optimizer):
     """Stochastic gradient descent with momentum, as PyTorch defines it.
 
-    The buffer keeps gradients, not steps: a change of the rate acts at once. Decay is added
-    to the gradient, so that momentum sees it.
+    The buffer keeps gradients, not steps: a change of the rate acts at once. Decay is
+    added to the gradient, so that momentum sees it.
     """
 
     def __init__(

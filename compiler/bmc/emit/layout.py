@@ -274,7 +274,9 @@ class Printer:
         if isinstance(node, p.ListExpr | p.TupleExpr) and node.items:
             opening, closing = ("[", "]") if isinstance(node, p.ListExpr) else ("(", ")")
             parts = [("", item) for item in node.items]
-            return self._items(parts, prefix + opening, closing + suffix, indent)
+            # A display that does not fit has one item a line; only a call's arguments share one.
+            several = len(parts) > 1
+            return self._items(parts, prefix + opening, closing + suffix, indent, several)
         if isinstance(node, p.DictExpr) and node.items:
             parts = [(f"{self.flat(key)}: ", value) for key, value in node.items]
             return self._items(parts, prefix + "{", "}" + suffix, indent, always=True)
@@ -304,9 +306,8 @@ class Printer:
                 single += ","
             return [pad + opening, single, pad + closing]
         lines = [pad + opening]
-        comma = "" if len(parts) == 1 and isinstance(parts[0][1], p.Starred) and False else ","
         for lead, part in parts:
-            lines += self.value(part, lead, comma, indent + STEP, bare=False)
+            lines += self.value(part, lead, ",", indent + STEP, bare=False)
         return [*lines, pad + closing]
 
     def _lone_tuple(self, opening: str) -> bool:

@@ -1,0 +1,95 @@
+# Written by bmc from a .bm file; the file is yours to edit.
+"""Write the predictions of LeNet as a table, a line for each row of the data.
+
+python predict.py --weights run/weights.safetensors --data mnist_10k.npz -o out.csv
+"""
+
+import argparse
+import csv
+import os
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import keras
+import numpy as np
+import tensorflow as tf
+from safetensors.numpy import load_file
+
+from data import Array, Arrays, Data, load_inputs
+from model import build_lenet, name_weights, restore
+
+BATCH = 1000
+
+
+def choose_device(name: str) -> None:
+    """Hide the GPU from TensorFlow, or insist on one; "auto" takes what is there."""
+    if name == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif name == "cuda" and not tf.config.list_physical_devices("GPU"):
+        raise SystemExit("--device cuda: TensorFlow finds no GPU")
+
+
+def load_model(weights: Path) -> keras.Model:
+    model = build_lenet()
+    tensors = load_file(weights)
+    for name, (variable, axes) in name_weights(model).items():
+        restore(variable, axes, tensors[name])
+    return model
+
+
+def softmax(logits: Array) -> Array:
+    """Probabilities along the last axis."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Array = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def compute_outputs(model: keras.Model, data: Data, split: str) -> Arrays:
+    """Run the model on the rows of a split; return its outputs, and their targets."""
+    rows: list[Arrays] = []
+    for batch in data.batches(split, BATCH):
+        logits = model.predict_on_batch(batch.pop("image"))
+        rows.append(batch | {"logits": logits})
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def predict(arrays: Arrays) -> Arrays:
+    """Return the columns of the table."""
+    logits = arrays["logits"]
+    return {"digit": logits.argmax(axis=-1), "probability": softmax(logits)}
+
+
+def write_table(path: Path, columns: Arrays) -> None:
+    """Write a column for each array (N,), and one for each element of (N, ...)."""
+    names: list[str] = []
+    values: list[list[str]] = []
+    for name, array in columns.items():
+        flat = array.reshape(len(array), -1)
+        several = [f"{name}_{i}" for i in range(flat.shape[1])]
+        names += [name] if array.ndim == 1 else several
+        form = "{:.9g}" if array.dtype.kind == "f" else "{}"
+        values += [[form.format(value) for value in column] for column in flat.T]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(zip(*values, strict=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", required=True, type=Path, help="trained weights")
+    parser.add_argument("--data", required=True, type=Path, help="where the data is")
+    parser.add_argument("-o", "--output", type=Path, default=Path("predictions.csv"))
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    args = parser.parse_args()
+
+    choose_device(args.device)
+    model = load_model(args.weights)
+    data = load_inputs(args.data)
+    arrays = compute_outputs(model, data, "predict")
+    write_table(args.output, predict(arrays))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+# Written by bmc from a .bm file; the file is yours to edit.
+"""Write the predictions of LeNet as a table, a line for each row of the data.
+
+python predict.py --weights run/weights.safetensors --data mnist_10k.npz -o out.csv
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from data import Array, Arrays, Data, load_inputs
+from model import LeNet
+
+BATCH = 1000
+
+
+def choose_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    elif name == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("--device cuda: PyTorch finds no GPU")
+    return torch.device(name)
+
+
+def load_model(weights: Path, device: torch.device) -> nn.Module:
+    model = LeNet().to(device)
+    model.load_state_dict(load_file(weights, device=str(device)))
+    return model
+
+
+def softmax(logits: Array) -> Array:
+    """Probabilities along the last axis."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Array = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+@torch.inference_mode()
+def compute_outputs(model: nn.Module, data: Data, split: str) -> Arrays:
+    """Run the model on the rows of a split; return its outputs, and their targets."""
+    device = next(model.parameters()).device
+    model.eval()
+    rows: list[Arrays] = []
+    for batch in data.batches(split, BATCH):
+        image = torch.from_numpy(batch.pop("image")).to(device)
+        logits = model(image)
+        rows.append(batch | {"logits": logits.cpu().numpy()})
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def predict(arrays: Arrays) -> Arrays:
+    """Return the columns of the table."""
+    logits = arrays["logits"]
+    return {"digit": logits.argmax(axis=-1), "probability": softmax(logits)}
+
+
+def write_table(path: Path, columns: Arrays) -> None:
+    """Write a column for each array (N,), and one for each element of (N, ...)."""
+    names: list[str] = []
+    values: list[list[str]] = []
+    for name, array in columns.items():
+        flat = array.reshape(len(array), -1)
+        several = [f"{name}_{i}" for i in range(flat.shape[1])]
+        names += [name] if array.ndim == 1 else several
+        form = "{:.9g}" if array.dtype.kind == "f" else "{}"
+        values += [[form.format(value) for value in column] for column in flat.T]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(zip(*values, strict=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", required=True, type=Path, help="trained weights")
+    parser.add_argument("--data", required=True, type=Path, help="where the data is")
+    parser.add_argument("-o", "--output", type=Path, default=Path("predictions.csv"))
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    args = parser.parse_args()
+
+    device = choose_device(args.device)
+    model = load_model(args.weights, device)
+    data = load_inputs(args.data)
+    arrays = compute_outputs(model, data, "predict")
+    write_table(args.output, predict(arrays))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+# Written by bmc from a .bm file; the file is yours to edit.
+"""Train LeNet; write weights and metrics into a folder.
+
+python train.py --data mnist_10k.npz --out run
+"""
+
+import argparse
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save
+from torch import Tensor
+from tqdm import tqdm
+
+from data import load
+from evaluate import compute_metrics
+from model import LeNet
+from predict import choose_device, compute_outputs
+
+EPOCHS = 12
+BATCH = 64
+SEED = 0
+LEARNING_RATE = 0.002
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+WEIGHTS = "weights.safetensors"
+METRICS = "metrics.jsonl"
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """Return the rate of update 1, 2, ...: half a cosine."""
+    progress = min((step - 1) / steps, 1.0)
+    return LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def create_optimizer(model: LeNet) -> torch.optim.Optimizer:
+    return torch.optim.Adam(
+        model.parameters(), lr=LEARNING_RATE, betas=BETAS, eps=EPSILON, fused=True
+    )
+
+
+def train_step(
+    model: LeNet, optimizer: torch.optim.Optimizer, image: Tensor, digit: Tensor
+) -> Tensor:
+    """Update the model on one batch; return the mean loss of the batch."""
+    logits = model(image)
+    loss = F.cross_entropy(logits, digit)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def to_device(array: np.ndarray, device: torch.device) -> Tensor:
+    tensor = torch.from_numpy(array)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a neighbour file, then swap it in: `path` is never half-written."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, type=Path, help="where the data is")
+    parser.add_argument("--out", required=True, type=Path, help="folder for results")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--seed", type=int, default=SEED)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    device = choose_device(args.device)
+    data = load(args.data)
+
+    torch.manual_seed(args.seed)
+    model = LeNet().to(device)
+    optimizer = create_optimizer(model)
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / METRICS).write_text("")
+    steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)
+    steps = args.epochs * steps_per_epoch
+    step = 0
+    for epoch in range(1, args.epochs + 1):
+        started = time.perf_counter()
+        model.train()
+        losses, rows = [], []
+        batches = tqdm(
+            data.batches("train", BATCH, seed=args.seed, epoch=epoch),
+            total=steps_per_epoch,
+            desc=f"epoch {epoch}",
+            leave=False,
+            disable=None,  # a bar on a terminal only
+        )
+        for batch in batches:
+            step += 1
+            image = to_device(batch["image"], device)
+            digit = to_device(batch["digit"], device)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, steps)
+            losses.append(train_step(model, optimizer, image, digit))
+            rows.append(len(digit))
+
+        mean_loss = float(np.average(torch.stack(losses).cpu(), weights=rows))
+        if not math.isfinite(mean_loss):
+            raise SystemExit(f"epoch {epoch}: loss {mean_loss}, nothing saved")
+        record = {"epoch": epoch, "loss": mean_loss}
+        scores = compute_metrics(compute_outputs(model, data, "validation"))
+        record |= {f"validation_{name}": value for name, value in scores.items()}
+        record["seconds"] = time.perf_counter() - started
+        print("  ".join(f"{k} {v:.4g}" for k, v in record.items()), flush=True)
+        with open(args.out / METRICS, "a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    write_atomically(args.out / WEIGHTS, save(model.state_dict()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+# Written by bmc from a .bm file; the file is yours to edit.
+"""Train SmallResNet; write weights and metrics into a folder.
+
+python train.py --data optdigits.npz --out run
+"""
+
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from safetensors.numpy import save
+from tqdm import tqdm
+
+from data import load
+from evaluate import compute_metrics
+from model import build_smallresnet, name_weights, store
+from optimizer import SGD
+from predict import choose_device, compute_outputs
+
+EPOCHS = 10
+BATCH = 64
+SEED = 0
+LEARNING_RATE = 0.1
+WARMUP_EPOCHS = 1
+MOMENTUM = 0.9
+NESTEROV = True
+WEIGHT_DECAY = 0.0005
+
+WEIGHTS = "weights.safetensors"
+METRICS = "metrics.jsonl"
+
+
+def learning_rate(step: int, steps: int, warmup: int) -> float:
+    """Return the rate of update 1, 2, ...: linear warm-up, then half a cosine."""
+    if step <= warmup:
+        return LEARNING_RATE * step / warmup
+    progress = min((step - 1 - warmup) / (steps - warmup), 1.0)
+    return LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def create_optimizer(model: keras.Model) -> SGD:
+    """sgd; biases and normalisation weights, of one axis, do not decay."""
+    optimizer = SGD(
+        LEARNING_RATE, momentum=MOMENTUM, nesterov=NESTEROV, weight_decay=WEIGHT_DECAY
+    )
+    kept = [
+        variable for variable, axes in name_weights(model).values() if len(axes) == 1
+    ]
+    optimizer.exclude_from_weight_decay(var_list=kept)
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def create_train_step(model: keras.Model, optimizer: SGD) -> Callable[..., tf.Tensor]:
+    @tf.function(reduce_retracing=True)
+    def train_step(image: tf.Tensor, digit: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        """Update the model on one batch; return the mean loss of the batch."""
+        with tf.GradientTape() as tape:
+            logits = model(image, training=True)
+            loss = ops.mean(
+                keras.losses.categorical_crossentropy(
+                    ops.one_hot(digit, logits.shape[-1], dtype=logits.dtype),
+                    logits,
+                    from_logits=True,
+                    label_smoothing=0.1,
+                ),
+            )
+        variables = model.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        optimizer.learning_rate = rate
+        optimizer.apply(gradients, variables)
+        return loss
+
+    return train_step
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a neighbour file, then swap it in: `path` is never half-written."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, type=Path, help="where the data is")
+    parser.add_argument("--out", required=True, type=Path, help="folder for results")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--seed", type=int, default=SEED)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    choose_device(args.device)
+    data = load(args.data)
+
+    keras.utils.set_random_seed(args.seed)
+    model = build_smallresnet()
+    optimizer = create_optimizer(model)
+    train_step = create_train_step(model, optimizer)
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / METRICS).write_text("")
+    steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)
+    steps = args.epochs * steps_per_epoch
+    step = 0
+    warmup = WARMUP_EPOCHS * steps_per_epoch
+    for epoch in range(1, args.epochs + 1):
+        started = time.perf_counter()
+        losses, rows = [], []
+        batches = tqdm(
+            data.batches("train", BATCH, seed=args.seed, epoch=epoch),
+            total=steps_per_epoch,
+            desc=f"epoch {epoch}",
+            leave=False,
+            disable=None,  # a bar on a terminal only
+        )
+        for batch in batches:
+            step += 1
+            rate = tf.constant(learning_rate(step, steps, warmup), tf.float32)
+            losses.append(train_step(batch["image"], batch["digit"], rate))
+            rows.append(len(batch["digit"]))
+
+        mean_loss = float(np.average(tf.stack(losses), weights=rows))
+        if not math.isfinite(mean_loss):
+            raise SystemExit(f"epoch {epoch}: loss {mean_loss}, nothing saved")
+        record = {"epoch": epoch, "loss": mean_loss}
+        scores = compute_metrics(compute_outputs(model, data, "validation"))
+        record |= {f"validation_{name}": value for name, value in scores.items()}
+        record["seconds"] = time.perf_counter() - started
+        print("  ".join(f"{k} {v:.4g}" for k, v in record.items()), flush=True)
+        with open(args.out / METRICS, "a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    tensors = {name: store(*place) for name, place in name_weights(model).items()}
+    write_atomically(args.out / WEIGHTS, save(tensors))
+
+
+if __name__ == "__main__":
+    main()

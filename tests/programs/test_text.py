@@ -1,0 +1,192 @@
+"""Generated programs as text: clean, pinned, the same on every run, and safe."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.programs.project import BACKENDS, ROOT, SPECS, compiled, written
+
+SPEC_FILES = sorted(SPECS.glob("*/*.bm"))
+GOLDEN = ROOT / "tests" / "golden"
+PINNED = [("vision/lenet", backend) for backend in BACKENDS]
+PINNED += [("vision/small_resnet", backend) for backend in BACKENDS]
+EVERY = [
+    pytest.param(spec, backend, id=f"{spec.stem}-{backend}")
+    for spec in SPEC_FILES
+    for backend in BACKENDS
+]
+RULES = ("--isolated", "--no-cache", "--line-length", "88")
+
+
+def tool(folder: Path, *command: str) -> str:
+    """What a tool has to say about a folder; nothing when all is fine."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("spec", "backend"), EVERY)
+def test_ruff_finds_nothing(spec: Path, backend: str, tmp_path: Path) -> None:
+    written(tmp_path, spec, backend)
+    assert tool(tmp_path, "ruff", "check", *RULES, "--select", "E,F,I,UP,B", ".") == ""
+    assert tool(tmp_path, "ruff", "format", *RULES, "--check", ".") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("spec", "backend"), EVERY)
+def test_mypy_finds_nothing(spec: Path, backend: str, tmp_path: Path) -> None:
+    written(tmp_path, spec, backend)
+    found = tool(tmp_path, "mypy", "--ignore-missing-imports", "--no-error-summary", ".")
+    assert found == ""
+
+
+@pytest.mark.parametrize(("name", "backend"), PINNED)
+def test_programs_are_as_pinned(name: str, backend: str) -> None:
+    """`BMC_UPDATE=1 pytest` writes them anew; read the difference before committing it."""
+    folder = GOLDEN / Path(name).name / backend
+    files = compiled(SPECS / f"{name}.bm", backend)
+    if os.environ.get("BMC_UPDATE") == "1":
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
+    assert {path.name for path in folder.iterdir()} == set(files)
+    for file, text in files.items():
+        assert text == (folder / file).read_text(encoding="utf-8"), file
+
+
+COMPILE = """
+import hashlib, sys
+sys.path[:0] = ["compiler", "backends", "."]
+from pathlib import Path
+from tests.programs.project import BACKENDS, compiled
+for spec in sorted(Path("specs").glob("*/*.bm")):
+    for backend in BACKENDS:
+        for name, text in sorted(compiled(spec, backend).items()):
+            print(spec, backend, name, hashlib.sha256(text.encode()).hexdigest())
+loaded = [n for n in ("torch", "tensorflow", "keras", "onnx", "onnxruntime") if n in sys.modules]
+assert not loaded, loaded
+"""
+
+
+def hashes(seed: int) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILE],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONHASHSEED": str(seed)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_bytes_are_the_same_under_any_hash_seed_and_no_framework_is_loaded() -> None:
+    assert hashes(0) == hashes(4242)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_command_loads_no_framework(backend: str, tmp_path: Path) -> None:
+    code = (
+        "import sys; from bmc.cli import main\n"
+        f"code = main(['compile', 'specs/vision/lenet.bm', '--backend', {backend!r}, "
+        f"'-o', {str(tmp_path / 'out')!r}])\n"
+        "bad = {'torch', 'tensorflow', 'keras', 'onnx', 'onnxruntime', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(code or (f'loaded {bad}' if bad else 0))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# --- texts of a spec ------------------------------------------------------------------------------
+
+HOSTILE = {
+    "quotes": "a \"quoted\" word, 'single', \"\"\" three and ''' three",
+    "escapes": "back\\\\slash \\n and \\u0041",
+    "template": "{{ 7 * 7 }} {% raw %} {0} ${x} %s",
+    "code": '"""\\nimport os\\nos.system(1)\\n"""',
+    "cookie": "-*- coding: utf-7 -*-",
+    "unicode": "naïve – ‘quoted’ 大模型",
+}
+NAMES = (
+    "lambda",
+    "class",
+    "self",
+    "print",
+    "name",
+    "conv",
+    "x",
+    "layers",
+    "torch",
+    "batch",
+    "args",
+)
+SPEC = """## {doc}
+
+## {doc}
+model Net({name} = 4) {{
+  ## {doc}
+  input {input}: float[6]
+  output {output} = {input} -> dense({name}) -> relu -> dense(3)
+}}
+
+data {{
+  source = csv("{path}")
+  {input} = ["a".."f"] -> standardize
+  {target}: int[] = "{column}"
+  split = random(train=80%, validation=20%)
+}}
+
+train {{
+  loss = ({output}, {target}) -> cross_entropy
+  metrics = ({output}, {target}) -> accuracy
+  optimizer = sgd(lr=0.1)
+  epochs = 1
+}}
+
+predict {{
+  {output} = {output} -> softmax
+}}
+"""
+
+
+def check(text: str, backend: str, folder: Path) -> None:
+    """Compiles a text; every file must parse, mean what it should, and pass the linter."""
+    spec = folder / "hostile.bm"
+    spec.write_text(text, encoding="utf-8")
+    out = written(folder / backend, spec, backend)
+    for path in out.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        calls = {n.func.id for n in ast.walk(tree)
+                 if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}  # fmt: skip
+        assert not calls & {"eval", "exec", "compile", "__import__"}
+        assert path.read_text(encoding="utf-8").isascii()
+    assert tool(out, "ruff", "check", *RULES, "--select", "E,F", "--ignore", "E501", ".") == ""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_texts_stay_texts(kind: str, backend: str, tmp_path: Path) -> None:
+    text = HOSTILE[kind]
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    spec = SPEC.format(
+        doc=text, name="width", input="numbers", output="logits", target="label",
+        path=quoted, column=quoted,
+    )  # fmt: skip
+    check(spec, backend, tmp_path)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("word", NAMES)
+def test_names_hide_nothing(word: str, backend: str, tmp_path: Path) -> None:
+    for place in ("name", "input", "output", "target"):
+        words = {"name": "width", "input": "numbers", "output": "logits", "target": "label"}
+        words[place] = word
+        folder = tmp_path / place
+        folder.mkdir()
+        check(SPEC.format(doc="A net.", path="a.csv", column="y", **words), backend, folder)

@@ -1,12 +1,15 @@
 # Two commands on a fresh machine: `make demo` and `make test`. `make check` is the fast part.
 PYTHON ?= python3
+BACKEND ?= torch
 VENV ?= .venv
 BIN = $(VENV)/bin
+RUN = build/demo-$(BACKEND)
+DATA = $(abspath specs/data/optdigits.npz)
 # One thread and passive waiting: tests must not depend on the number of cores.
 THREADS = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0 TF_CPP_MIN_LOG_LEVEL=3
 PYTEST = $(THREADS) $(BIN)/python -m pytest -q -n 2
 
-.PHONY: check test lint docs clean
+.PHONY: demo check test test-nightly lint docs clean
 
 $(VENV)/base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,11 +34,24 @@ $(VENV)/dev: $(VENV)/base
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@
 
+demo: $(VENV)/$(BACKEND)
+	$(BIN)/bmc compile specs/vision/digits.bm --backend $(BACKEND) -o $(RUN)/program --force
+	$(THREADS) $(BIN)/python $(RUN)/program/train.py --data $(DATA) --out $(RUN)/run
+	$(THREADS) $(BIN)/python $(RUN)/program/evaluate.py --weights $(RUN)/run/weights.safetensors --data $(DATA)
+	$(THREADS) $(BIN)/python $(RUN)/program/predict.py --weights $(RUN)/run/weights.safetensors --data $(DATA) -o $(RUN)/run/predictions.csv
+	@head -3 $(RUN)/run/predictions.csv
+	@echo
+	@echo "The code is in $(RUN)/program, the results are in $(RUN)/run:"
+	@echo "weights.safetensors, metrics.jsonl and predictions.csv."
+
 check: $(VENV)/dev lint
 	$(PYTEST) -m "not torch and not keras and not onnx and not slow"
 
 test: $(VENV)/dev $(VENV)/torch $(VENV)/keras $(VENV)/onnx lint
 	$(PYTEST) -m "not nightly"
+
+test-nightly: $(VENV)/dev $(VENV)/torch $(VENV)/keras $(VENV)/onnx
+	$(PYTEST)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -20,11 +20,8 @@ PASSED_TO_TRAIN = {
     "data": "where the data is, instead of the path in the file",
     "epochs": "passes over the training data",
     "steps": "updates of the weights",
-    "batch-size": "samples in a batch",
-    "lr": "learning rate",
-    "device": "auto, cpu, cuda or mps",
-    "out": "folder for weights, metrics and checkpoints",
-    "resume": "folder of a run to continue",
+    "device": "auto, cpu or cuda",
+    "out": "folder for weights and metrics, instead of one beside the program",
     "seed": "seed of all random numbers",
 }
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from bmc.cli import FINE, FOUND, PASSED_TO_TRAIN, USAGE
 from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.backend import Unsupported
 from bmc.diagnostics.problems.files import FileRefused, FileTooLarge, nowhere
+from bmc.diagnostics.problems.training import SectionMissing
 from bmc.diagnostics.render import all_to_json, escape, render_all, summary_line
 from bmc.project import MEBIBYTE, MOST_IN_FILE, Project, decode, locate, open_project
 from bmc.source import Source
@@ -63,18 +65,33 @@ def train(options: argparse.Namespace) -> int:
     program = _load(options.file, options, problems)
     if program is None or problems.failed:
         return _finish(problems, options)
+    if program.train is None:
+        problems.add(SectionMissing(program.main.span, "train", "it says how to train"))
+        return _finish(problems, options)
     stem = "input" if options.file == STDIN else Path(options.file).stem
     folder = Path("build") / f"{stem}-{options.backend}"
-    _write(program, options, folder, problems)
+    written = _write(program, options, folder, problems)
+    if not problems.failed and folder / "train.py" not in written:
+        reason = "its programs evaluate and predict with weights that another backend trained"
+        problems.add(Unsupported(program.main.span, options.backend, "training", reason))
     if problems.failed:
         return _finish(problems, options)
     _finish(problems, options, quiet=True)
     command = [sys.executable, str(folder / "train.py")]
-    for flag in PASSED_TO_TRAIN:
-        value = getattr(options, flag.replace("-", "_"))
+    given = {flag: getattr(options, flag) for flag in PASSED_TO_TRAIN}
+    given["data"] = given["data"] or _source(program, options.file)
+    given["out"] = given["out"] or str(folder / "run")
+    for flag, value in given.items():
         if value is not None:
             command += [f"--{flag}", value]
     return _wait([*command, *options.extra])
+
+
+def _source(program: Program, file: str) -> str:
+    """The data that a spec names: beside the spec, or where the command runs."""
+    path = str(program.train.source) if program.train else ""
+    beside = Path(file).parent / path
+    return str(beside) if file != STDIN and beside.exists() else path
 
 
 def summary(options: argparse.Namespace) -> int:

@@ -46,7 +46,7 @@ class Driver(types.ModuleType):
         if at >= 0:
             problems.add(UnknownName(Span(source, at, at + 3), "bad", "value", ("bed",)))
             return None
-        return "program"
+        return types.SimpleNamespace(train=types.SimpleNamespace(source="a.npz"))
 
     def compile(self, program, backend, problems):
         return {"model.py": "a = 1\n", "train.py": TRAIN}
@@ -133,7 +133,10 @@ def test_emit_prints_a_stage(driver, capsys):
 def test_train_runs_the_program_with_its_flags(driver, capfd):
     code = cli.main(["train", "fine.bm", "--epochs", "2", "--data", "a b", "--", "--more", "x"])
     assert code == 7
-    assert capfd.readouterr().out == "['--data', 'a b', '--epochs', '2', '--more', 'x']\n"
+    assert (
+        capfd.readouterr().out
+        == "['--data', 'a b', '--epochs', '2', '--out', 'build/fine-torch/run', '--more', 'x']\n"
+    )
     assert Path("build/fine-torch/train.py").read_text() == TRAIN
     assert cli.main(["train", "bad.bm"]) == 1
 

@@ -125,3 +125,17 @@ def cases():
 def test_faults_are_explained(text, shown):
     _, problems = read(text)
     assert render_all(problems, False).strip() == shown.strip()
+
+
+SKETCHES = sorted(Path(__file__).with_name("sketches").glob("*.bm"))
+
+
+@pytest.mark.parametrize("path", SKETCHES, ids=lambda path: path.stem)
+def test_sketches_parse(path):
+    """Models of every kind, as people would write them."""
+    _, problems = read(path.read_text("utf-8"))
+    assert not problems.failed, render_all(problems, False)
+
+
+def test_there_are_many_sketches():
+    assert len(SKETCHES) == 32

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SOURCE = "optdigits.npz"
+SOURCE = "../data/optdigits.npz"
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 Columns = dict[str, Any]

@@ -1,0 +1,110 @@
+"""The commands on the specs of the repository, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SPECS = ROOT / "specs"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'compiler'}:{ROOT / 'backends'}"}
+
+
+def bmc(*arguments: object, folder: Path = ROOT, **more: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "bmc", *map(str, arguments)],
+        cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False, **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", sorted(SPECS.glob("*/*.bm")), ids=lambda path: path.stem)
+def test_specs_are_fine(spec: Path) -> None:
+    done = bmc("check", spec)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_several_problems_in_one_run(tmp_path: Path) -> None:
+    (tmp_path / "a.bm").write_text(
+        "model Net {\n  input x: float[8]\n  y = x -> Linear(4) -> dens(3)\n"
+        "  output z = x -> dense(unit=3)\n}\n"
+    )
+    done = bmc("check", "a.bm", folder=tmp_path)
+    assert done.returncode == 1
+    assert "did you mean `dense`?" in done.stderr
+    assert "`dense` has no setting `unit`" in done.stderr
+    assert done.stderr.count("error[") >= 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    assert bmc("check", "none.bm", folder=tmp_path).returncode == 2
+    assert bmc("compile", folder=tmp_path).returncode == 2
+
+
+def test_summary_counts(tmp_path: Path) -> None:
+    done = bmc("summary", SPECS / "vision" / "lenet.bm", "--format", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["parameters"] == 61706
+    assert "61,706" in bmc("summary", SPECS / "vision" / "lenet.bm").stdout
+
+
+def test_settings_are_overridden(tmp_path: Path) -> None:
+    spec = SPECS / "vision" / "digits.bm"
+    done = bmc("compile", spec, "--backend", "torch", "-o", tmp_path / "out",
+               "--set", "train.epochs=3", "--set", "Digits.width=8")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "EPOCHS = 3\n" in (tmp_path / "out" / "train.py").read_text()
+    assert "WIDTH = 8\n" in (tmp_path / "out" / "model.py").read_text()
+    wrong = bmc("compile", spec, "-o", tmp_path / "two", "--set", "Digits.widht=8")
+    assert wrong.returncode == 1 and "Digits.width" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("train.precision=bf16", "`precision`"),
+        ("train.schedule=linear", "`linear`"),
+        ("train.optimizer=rmsprop(lr=1e-3)", "`rmsprop`"),
+        ("train.accumulate=2", "`accumulate`"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_what_is_not_lowered_is_refused_by_name(change: str, said: str, backend: str) -> None:
+    spec = SPECS / "vision" / "digits.bm"
+    done = bmc("compile", spec, "--backend", backend, "-o", "build/none", "--set", change)
+    assert done.returncode == 1
+    assert f"error[BM501]: the {backend} backend does not support {said}" in done.stderr
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
+def test_a_layer_that_is_not_lowered_is_refused_by_name(backend: str, tmp_path: Path) -> None:
+    (tmp_path / "a.bm").write_text(
+        "model Net {\n  input x: float[5, 8]\n  output y = x -> lstm(4) -> last\n}\n"
+    )
+    done = bmc("compile", "a.bm", "--backend", backend, "-o", "out", folder=tmp_path)
+    assert done.returncode == 1
+    assert f"the {backend} backend does not support `lstm`" in done.stderr
+    assert "a.bm:3:19" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_onnx_does_not_train(tmp_path: Path) -> None:
+    done = bmc("train", SPECS / "vision" / "digits.bm", "--backend", "onnx", folder=tmp_path)
+    assert done.returncode == 1
+    assert "the onnx backend does not support training" in done.stderr
+
+
+@pytest.mark.torch
+def test_train_finds_the_data_beside_the_spec(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "mlp.bm").write_text((SPECS / "tabular" / "mlp.bm").read_text())
+    (tmp_path / "penguins.csv").write_text((SPECS / "data" / "penguins.csv").read_text())
+    done = bmc("train", "mlp.bm", "--steps", 20, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "validation_accuracy" in done.stdout
+    assert (tmp_path / "build" / "mlp-torch" / "run" / "weights.safetensors").exists()

@@ -102,9 +102,10 @@ def test_onnx_does_not_train(tmp_path: Path) -> None:
 @pytest.mark.torch
 def test_train_finds_the_data_beside_the_spec(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    (tmp_path / "mlp.bm").write_text((SPECS / "tabular" / "mlp.bm").read_text())
-    (tmp_path / "penguins.csv").write_text((SPECS / "data" / "penguins.csv").read_text())
-    done = bmc("train", "mlp.bm", "--steps", 20, folder=tmp_path)
+    for name in ("tabular/mlp.bm", "data/penguins.csv"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text((SPECS / name).read_text())
+    done = bmc("train", "tabular/mlp.bm", "--steps", 20, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "validation_accuracy" in done.stdout
     assert (tmp_path / "build" / "mlp-torch" / "run" / "weights.safetensors").exists()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from bmc.records import record
 
 FOLDER = Path(__file__).parent / "parts"
 MODULES = (
@@ -19,7 +20,7 @@ MODULES = (
 OWN = "bmc_data.parts"
 
 
-@dataclass(frozen=True)
+@record
 class Definition:
     """A top-level definition: its text, the names in it, and its place in the stock."""
 
@@ -30,7 +31,7 @@ class Definition:
     order: tuple[int, int]
 
 
-@dataclass(frozen=True)
+@record
 class Import:
     """`import module`, or `from module import name`; `bound` is the name that it binds."""
 

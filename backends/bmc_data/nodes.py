@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from bmc.emit import pyexpr as p
 from bmc.emit.layout import render
 from bmc.emit.pyexpr import Expr, Statement, method
 from bmc.emit.pyexpr import name as ref
+from bmc.records import record
 
 __all__ = [
     "Expr", "Function", "Statement", "assign", "binary", "call", "comprehension", "expr", "index",
@@ -97,7 +97,7 @@ def _typed(node: ast.expr) -> Expr:
     return p.Name(node.id)
 
 
-@dataclass(frozen=True)
+@record
 class Function:
     """A documented top-level function. Parameters are (name, annotation, default if any)."""
 

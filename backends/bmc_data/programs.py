@@ -6,7 +6,6 @@ A backend gives the texts that touch its framework: how a model is loaded and ru
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from bmc.emit.gate import HEADER
@@ -18,6 +17,7 @@ from bmc.emit.templates import Code, markdown_text
 from bmc.emit.templates import render as fill
 from bmc.ir.training import Applied, TensorRef, Tree, Undo
 from bmc.ops.losses import CrossEntropy
+from bmc.records import field, record
 from bmc_data.library import needed
 from bmc_data.run import Run, metric_function, name
 from bmc_data.undo import undo_arguments
@@ -56,7 +56,7 @@ def read_learned(weights: Path) -> dict[str, Any]:
     return learned'''
 
 
-@dataclass(frozen=True)
+@record
 class Framework:
     """What a backend adds to the shared files."""
 

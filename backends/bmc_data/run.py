@@ -6,7 +6,6 @@ Evaluating and predicting are the same numpy in every backend; only the model di
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -20,13 +19,14 @@ from bmc.ops.base import Declaration
 from bmc.ops.losses import CrossEntropy
 from bmc.ops.metrics import F1, Accuracy
 from bmc.ops.schedules import Constant, Cosine
+from bmc.records import record
 from bmc.source import Span
 
 LATER = ("accumulate", "precision", "compile", "ema", "stop", "checkpoint", "freeze", "weights")
 PREDICTED = ("softmax", "argmax")
 
 
-@dataclass(frozen=True)
+@record
 class Run:
     """Names and facts that several files of a program need."""
 

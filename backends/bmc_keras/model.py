@@ -5,7 +5,6 @@ Uses of one block that print the same text share a function.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -23,6 +22,7 @@ from bmc.emit.names import Scope, identifier
 from bmc.ir.model import BlockSpec, Input, Instance, Program
 from bmc.ir.symbolic import known
 from bmc.passes.naming import snake
+from bmc.records import record
 from bmc_keras.body import KerasBody
 from bmc_keras.lower import LOWERINGS
 from bmc_keras.weights import weights_section
@@ -38,7 +38,7 @@ TENSOR = p.name("keras.KerasTensor")
 Key = tuple[BlockSpec, tuple[bool, ...]]
 
 
-@dataclass
+@record(frozen=False)
 class Written:
     """A function that is in the file, what it takes, and how its results are laid out."""
 

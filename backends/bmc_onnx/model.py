@@ -6,7 +6,6 @@ that print the same text share a function.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -23,6 +22,7 @@ from bmc.ir.model import BlockSpec, Instance, Program
 from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc.passes.naming import snake
+from bmc.records import record
 from bmc_onnx.body import OnnxBody
 from bmc_onnx.lower.support import BY_NAME
 
@@ -85,7 +85,7 @@ if __name__ == "__main__":
     main()'''
 
 
-@dataclass
+@record(frozen=False)
 class Written:
     """A function that is in the file, and what it takes."""
 

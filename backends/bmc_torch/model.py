@@ -6,7 +6,6 @@ different things becomes several classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -19,6 +18,7 @@ from bmc.emit.imports import Import, Imports
 from bmc.emit.layout import Printer, render
 from bmc.emit.names import Scope, class_name, identifier
 from bmc.ir.model import BlockSpec, Instance, Program
+from bmc.records import record, replace
 from bmc_torch.body import TorchBody
 from bmc_torch.starts import Starts
 
@@ -30,7 +30,7 @@ ROOTS = {
 }
 
 
-@dataclass
+@record(frozen=False)
 class Written:
     """A class that is in the file, and what its constructor takes."""
 
@@ -161,7 +161,7 @@ def _with_self(node: Any, names: list[str]) -> Any:
         return p.Attr(p.Name("self"), identifier(node.name)) if node.name in names else node
     if isinstance(node, p.Expr | p.Statement):
         changes = {key: _with_self(value, names) for key, value in vars(node).items()}
-        return replace(node, **changes)  # type: ignore[type-var]
+        return replace(node, **changes)
     if isinstance(node, tuple):
         return tuple(_with_self(item, names) for item in node)
     return node

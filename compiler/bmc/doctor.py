@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 from importlib import metadata
+
+from bmc.records import record
 
 OLDEST_PYTHON = (3, 11)
 
@@ -28,7 +29,7 @@ NEEDS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Finding:
     """One requirement: who needs it, what was found, and whether that will do."""
 

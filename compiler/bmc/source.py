@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from functools import cached_property
 
+from bmc.records import field, record
 
-@dataclass(frozen=True, eq=False)
+
+@record(eq=False)
 class Source:
     """The text of one `.bm` file, with the name that messages show for it."""
 
@@ -36,7 +37,7 @@ class Source:
         return self.text[start:] if end < 0 else self.text[start:end]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """A half-open range `[start, end)` of characters in one source."""
 

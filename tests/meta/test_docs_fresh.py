@@ -1,6 +1,5 @@
 """The generated pages are what the declarations say now, and every problem is documented."""
 
-import dataclasses
 import typing
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from bmc import docs
 from bmc.diagnostics.diagnostic import Label
 from bmc.diagnostics.problems import every_problem
+from bmc.records import fields
 from bmc.source import Source, Span
 
 PROBLEMS = every_problem()
@@ -58,8 +58,8 @@ def test_wording_follows_the_rules(code):
     span = Span(Source("a.bm", "some text"), 0, 4)
     problem = PROBLEMS[code]
     hints = typing.get_type_hints(problem)
-    fields = {f.name: value_for(hints[f.name], span) for f in dataclasses.fields(problem)}
-    diagnostic = problem(**fields).diagnostic()
+    given = {name: value_for(hints[name], span) for name in fields(problem)}
+    diagnostic = problem(**given).diagnostic()
     assert not diagnostic.message.endswith(".")
     assert not diagnostic.message[0].isupper()
     assert "illegal" not in diagnostic.message

@@ -6,15 +6,15 @@ Checks build problems; only problems write prose; only `render` draws them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from bmc.records import field, record
 from bmc.source import Span
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True)
+@record
 class Label:
     """A span with a few words on what is there."""
 
@@ -22,7 +22,7 @@ class Label:
     text: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Diagnostic:
     """A problem in the form that people and tools read."""
 
@@ -35,7 +35,7 @@ class Diagnostic:
     help: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Problem:
     """Base of every problem: a frozen dataclass with a code and a `diagnostic()`.
 
@@ -76,7 +76,7 @@ class Problem:
         )
 
 
-@dataclass
+@record(frozen=False)
 class Problems:
     """The problems found in one run, kept once each."""
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bmc.diagnostics.diagnostic import Diagnostic, Label, Problems
+from bmc.records import record
 from bmc.source import Source, Span
 
 MOST_PER_FILE = 50
@@ -95,7 +95,7 @@ def summary_line(problems: Problems) -> str:
     return ", ".join(f"{n} {kind}{'s' * (n > 1)}" for kind, n in counts.items() if n)
 
 
-@dataclass(frozen=True)
+@record
 class _Paint:
     on: bool
 
@@ -133,7 +133,7 @@ def _inside(source: Source, offset: int) -> int:
     return min(max(offset, 0), len(source.text))
 
 
-@dataclass(frozen=True)
+@record
 class _Mark:
     """A label's part on one line: columns `[start, end)` of the raw line, and its words."""
 

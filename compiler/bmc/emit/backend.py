@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from bmc.diagnostics.diagnostic import Problems
@@ -16,12 +15,13 @@ from bmc.emit.pyexpr import Call, Expr
 from bmc.ir.model import Program
 from bmc.ir.types import TensorType
 from bmc.ops.base import Declaration, Weight
+from bmc.records import field, record
 
 BUILT_IN = {"torch": "bmc_torch", "keras": "bmc_keras", "onnx": "bmc_onnx"}
 GROUP = "bmc.backends"
 
 
-@dataclass(frozen=True)
+@record
 class Support:
     """Helper code that goes into a program once: whole definitions, and the names they import."""
 
@@ -30,7 +30,7 @@ class Support:
     roots: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Module:
     """A layer that is built once and called: `self.conv = nn.Conv2d(…)`, `self.conv(x)`.
 
@@ -51,7 +51,7 @@ class Module:
         return self.call(layer, args) if self.call else Call(layer, tuple(args))
 
 
-@dataclass(frozen=True)
+@record
 class Function:
     """A layer without state: an expression of its inputs."""
 
@@ -59,7 +59,7 @@ class Function:
     support: tuple[Support, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Unsupported:
     """What a backend does not do, and why."""
 
@@ -70,7 +70,7 @@ class Unsupported:
 Lowered = Module | Function | Unsupported
 
 
-@dataclass(frozen=True)
+@record
 class Site:
     """Where a layer is used: its types and its weights."""
 

@@ -8,16 +8,16 @@ no helper.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module
+from bmc.records import field, record
 
 NAME = "name"  # the keyword that every use has of its own
 
 
-@dataclass
+@record(frozen=False)
 class _Uses:
     rule: Module
     calls: list[p.Call] = field(default_factory=list)

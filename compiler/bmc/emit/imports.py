@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from bmc.emit.pyexpr import Name, walk
+from bmc.records import field, record
 
 
-@dataclass(frozen=True)
+@record
 class Import:
     """`import module`, `import module as alias`, or `from module import name`."""
 
@@ -25,7 +25,7 @@ class Import:
         return self.alias or self.name or self.module.split(".")[0]
 
 
-@dataclass
+@record(frozen=False)
 class Imports:
     """The imports of one program."""
 

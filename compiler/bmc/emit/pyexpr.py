@@ -6,11 +6,11 @@ Nothing here prints; `layout` does. Text from a spec goes into `Lit`, never into
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bmc.ir import symbolic
 from bmc.ir.symbolic import Num, Real, Sym
+from bmc.records import record
 
 
 class Expr:
@@ -21,14 +21,14 @@ class Statement:
     """Base of statements."""
 
 
-@dataclass(frozen=True)
+@record
 class Name(Expr):
     """An identifier."""
 
     id: str
 
 
-@dataclass(frozen=True)
+@record
 class Attr(Expr):
     """`base.name`"""
 
@@ -36,21 +36,21 @@ class Attr(Expr):
     name: str
 
 
-@dataclass(frozen=True)
+@record
 class Lit(Expr):
     """None, a bool, a number, text or `...`."""
 
     value: Any
 
 
-@dataclass(frozen=True)
+@record
 class Var(Expr):
     """A setting or dimension of a block; `render` is told its identifier."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@record
 class Bin(Expr):
     """`left op right`; `and` and `or` too."""
 
@@ -59,7 +59,7 @@ class Bin(Expr):
     right: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Un(Expr):
     """`-x`, `~x` or `not x`."""
 
@@ -67,7 +67,7 @@ class Un(Expr):
     operand: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Compare(Expr):
     """`left op right` for a comparison, `in` and `is` included."""
 
@@ -76,7 +76,7 @@ class Compare(Expr):
     right: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Call(Expr):
     """`fn(args, key=value)`"""
 
@@ -85,7 +85,7 @@ class Call(Expr):
     kwargs: tuple[tuple[str, Expr], ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Index(Expr):
     """`base[items]`"""
 
@@ -93,7 +93,7 @@ class Index(Expr):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
+@record
 class SliceExpr(Expr):
     """`lower:upper:step` inside an index."""
 
@@ -102,28 +102,28 @@ class SliceExpr(Expr):
     step: Expr | None = None
 
 
-@dataclass(frozen=True)
+@record
 class TupleExpr(Expr):
     """`(a, b)`"""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
+@record
 class ListExpr(Expr):
     """`[a, b]`"""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
+@record
 class DictExpr(Expr):
     """`{key: value}`"""
 
     items: tuple[tuple[Expr, Expr], ...]
 
 
-@dataclass(frozen=True)
+@record
 class IfExp(Expr):
     """`a if test else b`"""
 
@@ -132,7 +132,7 @@ class IfExp(Expr):
     b: Expr
 
 
-@dataclass(frozen=True)
+@record
 class ListComp(Expr):
     """`[element for target in iterable if condition]`"""
 
@@ -142,7 +142,7 @@ class ListComp(Expr):
     conditions: tuple[Expr, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class GeneratorExp(Expr):
     """`element for target in iterable`, as the only argument of a call."""
 
@@ -151,21 +151,21 @@ class GeneratorExp(Expr):
     iterable: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Starred(Expr):
     """`*value`"""
 
     value: Expr
 
 
-@dataclass(frozen=True)
+@record
 class FString(Expr):
     """`f"{name}.conv1"`: literal text and names of ours; a text never holds a brace or a quote."""
 
     parts: tuple[str | Name, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Lambda(Expr):
     """`lambda a, b: body`"""
 
@@ -176,7 +176,7 @@ class Lambda(Expr):
 # --- statements ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record
 class Assign(Statement):
     """`target: annotation = value  # comment`; several targets are a tuple."""
 
@@ -186,7 +186,7 @@ class Assign(Statement):
     comment: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class AugAssign(Statement):
     """`target op= value`"""
 
@@ -195,7 +195,7 @@ class AugAssign(Statement):
     value: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Return(Statement):
     """`return value`"""
 
@@ -203,7 +203,7 @@ class Return(Statement):
     comment: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class ExprStmt(Statement):
     """An expression for its effect."""
 
@@ -211,7 +211,7 @@ class ExprStmt(Statement):
     comment: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class For(Statement):
     """`for target in iterable:`"""
 
@@ -220,7 +220,7 @@ class For(Statement):
     body: tuple[Statement, ...]
 
 
-@dataclass(frozen=True)
+@record
 class IfStmt(Statement):
     """`if test:`"""
 
@@ -229,7 +229,7 @@ class IfStmt(Statement):
     orelse: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class With(Statement):
     """`with context as name:`"""
 
@@ -238,14 +238,14 @@ class With(Statement):
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Raise(Statement):
     """`raise value`"""
 
     value: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Param:
     """A parameter of a function; the name may start with `*`."""
 
@@ -254,7 +254,7 @@ class Param:
     default: Expr | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Def(Statement):
     """`def name(params) -> returns:`"""
 
@@ -266,7 +266,7 @@ class Def(Statement):
     decorators: tuple[Expr, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Class(Statement):
     """`class name(bases):`"""
 
@@ -276,19 +276,19 @@ class Class(Statement):
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Comment(Statement):
     """`# text` on lines of its own."""
 
     text: str
 
 
-@dataclass(frozen=True)
+@record
 class Blank(Statement):
     """An empty line."""
 
 
-@dataclass(frozen=True)
+@record
 class Pass(Statement):
     """`pass`"""
 

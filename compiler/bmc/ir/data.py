@@ -6,18 +6,18 @@ run for each batch. Nothing here reads data or knows numpy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bmc.ir.types import DType, TensorType
 from bmc.ops.data import Carried, Carrying, Source, Split, Step
+from bmc.records import field, record
 from bmc.source import Span
 
 Role = Literal["input", "target"]
 Size = int | None  # None: known when the data is read, or different from batch to batch
 
 
-@dataclass(frozen=True)
+@record
 class Wanted:
     """What the models and losses know of an entry.
 
@@ -34,7 +34,7 @@ class Wanted:
     dtype: DType | None = None  # when only that is known
 
 
-@dataclass(frozen=True)
+@record
 class Columns:
     """What a pipeline starts with: names of columns; a pair is a range of them.
 
@@ -45,7 +45,7 @@ class Columns:
     single: bool
 
 
-@dataclass(frozen=True)
+@record
 class Use:
     """One step. `number` tells random draws apart; `key` is where it keeps what it learns."""
 
@@ -55,7 +55,7 @@ class Use:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True)
+@record
 class Choice:
     """`if training then … else …`"""
 
@@ -63,7 +63,7 @@ class Choice:
     otherwise: tuple[Use, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Entry:
     """A prepared entry.
 
@@ -103,7 +103,7 @@ class Entry:
         return tuple(found)
 
 
-@dataclass(frozen=True)
+@record
 class DataProgram:
     """The data section: entries in written order, each after those that it continues."""
 

@@ -9,16 +9,16 @@ of one block into one class.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bmc.ir.symbolic import Dim
 from bmc.ir.types import TensorType
 from bmc.ops.base import Initializer, Layer, Weight
+from bmc.records import field, record
 from bmc.source import Span
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Value:
     """A tensor in a block: its type, the name that the author gave it, where it was made."""
 
@@ -29,7 +29,7 @@ class Value:
     mask: Value | None = None  # bool [T]: which steps of a ragged value are real
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class ParamTensor:
     """`param name: type = initialiser`: a learned tensor of a block."""
 
@@ -39,7 +39,7 @@ class ParamTensor:
     doc: str | None = None
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Instance:
     """One layer, block or repeat with weights of its own. Used once, or several times (shared).
 
@@ -62,7 +62,7 @@ class Instance:
     doc: str | None = None
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Repeat:
     """`Block(…) * n`: copies in a row, each with its own weights.
 
@@ -81,7 +81,7 @@ class Repeat:
                 yield instance
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Apply:
     """One use of an instance."""
 
@@ -92,7 +92,7 @@ class Apply:
     statement: int = 0  # the source statement it belongs to
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Loop:
     """`for … { … }`: every turn elaborated, in order."""
 
@@ -102,7 +102,7 @@ class Loop:
     doc: str | None = None
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Turn:
     """One turn of a loop: the loop variables' values and what was done."""
 
@@ -113,7 +113,7 @@ class Turn:
 Step = Apply | Loop
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Input:
     """An input of a block: its value, and the upper limits of its free dimensions."""
 
@@ -124,7 +124,7 @@ class Input:
     doc: str | None = None
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Output:
     """A named output of a block."""
 
@@ -133,7 +133,7 @@ class Output:
     doc: str | None = None
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class BlockSpec:
     """A block or model for given settings and input types."""
 
@@ -163,7 +163,7 @@ def _applies(body: list[Step]) -> Iterator[Apply]:
                 yield from _applies(turn.body)
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Program:
     """A whole file: its models, what they learn from, how they are trained and used."""
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from bmc.records import record
 
 PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
 OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -42,7 +43,7 @@ class Expression:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Const(Expression):
     """A literal."""
 
@@ -60,7 +61,7 @@ class Const(Expression):
         return repr(self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Var(Expression):
     """A setting, a dimension or a loop variable of the enclosing block."""
 
@@ -78,7 +79,7 @@ class Var(Expression):
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BinOp(Expression):
     """An arithmetic operation on two expressions."""
 

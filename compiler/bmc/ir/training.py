@@ -6,7 +6,6 @@ Tensors are named by the model's outputs and the data section's entries. Knows n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
 from bmc.ir.types import TensorType
@@ -14,12 +13,13 @@ from bmc.ops.base import Declaration, Measure
 from bmc.ops.metrics import Metric
 from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Every, Patience, Schedule
+from bmc.records import field, record
 from bmc.source import Span
 
 Origin = Literal["output", "data"]
 
 
-@dataclass(frozen=True)
+@record
 class TensorRef:
     """An output of the model, or an entry of the data."""
 
@@ -28,14 +28,14 @@ class TensorRef:
     origin: Origin
 
 
-@dataclass(frozen=True)
+@record
 class Number:
     """A number known while compiling."""
 
     value: int | float
 
 
-@dataclass(frozen=True)
+@record
 class Combine:
     """`left + right` and its kin, element by element."""
 
@@ -45,7 +45,7 @@ class Combine:
     type: TensorType
 
 
-@dataclass(frozen=True)
+@record
 class Negative:
     """`-operand`"""
 
@@ -53,7 +53,7 @@ class Negative:
     type: TensorType
 
 
-@dataclass(frozen=True)
+@record
 class Applied:
     """A loss, a reduction or a layer without weights, on its inputs."""
 
@@ -62,7 +62,7 @@ class Applied:
     type: TensorType
 
 
-@dataclass(frozen=True)
+@record
 class Undo:
     """`value -> undo(data.entry)`: what the data section did to an entry, backwards."""
 
@@ -93,7 +93,7 @@ def tensors(tree: Tree) -> Iterator[TensorRef]:
             return
 
 
-@dataclass(frozen=True)
+@record
 class LossTerm:
     """One loss; several add up. `name` is empty for the only one."""
 
@@ -101,7 +101,7 @@ class LossTerm:
     value: Tree
 
 
-@dataclass(frozen=True)
+@record
 class Report:
     """One metric under the name that logs show."""
 
@@ -111,7 +111,7 @@ class Report:
     target: Tree
 
 
-@dataclass(frozen=True)
+@record
 class OptimizerGroup:
     """An optimiser for the weights under a dotted path; an empty path is all the rest."""
 
@@ -119,7 +119,7 @@ class OptimizerGroup:
     optimizer: Optimizer
 
 
-@dataclass(frozen=True)
+@record
 class Pretrained:
     """Weights to start from; `path` is the part of the model, empty for all of it."""
 
@@ -127,7 +127,7 @@ class Pretrained:
     file: str
 
 
-@dataclass(frozen=True)
+@record
 class Prediction:
     """One column, or one for each element, of the predictions file."""
 
@@ -135,7 +135,7 @@ class Prediction:
     value: Tree
 
 
-@dataclass(frozen=True)
+@record
 class ModelUse:
     """What training needs to know of the model: its class, its ends, and facts about its layers."""
 
@@ -146,7 +146,7 @@ class ModelUse:
     batch_norm: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class TrainProgram:
     """A whole training run. Exactly one of `epochs` and `steps` is set."""
 

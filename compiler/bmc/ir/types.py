@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal
 
 from bmc.ir.symbolic import Dim
+from bmc.records import record, replace
 
 DType = Literal["float", "int", "bool"]
 Shape = tuple[Dim, ...]
 
 
-@dataclass(frozen=True)
+@record
 class TensorType:
     """A tensor. The batch axis is implicit: `batched` says whether there is one.
 

@@ -8,11 +8,11 @@ contract tests read the registry. This module knows no single declaration and no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, dataclass_transform
 
 from bmc.ir.symbolic import Dim, Num, Real, Sym
 from bmc.ir.types import Shape, TensorType
+from bmc.records import field, record
 
 
 class Refusal(Exception):
@@ -27,7 +27,7 @@ class Refusal(Exception):
         self.setting = setting
 
 
-@dataclass(frozen=True)
+@record
 class Word:
     """A bare word of a setting's own vocabulary: `same`, `median`."""
 
@@ -51,7 +51,7 @@ class Kind:
         return ()
 
 
-@dataclass(frozen=True)
+@record
 class Int(Kind):
     """A whole number within bounds."""
 
@@ -75,7 +75,7 @@ class Int(Kind):
         return value
 
 
-@dataclass(frozen=True)
+@record
 class Float(Kind):
     """A number within bounds; with `below`, strictly less than it."""
 
@@ -109,7 +109,7 @@ class Float(Kind):
         return value
 
 
-@dataclass(frozen=True)
+@record
 class Bool(Kind):
     """`true` or `false`."""
 
@@ -122,7 +122,7 @@ class Bool(Kind):
         return value
 
 
-@dataclass(frozen=True)
+@record
 class Str(Kind):
     """Text in quotes."""
 
@@ -272,7 +272,7 @@ class LayerRef(Kind):
         raise Refusal(f"expected {self.description}, found {show(value)}")
 
 
-@dataclass(frozen=True)
+@record
 class Measure:
     """A number with its unit: `2000 steps`, `25 ms`. `5%` has unit `%` and value 0.05."""
 
@@ -280,7 +280,7 @@ class Measure:
     unit: str
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class SharedWeight:
     """A weight of another layer instance: `owner` is the `ir.Instance`, `shape` the weight's."""
 
@@ -289,7 +289,7 @@ class SharedWeight:
     shape: Shape
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class BlockRef:
     """A block, model or layer chain with its settings, not applied yet (made by the elaborator)."""
 
@@ -344,7 +344,7 @@ def _article(word: str) -> str:
 REQUIRED: Any = object()
 
 
-@dataclass(frozen=True)
+@record
 class Setting:
     """One setting of a declaration."""
 
@@ -359,7 +359,7 @@ class Setting:
         return self.default is REQUIRED
 
 
-@dataclass(frozen=True)
+@record
 class _Param:
     kind: Kind
     doc: str
@@ -488,7 +488,7 @@ def _key(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True)
+@record
 class Sample:
     """One case for the contract tests and the docs: settings, and input types.
 
@@ -499,7 +499,7 @@ class Sample:
     inputs: tuple[tuple[Any, ...], ...] = ((8,),)
 
 
-@dataclass(frozen=True)
+@record
 class Weight:
     """A weight of a layer: its shape in the language's own layout, its initialiser, its nature.
 

@@ -7,11 +7,11 @@ A step says what it takes and gives (`infer`), whether it learns from the traini
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from bmc.ir.symbolic import Real
 from bmc.ops.base import Declaration, Kind, Measure, Refusal, show
+from bmc.records import field, record, replace
 
 Carried = Literal["text", "document", "array", "numbers", "ids", "tokens", "paths", "images"]
 When = Literal["load", "batch", "either"]
@@ -27,7 +27,7 @@ NOUNS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Carrying:
     """What an arrow of the data section carries.
 
@@ -53,7 +53,7 @@ class Carrying:
         return NOUNS[self.kind]
 
 
-@dataclass(frozen=True)
+@record
 class Fraction(Kind):
     """`80%` (a share of the rows) or a whole number of rows."""
 
@@ -137,7 +137,7 @@ class Parts(Split):
             raise Refusal(f"the shares add up to {sum(shares):.0%}, more than the data has")
 
 
-@dataclass(frozen=True)
+@record
 class Later:
     """Names that are known and not built yet, with what they are."""
 

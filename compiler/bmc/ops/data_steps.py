@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from bmc.ops.base import Float, Int, Kind, ListOf, OneOf, Refusal, Str, Word, Words, param
 from bmc.ops.data import Carried, Carrying, Step
+from bmc.records import replace
 
 NUMBERS: tuple[Carried, ...] = ("numbers", "ids", "array")
 

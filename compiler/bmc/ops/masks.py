@@ -6,7 +6,6 @@ move, cut or lengthen the padded axis are here, for the elaborator and for every
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bmc.ir.types import TensorType
@@ -16,9 +15,10 @@ from bmc.ops.base import Layer, per_axis
 from bmc.ops.conv import Conv
 from bmc.ops.join import Concat
 from bmc.ops.pool import Pool
+from bmc.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Window:
     """Each length n becomes (n + padding - reach) // stride + 1."""
 
@@ -27,21 +27,21 @@ class Window:
     padding: int
 
 
-@dataclass(frozen=True)
+@record
 class Every:
     """Each length n becomes ceil(n / stride)."""
 
     stride: int
 
 
-@dataclass(frozen=True)
+@record
 class Prefix:
     """As many real elements come before."""
 
     count: int
 
 
-@dataclass(frozen=True)
+@record
 class From:
     """As many elements are cut off before."""
 

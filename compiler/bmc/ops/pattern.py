@@ -7,18 +7,18 @@ size one, a group without names.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from bmc.ir.symbolic import Dim, Sym, product
 from bmc.ir.types import Shape, show_shape
 from bmc.ops.base import Refusal
+from bmc.records import record
 
 Group = tuple[str, ...]
 _TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<mark>->|[()1]))")
 LONGEST = 400
 
 
-@dataclass(frozen=True)
+@record
 class Pattern:
     """Both sides of a rearrangement."""
 

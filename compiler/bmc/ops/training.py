@@ -5,7 +5,6 @@ Checks, docs and completion read `KEYS`. Knows no backend.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bmc.ops import losses, metrics, optimizers, schedules  # noqa: F401  (families of `Made`)
@@ -22,6 +21,7 @@ from bmc.ops.base import (
     Words,
     param,
 )
+from bmc.records import record
 
 ALL = ("torch", "keras", "onnx")
 
@@ -65,7 +65,7 @@ class Pretrained(WeightsFrom, name="pretrained", aliases=("from_pretrained", "lo
     samples = (Sample({"file": "start.safetensors"}),)
 
 
-@dataclass(frozen=True)
+@record
 class Key:
     """One key of a `train` section."""
 

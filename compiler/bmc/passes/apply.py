@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Label
@@ -29,6 +28,7 @@ from bmc.ops.base import REGISTRY, Layer, Refusal, SharedWeight, alias_of, show
 from bmc.passes.elaborate import MAX_ELEMENTS, MAX_LAYERS, Elaborator, outer
 from bmc.passes.naming import Site, name_instances, plural, snake
 from bmc.passes.scope import UNKNOWN, BoundLayer, Chain, Family, Scope, Tensors
+from bmc.records import replace
 from bmc.source import Span
 from bmc.syntax import ast
 

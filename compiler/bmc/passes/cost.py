@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, weights
 from bmc.ir.symbolic import Dim, Sym, known, product
 from bmc.ops.base import Layer
+from bmc.records import record
 
 BYTES = {"float": 4, "int": 8, "bool": 1}
 
 
-@dataclass(frozen=True)
+@record
 class Row:
     """One layer of a model, for the summary table.
 
@@ -29,7 +29,7 @@ class Row:
     depth: int
 
 
-@dataclass(frozen=True)
+@record
 class ModelSummary:
     """The table of a model and its totals."""
 

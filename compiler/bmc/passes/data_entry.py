@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problem, Problems
@@ -19,6 +18,7 @@ from bmc.ops.data_steps import UNBUILT_TOKENS, Identity
 from bmc.passes.data_types import Draft, agree, wanted_dtype
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.scope import UNKNOWN, Scope
+from bmc.records import record, replace
 from bmc.source import Span
 from bmc.syntax import ast
 
@@ -33,7 +33,7 @@ LATER_WORDS: Mapping[str, tuple[tuple[str, ...], str]] = {
 DTYPES = ("float", "int", "bool")
 
 
-@dataclass(frozen=True)
+@record
 class Head:
     """Where a pipeline starts: columns, or an earlier entry."""
 

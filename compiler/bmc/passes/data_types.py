@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -11,10 +10,11 @@ from bmc.diagnostics.problems.training import DataType
 from bmc.ir.data import Choice, Columns, Entry, Use, Wanted
 from bmc.ir.types import DType, TensorType
 from bmc.ops.data import Carried, Carrying
+from bmc.records import record, replace
 from bmc.source import Span
 
 
-@dataclass
+@record(frozen=False)
 class Draft:
     """An entry in the making. `carrying` is None once something about it failed."""
 

@@ -6,7 +6,6 @@ carries both to the data section.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -23,6 +22,7 @@ from bmc.passes.evaluate import Evaluator
 from bmc.passes.pipelines import Surroundings
 from bmc.passes.scope import UNKNOWN, FileTable, Scope
 from bmc.passes.training import build_training
+from bmc.records import replace
 from bmc.syntax import ast
 
 KEYS = ("source", "split")

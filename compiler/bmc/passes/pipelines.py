@@ -5,7 +5,6 @@ Knows no keys of the sections.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Label, Problems
@@ -22,6 +21,7 @@ from bmc.ops.losses import Loss, Reduction
 from bmc.ops.metrics import Metric
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.scope import UNKNOWN, Scope
+from bmc.records import field, record, replace
 from bmc.source import Span
 from bmc.syntax import ast
 
@@ -29,7 +29,7 @@ LATER = ("generate", "denoise", "ctc_beam", "ctc_greedy")  # operations that tak
 OPERATORS = ("+", "-", "*", "/", "**")
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Surroundings:
     """What a `train` or `predict` section can see of the rest of the file.
 

@@ -5,7 +5,6 @@ Reads through the project only, so that no import leaves its root.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -23,12 +22,13 @@ from bmc.passes.budget import BUDGETS
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.scope import UNKNOWN, FileTable, Scope
 from bmc.project import Project
+from bmc.records import field, record, replace
 from bmc.source import Source
 from bmc.syntax import ast
 from bmc.syntax.parse import parse, parse_expression
 
 
-@dataclass
+@record(frozen=False)
 class Overrides:
     """`--set` values by what they change: lets, settings of models, keys of sections."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from bmc.ir.model import Instance, Value
+from bmc.records import field, record
 from bmc.source import Span
 from bmc.syntax import ast
 
@@ -21,14 +21,14 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Tensors:
     """Several tensors that flow together."""
 
     items: list[Value]
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Family:
     """`skip[i] = …`: tensors (or layers) by index; their shapes may differ."""
 
@@ -36,7 +36,7 @@ class Family:
     members: dict[int, Any] = field(default_factory=dict)
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Chain:
     """Layers not applied yet, with the scope that their settings are read in."""
 
@@ -46,7 +46,7 @@ class Chain:
     count: ast.Expr | None = None
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class BoundLayer:
     """`layer name = …`: made on its first use, the same weights on every use."""
 
@@ -58,7 +58,7 @@ class BoundLayer:
     place: int | None = None  # its index when it is a member of a family
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class FileTable:
     """The blocks, models and lets that a file sees."""
 
@@ -74,7 +74,7 @@ class FileTable:
         return self.owners.get(name, self)
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Scope:
     """Names of a block, or of one turn of a loop in it (then `parent` is what is around it)."""
 

@@ -5,7 +5,6 @@ Knows no backend; what a backend can't do it refuses itself.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problem, Problems
@@ -38,6 +37,7 @@ from bmc.ops.schedules import Every
 from bmc.ops.training import KEYS, Key, key_alias
 from bmc.passes.pipelines import Resolver, Surroundings
 from bmc.passes.scope import UNKNOWN
+from bmc.records import replace
 from bmc.source import Span
 from bmc.syntax import ast
 

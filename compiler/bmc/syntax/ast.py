@@ -5,12 +5,11 @@ Nothing is resolved here. Every node carries the span it was written at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from bmc.records import field, record
 from bmc.source import Source, Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """Base of all forms."""
 
@@ -20,14 +19,14 @@ class Node:
 # --- expressions ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Name(Node):
     """`width`"""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number(Node):
     """`64`, `1e-3`, `1_000` is not one. An int stays an int; `80%` is the float 0.8."""
 
@@ -35,7 +34,7 @@ class Number(Node):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Measure(Node):
     """`25 ms`, `2000 steps`, `5%`: a number with its unit (`ms s Hz kHz steps epochs %`)."""
 
@@ -44,42 +43,42 @@ class Measure(Node):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class String(Node):
     """`"data/digits.npz"`, with its escapes decoded."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bool(Node):
     """`true` or `false`."""
 
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TupleExpr(Node):
     """`(a, b)`"""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListExpr(Node):
     """`[a, b]`"""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Paren(Node):
     """`(a -> f)`: one expression in parentheses."""
 
     inner: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attribute(Node):
     """`embed.weight`"""
 
@@ -88,7 +87,7 @@ class Attribute(Node):
     name_span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Slice(Node):
     """`a..b` inside an index; either end may be missing. `..` alone stands for any leading axes."""
 
@@ -96,7 +95,7 @@ class Slice(Node):
     upper: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Index(Node):
     """`x[0]`, `x[.., a..b]`"""
 
@@ -104,7 +103,7 @@ class Index(Node):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Argument(Node):
     """`64` or `kernel=3` inside a call."""
 
@@ -112,7 +111,7 @@ class Argument(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call(Node):
     """`conv(64, kernel=3)`"""
 
@@ -120,7 +119,7 @@ class Call(Node):
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unary(Node):
     """`-x` or `not x`."""
 
@@ -128,7 +127,7 @@ class Unary(Node):
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binary(Node):
     """Arithmetic, comparison, `and`, `or`, and the range `a..b` (operator `..`)."""
 
@@ -138,7 +137,7 @@ class Binary(Node):
     operator_span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class If(Node):
     """`if c then a else b`"""
 
@@ -147,7 +146,7 @@ class If(Node):
     otherwise: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target(Node):
     """One stop of an arrow: a layer, a list that fans out, a chain in parentheses; `* n` repeats it."""
 
@@ -155,7 +154,7 @@ class Target(Node):
     count: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flow(Node):
     """`x -> f -> g`. A chain of layers with no data (`layer f = dense(4) -> relu`) is a Flow too."""
 
@@ -172,12 +171,12 @@ Expr = (
 # --- types ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AnyLeading(Node):
     """`..` in a type: any leading axes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dim(Node):
     """`C`, `28`, or `T <= 1024` (then `limit` is the 1024)."""
 
@@ -185,7 +184,7 @@ class Dim(Node):
     limit: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DimSetting(Node):
     """`pad=0` in a type."""
 
@@ -193,7 +192,7 @@ class DimSetting(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Type(Node):
     """`float[C, H, W]`"""
 
@@ -204,7 +203,7 @@ class Type(Node):
 # --- statements -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place(Node):
     """The left side of an assignment: `x` or the family member `skip[i]`."""
 
@@ -212,7 +211,7 @@ class Place(Node):
     index: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Input(Node):
     """`input image: float[3, 224, 224]`"""
 
@@ -221,7 +220,7 @@ class Input(Node):
     doc: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class State(Node):
     """`state h: float[hidden] = zeros`"""
 
@@ -231,7 +230,7 @@ class State(Node):
     doc: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParamTensor(Node):
     """`param class_token: float[1, dim] = normal(0.02)`"""
 
@@ -241,7 +240,7 @@ class ParamTensor(Node):
     doc: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer(Node):
     """`layer embed = embedding(vocab, dim)`"""
 
@@ -250,7 +249,7 @@ class Layer(Node):
     doc: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Output(Node):
     """`output logits = x -> dense(10)`"""
 
@@ -259,7 +258,7 @@ class Output(Node):
     doc: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class For(Node):
     """`for width, depth in [[16, 1], [24, 2]] { … }`"""
 
@@ -268,7 +267,7 @@ class For(Node):
     body: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Update(Node):
     """`update Discriminator { … }`"""
 
@@ -276,14 +275,14 @@ class Update(Node):
     body: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Assert(Node):
     """`assert parameters <= 100M`"""
 
     condition: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AssertType(Node):
     """`assert logits: float[10]`"""
 
@@ -291,7 +290,7 @@ class AssertType(Node):
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Assign(Node):
     """`x, skip[i] = …`, `digit: int[] = "y"`, `epochs = 10`."""
 
@@ -301,7 +300,7 @@ class Assign(Node):
     doc: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Keyed(Node):
     """`optimizer head = adamw(lr=1e-3)`: a key, its subject (a dotted, maybe indexed name), a value."""
 
@@ -319,7 +318,7 @@ Statement = (
 # --- the file ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Import(Node):
     """`import { Encoder } from "blocks/transformer.bm"`"""
 
@@ -327,7 +326,7 @@ class Import(Node):
     path: String
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Let(Node):
     """`let width = 64`"""
 
@@ -336,7 +335,7 @@ class Let(Node):
     doc: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Setting(Node):
     """One setting of a block or model, with its default if it has one."""
 
@@ -344,7 +343,7 @@ class Setting(Node):
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Block(Node):
     """`block Name(settings) { … }` or, with kind `model`, `model Name(settings) { … }`."""
 
@@ -356,7 +355,7 @@ class Block(Node):
     doc: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Section(Node):
     """`data { … }`, `train { … }`, `predict { … }`"""
 
@@ -368,14 +367,14 @@ class Section(Node):
 Item = Import | Let | Block | Section
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Comment(Node):
     """`# …` or `## …`, with its marks, kept for the formatter."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class File(Node):
     """One parsed `.bm` file."""
 

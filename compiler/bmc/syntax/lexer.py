@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from bmc.diagnostics.diagnostic import Problem, Problems
 from bmc.diagnostics.problems.syntax import BadCharacter, BadNumber, BadString, TooLong
+from bmc.records import record
 from bmc.source import Source, Span
 
 MOST_IN_LINE = 100_000
@@ -84,7 +84,7 @@ class Token(NamedTuple):
     value: object = None
 
 
-@dataclass
+@record(frozen=False)
 class Lexed:
     """The tokens of a file, ended by `$END`, and its comments as (start, end) ranges."""
 

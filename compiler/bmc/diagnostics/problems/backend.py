@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bmc.diagnostics.diagnostic import Diagnostic, Problem
 from bmc.diagnostics.suggest import did_you_mean, listing
+from bmc.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Unsupported(Problem, code="BM501"):
     """A layer, setting or word that the chosen backend can't carry out.
 
@@ -38,7 +37,7 @@ class Unsupported(Problem, code="BM501"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class UnknownBackend(Problem, code="BM502"):
     """A backend that is not installed.
 

@@ -9,10 +9,9 @@ source that has the file's name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bmc.diagnostics.diagnostic import Diagnostic, Problem
 from bmc.diagnostics.suggest import listing
+from bmc.records import record
 from bmc.source import Source, Span
 
 
@@ -29,7 +28,7 @@ def nowhere(name: str) -> Span:
     return Span(Source(name, ""), 0, 0)
 
 
-@dataclass(frozen=True)
+@record
 class FileTooLarge(Problem, code="BM601"):
     """A file, or all imported files together, past the limit on size or number.
 
@@ -51,7 +50,7 @@ class FileTooLarge(Problem, code="BM601"):
         return self.build(f"{self.what} has {self.found}, and the limit is {self.limit}")
 
 
-@dataclass(frozen=True)
+@record
 class NotUtf8(Problem, code="BM602"):
     """A file that is not UTF-8 text.
 
@@ -73,7 +72,7 @@ class NotUtf8(Problem, code="BM602"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class CannotRead(Problem, code="BM603"):
     """A file that can't be read.
 
@@ -91,7 +90,7 @@ class CannotRead(Problem, code="BM603"):
         return self.build(f"can't read `{self.path}`: {self.reason}")
 
 
-@dataclass(frozen=True)
+@record
 class OutsideProject(Problem, code="BM604"):
     """A path that leads out of the project's folder, or has a form that is not allowed.
 
@@ -113,7 +112,7 @@ class OutsideProject(Problem, code="BM604"):
         return self.build(f"`{self.path}` is refused: {self.reason}")
 
 
-@dataclass(frozen=True)
+@record
 class WouldOverwrite(Problem, code="BM605"):
     """Files in the output folder that bmc did not write, or that were edited since.
 
@@ -139,7 +138,7 @@ class WouldOverwrite(Problem, code="BM605"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class CannotWrite(Problem, code="BM606"):
     """A file or folder that can't be written.
 
@@ -159,7 +158,7 @@ class CannotWrite(Problem, code="BM606"):
         return self.build(f"can't write `{self.path}`: {self.reason}")
 
 
-@dataclass(frozen=True)
+@record
 class InternalError(Problem, code="BM699"):
     """A fault of bmc itself.
 

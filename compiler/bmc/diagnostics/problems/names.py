@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from bmc.diagnostics.diagnostic import Diagnostic, Label, Problem
 from bmc.diagnostics.suggest import article, did_you_mean, listing
 from bmc.ops.base import REGISTRY, alias_of
+from bmc.records import record
 from bmc.source import Span
 
 
@@ -21,7 +21,7 @@ def meant(family: str, name: str, candidates: Iterable[str]) -> str | None:
     return f"did you mean `{right}`?" if right else did_you_mean(name, candidates)
 
 
-@dataclass(frozen=True)
+@record
 class UnknownLayer(Problem, code="BM101"):
     """A layer, block or model that does not exist.
 
@@ -49,7 +49,7 @@ class UnknownLayer(Problem, code="BM101"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class UnknownName(Problem, code="BM102"):
     """A name that nothing in reach defines.
 
@@ -78,7 +78,7 @@ class UnknownName(Problem, code="BM102"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class UnknownModel(Problem, code="BM103"):
     """A model or block that the file does not have, named where one is needed.
 
@@ -108,7 +108,7 @@ class UnknownModel(Problem, code="BM103"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class DuplicateName(Problem, code="BM104"):
     """One name for two things in the same place.
 
@@ -139,7 +139,7 @@ class DuplicateName(Problem, code="BM104"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class ReservedName(Problem, code="BM105"):
     """A name that the language keeps for itself.
 
@@ -161,7 +161,7 @@ class ReservedName(Problem, code="BM105"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class SettingRebound(Problem, code="BM106"):
     """A setting, a loop variable or a layer that is given a second value.
 
@@ -191,7 +191,7 @@ class SettingRebound(Problem, code="BM106"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class NotALayer(Problem, code="BM107"):
     """A value where a layer is needed.
 
@@ -218,7 +218,7 @@ class NotALayer(Problem, code="BM107"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class NotAValue(Problem, code="BM108"):
     """A layer where a value is needed.
 
@@ -246,7 +246,7 @@ class NotAValue(Problem, code="BM108"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class WrongCase(Problem, code="BM109"):
     """A name that starts with the wrong kind of letter.
 
@@ -273,7 +273,7 @@ class WrongCase(Problem, code="BM109"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class ImportNotFound(Problem, code="BM110"):
     """An import of a file that is not there.
 
@@ -292,7 +292,7 @@ class ImportNotFound(Problem, code="BM110"):
         return self.build(f"there is no file `{self.path}`", "imported here", notes=notes)
 
 
-@dataclass(frozen=True)
+@record
 class ImportMissing(Problem, code="BM111"):
     """An import of a name that the other file does not declare.
 
@@ -317,7 +317,7 @@ class ImportMissing(Problem, code="BM111"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class ImportCycle(Problem, code="BM112"):
     """Files that import each other in a circle.
 
@@ -340,7 +340,7 @@ class ImportCycle(Problem, code="BM112"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class MissingOutput(Problem, code="BM113"):
     """A block or model without an output.
 
@@ -364,7 +364,7 @@ class MissingOutput(Problem, code="BM113"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class FamilyIndex(Problem, code="BM114"):
     """A member of a family that was never made.
 
@@ -393,7 +393,7 @@ class FamilyIndex(Problem, code="BM114"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class Recursion(Problem, code="BM115"):
     """A block that contains itself.
 

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bmc.diagnostics.diagnostic import Diagnostic, Label, Problem
 from bmc.diagnostics.suggest import did_you_mean, listing
+from bmc.records import record
 from bmc.source import Span
 
 
-@dataclass(frozen=True)
+@record
 class UnknownSetting(Problem, code="BM201"):
     """A setting that the layer, block or model does not have.
 
@@ -43,7 +42,7 @@ class UnknownSetting(Problem, code="BM201"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class BadSetting(Problem, code="BM202"):
     """A setting with a value that it can't have.
 
@@ -74,7 +73,7 @@ class BadSetting(Problem, code="BM202"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class MissingSetting(Problem, code="BM203"):
     """A setting without a default that was not given.
 
@@ -101,7 +100,7 @@ class MissingSetting(Problem, code="BM203"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class TooManyArguments(Problem, code="BM204"):
     """More values in parentheses than there are settings.
 
@@ -130,7 +129,7 @@ class TooManyArguments(Problem, code="BM204"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class PositionalAfterNamed(Problem, code="BM205"):
     """A value without a name after one with a name.
 
@@ -153,7 +152,7 @@ class PositionalAfterNamed(Problem, code="BM205"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class SettingTwice(Problem, code="BM206"):
     """A setting that is given twice in one pair of parentheses.
 
@@ -179,7 +178,7 @@ class SettingTwice(Problem, code="BM206"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class BadExpression(Problem, code="BM207"):
     """An expression that can't be worked out while compiling.
 
@@ -199,7 +198,7 @@ class BadExpression(Problem, code="BM207"):
         return self.build(self.message, help=self.help)
 
 
-@dataclass(frozen=True)
+@record
 class NotConstant(Problem, code="BM208"):
     """A value that is only known when the model runs, where one is needed while compiling.
 
@@ -225,7 +224,7 @@ class NotConstant(Problem, code="BM208"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class UnsupportedHere(Problem, code="BM209"):
     """Something that is fine elsewhere and has no meaning in this place.
 

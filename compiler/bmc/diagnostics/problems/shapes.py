@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bmc.diagnostics.diagnostic import Diagnostic, Label, Problem
+from bmc.records import record
 
 
-@dataclass(frozen=True)
+@record
 class LayerShape(Problem, code="BM301"):
     """A layer that can't take the shape that flows into it.
 
@@ -36,7 +35,7 @@ class LayerShape(Problem, code="BM301"):
         return self.build(f"`{self.layer}` {self.message}", also=self.sources, help=self.help)
 
 
-@dataclass(frozen=True)
+@record
 class ShapesDiffer(Problem, code="BM302"):
     """Tensors that are combined and do not have matching shapes.
 
@@ -68,7 +67,7 @@ class ShapesDiffer(Problem, code="BM302"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class InputMismatch(Problem, code="BM303"):
     """A block or model that is given a tensor which its `input` line does not allow.
 
@@ -94,7 +93,7 @@ class InputMismatch(Problem, code="BM303"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class WrongInputCount(Problem, code="BM304"):
     """A layer, block or model that is given too few or too many tensors.
 
@@ -118,7 +117,7 @@ class WrongInputCount(Problem, code="BM304"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class BudgetExceeded(Problem, code="BM305"):
     """An `assert` on the size of the model that does not hold.
 
@@ -144,7 +143,7 @@ class BudgetExceeded(Problem, code="BM305"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class AssertedType(Problem, code="BM306"):
     """An `assert` on the type of a tensor that does not hold.
 
@@ -172,7 +171,7 @@ class AssertedType(Problem, code="BM306"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class TooManyLayers(Problem, code="BM307"):
     """A model with more layers than bmc builds.
 
@@ -202,7 +201,7 @@ class TooManyLayers(Problem, code="BM307"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class TensorTooLarge(Problem, code="BM308"):
     """A tensor with more elements than any machine holds.
 
@@ -227,7 +226,7 @@ class TensorTooLarge(Problem, code="BM308"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class RepeatTooLarge(Problem, code="BM309"):
     """A repeat or loop with more turns than bmc unrolls, or with a negative number of turns.
 
@@ -254,7 +253,7 @@ class RepeatTooLarge(Problem, code="BM309"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class SharedLayerShape(Problem, code="BM310"):
     """A named layer that is used twice with inputs that need different weights.
 
@@ -283,7 +282,7 @@ class SharedLayerShape(Problem, code="BM310"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class UnpackCount(Problem, code="BM311"):
     """An assignment with more or fewer names than there are values.
 

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from typing import Literal
 
 from bmc.diagnostics.diagnostic import Diagnostic, Label, Problem
 from bmc.diagnostics.suggest import listing
+from bmc.records import record
 from bmc.source import Span
 
 
-@dataclass(frozen=True)
+@record
 class Unexpected(Problem, code="BM001"):
     """A word or mark that can't stand where it stands.
 
@@ -48,7 +48,7 @@ class Unexpected(Problem, code="BM001"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class BadCharacter(Problem, code="BM002"):
     """A character that `.bm` files don't use, or one that hides or reorders text.
 
@@ -92,7 +92,7 @@ class BadCharacter(Problem, code="BM002"):
         return self.build(f"{shown} is not part of the language", "remove this", help=help)
 
 
-@dataclass(frozen=True)
+@record
 class BadNumber(Problem, code="BM003"):
     """A number in a form that is not read.
 
@@ -117,7 +117,7 @@ class BadNumber(Problem, code="BM003"):
         return self.build(f"`{self.text}` is no number", "not a number", help=self.advice)
 
 
-@dataclass(frozen=True)
+@record
 class BadString(Problem, code="BM004"):
     r"""A string that does not end on its line, or an escape that does not exist.
 
@@ -140,7 +140,7 @@ class BadString(Problem, code="BM004"):
         return self.build(self.reason, "here" if escape else "starts here", help=help)
 
 
-@dataclass(frozen=True)
+@record
 class TooLong(Problem, code="BM005"):
     """A name, number, string, line or expression past its limit.
 
@@ -167,7 +167,7 @@ class TooLong(Problem, code="BM005"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class Unclosed(Problem, code="BM006"):
     """A bracket without its partner.
 
@@ -196,7 +196,7 @@ class Unclosed(Problem, code="BM006"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class ArrowHead(Problem, code="BM007"):
     """An arrow after or before arithmetic, without parentheses.
 
@@ -232,7 +232,7 @@ class ArrowHead(Problem, code="BM007"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class Reserved(Problem, code="BM008"):
     """A word of the language where a name of yours should stand.
 
@@ -259,7 +259,7 @@ class Reserved(Problem, code="BM008"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class NotAStatement(Problem, code="BM009"):
     """Something that begins neither a declaration of the file nor a statement of a block.
 
@@ -296,7 +296,7 @@ class NotAStatement(Problem, code="BM009"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class NoEquals(Problem, code="BM010"):
     """A key and a value without the `=` between them.
 
@@ -320,7 +320,7 @@ class NoEquals(Problem, code="BM010"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class TooManyErrors(Problem, code="BM011"):
     """A file with so many faults of writing that reading it further is of no use.
 

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bmc.diagnostics.diagnostic import Diagnostic, Label, Problem
 from bmc.diagnostics.suggest import did_you_mean, listing
+from bmc.records import record
 from bmc.source import Span
 
 
-@dataclass(frozen=True)
+@record
 class UnknownKey(Problem, code="BM401"):
     """A key that the section does not know.
 
@@ -40,7 +39,7 @@ class UnknownKey(Problem, code="BM401"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class MissingKey(Problem, code="BM402"):
     """A section that lacks a key which it can't do without.
 
@@ -63,7 +62,7 @@ class MissingKey(Problem, code="BM402"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class DuplicateKey(Problem, code="BM403"):
     """A key that is given twice for the same thing.
 
@@ -90,7 +89,7 @@ class DuplicateKey(Problem, code="BM403"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class LossAfterSoftmax(Problem, code="BM404"):
     """A loss on logits that is given probabilities.
 
@@ -119,7 +118,7 @@ class LossAfterSoftmax(Problem, code="BM404"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class LossShape(Problem, code="BM405"):
     """A loss or metric whose inputs do not fit it or each other.
 
@@ -141,7 +140,7 @@ class LossShape(Problem, code="BM405"):
         return self.build(f"`{self.loss}` {self.message}", also=self.also, help=self.help)
 
 
-@dataclass(frozen=True)
+@record
 class UnknownEntry(Problem, code="BM406"):
     """A name that is neither an output of the model nor an entry of the data section.
 
@@ -167,7 +166,7 @@ class UnknownEntry(Problem, code="BM406"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class MissingData(Problem, code="BM407"):
     """An input of the model that the data section does not fill.
 
@@ -191,7 +190,7 @@ class MissingData(Problem, code="BM407"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class DataType(Problem, code="BM408"):
     """A data entry whose type is not the one that the model's input has.
 
@@ -216,7 +215,7 @@ class DataType(Problem, code="BM408"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class BadSubject(Problem, code="BM409"):
     """A key that is given a subject which it can't have.
 
@@ -242,7 +241,7 @@ class BadSubject(Problem, code="BM409"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class SectionMissing(Problem, code="BM410"):
     """A section that another one needs and the file does not have.
 
@@ -264,7 +263,7 @@ class SectionMissing(Problem, code="BM410"):
         )
 
 
-@dataclass(frozen=True)
+@record
 class KeyNeeds(Problem, code="BM411"):
     """A key that has no meaning without another one.
 
@@ -288,7 +287,7 @@ class KeyNeeds(Problem, code="BM411"):
         return self.build(f"`{self.key}` needs {self.needs}")
 
 
-@dataclass(frozen=True)
+@record
 class NotYet(Problem, code="BM412"):
     """A word of the language that this version of bmc does not carry out yet.
 

@@ -7,10 +7,12 @@ the names in it; what it imports, off the imports of its module. Nothing is impo
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
+from bmc.emit.gate import walk
 from bmc.records import record
 
 FOLDER = Path(__file__).parent / "parts"
@@ -20,15 +22,23 @@ MODULES = (
 OWN = "bmc_data.parts"
 
 
-@record
+# A top-level definition begins with one of these; what follows is indented, or its last line.
+BEGIN = re.compile(
+    r"^(?:@.*\n)*(?:def (?P<f>\w+)|class (?P<c>\w+)|(?P<v>[A-Za-z_]\w*) = )", re.MULTILINE
+)
+IMPORT = re.compile(r"^(?:from (\S+) )?import ([^\n(]+)$", re.MULTILINE)
+
+
 class Definition:
     """A top-level definition: its text, the names in it, and its place in the stock."""
 
-    name: str
-    text: str
-    names: frozenset[str]
-    constant: bool
-    order: tuple[int, int]
+    def __init__(self, name: str, text: str, constant: bool, order: tuple[int, int]) -> None:
+        self.name, self.text, self.constant, self.order = name, text, constant, order
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names that it uses and does not make itself."""
+        return names_in(ast.parse(self.text))
 
 
 @record
@@ -55,51 +65,40 @@ def stock() -> tuple[dict[str, tuple[Definition, ...]], dict[str, Import]]:
     imports: dict[str, Import] = {}
     for number, module in enumerate(MODULES):
         text = (FOLDER / f"{module}.py").read_text(encoding="utf-8")
-        lines = text.splitlines()
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                imports.update(_imports(node))
-                continue
-            name = _name(node)
-            if name is None:
-                continue
-            first = node.lineno
-            for decorator in getattr(node, "decorator_list", ()):
-                first = min(first, decorator.lineno)
-            found = Definition(
-                name,
-                "\n".join(lines[first - 1 : node.end_lineno]),
-                names_in(node),
-                isinstance(node, ast.Assign | ast.AnnAssign),
-                (number, node.lineno),
-            )
-            definitions[name] = (*definitions.get(name, ()), found)
+        for found in IMPORT.finditer(text):
+            imports.update(_imports(found.group(1), found.group(2)))
+        starts = list(BEGIN.finditer(text))
+        ends = [match.start() for match in starts[1:]] + [len(text)]
+        for match, end in zip(starts, ends):
+            name = str(match.group("f") or match.group("c") or match.group("v"))
+            body = text[match.start() : end].rstrip()
+            constant = match.group("v") is not None
+            made = Definition(name, body, constant, (number, match.start()))
+            definitions[name] = (*definitions.get(name, ()), made)
     return definitions, imports
 
 
 def names_in(tree: ast.AST) -> frozenset[str]:
     """Every name that a piece of code uses and does not make itself, in quotes excepted."""
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    made |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    return frozenset(node.id for node in names) - made
+    used: set[str] = set()
+    made: set[str] = set()
+    for node in walk(tree):
+        if isinstance(node, ast.Name):
+            (made if isinstance(node.ctx, ast.Store) else used).add(node.id)
+        elif isinstance(node, ast.arg):
+            made.add(node.arg)
+    return frozenset(used - made)
 
 
-def _imports(node: ast.Import | ast.ImportFrom) -> dict[str, Import]:
-    if isinstance(node, ast.Import):
-        return {a.asname or a.name: Import(a.name, None, a.asname or a.name) for a in node.names}
-    module = node.module or ""
-    if module == "__future__" or module.startswith(OWN):
+def _imports(module: str | None, names: str) -> dict[str, Import]:
+    if module is not None and (module == "__future__" or module.startswith(OWN)):
         return {}
-    return {alias.name: Import(module, alias.name, alias.name) for alias in node.names}
-
-
-def _name(node: ast.stmt) -> str | None:
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return node.name
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id
-    return None
+    found: dict[str, Import] = {}
+    for part in names.split(","):
+        name, _, alias = part.strip().partition(" as ")
+        bound = alias or name
+        found[bound] = Import(module or name, name if module else None, bound)
+    return found
 
 
 def needed(roots: Iterable[str], drawn: bool) -> list[Definition]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 from bmc import __version__
@@ -147,6 +146,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _crashed(error: Exception) -> int:
     if os.environ.get("BMC_DEBUG") == "1":
+        import traceback
+
         traceback.print_exception(error, file=sys.stderr)
         return USAGE
     from bmc.diagnostics.problems.files import InternalError, nowhere

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -221,6 +219,9 @@ def _color(options: argparse.Namespace) -> bool:
 
 def _wait(command: list[str]) -> int:
     """Runs a program to its end; hands interrupts on and takes over its exit code."""
+    import signal
+    import subprocess
+
     sys.stdout.flush()
     child = subprocess.Popen(command)
     before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())

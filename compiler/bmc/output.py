@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Mapping
@@ -97,7 +96,7 @@ def _manifest(folder: Path, files: Mapping[str, bytes]) -> bytes:
 def _replace(folder: Path, files: Mapping[str, bytes]) -> None:
     """Puts all files in place, or leaves everything as it was."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    stage = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.tmp"
+    stage = folder.parent / f".{folder.name}.{os.urandom(4).hex()}.tmp"
     stage.mkdir()
     try:
         for name, data in files.items():

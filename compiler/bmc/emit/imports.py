@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bmc.emit.pyexpr import Name, walk
+from bmc.emit import pyexpr
+from bmc.emit.gate import walk
 from bmc.records import field, record
 
 
@@ -92,7 +93,7 @@ def collect(nodes: Iterable[Any], table: Mapping[str, Import]) -> Imports:
     """The imports for every name in the trees that the table knows."""
     imports = Imports()
     for node in nodes:
-        imports.use({n.id for n in walk(node) if isinstance(n, Name)}, table)
+        imports.use({n.id for n in pyexpr.walk(node) if isinstance(n, pyexpr.Name)}, table)
     return imports
 
 
@@ -102,7 +103,7 @@ def import_block(text: str, table: Mapping[str, Import], between: str = "") -> s
     `between` is what must be done before a framework is imported.
     """
     tree = ast.parse(f"{between}\n{text}")
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    used = {node.id for node in walk(tree) if isinstance(node, ast.Name)}
     used -= {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     imports = Imports()
     imports.use(used, table)

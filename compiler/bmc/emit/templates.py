@@ -6,6 +6,8 @@ interpolation cannot be written by mistake.
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from bmc.emit.layout import clean, string
@@ -46,12 +48,18 @@ def indent(text: str, width: int = 4, first: bool = False) -> Code:
     return Code("\n".join(moved))
 
 
-def render(package: str, template: str, **values: Any) -> str:
-    """A template of a package, filled once."""
+def _source(name: str) -> str:
+    """The text of `package/template`."""
+    package, _, template = name.partition("/")
+    return (files(package) / "templates" / template).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(package),
+        loader=jinja2.FunctionLoader(_source),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -60,7 +68,13 @@ def render(package: str, template: str, **values: Any) -> str:
         finalize=finalize,
     )
     environment.filters["indent"] = indent
-    return environment.get_template(template).render(**values)
+    return environment
+
+
+def render(package: str, template: str, **values: Any) -> str:
+    """A template of a package, filled once."""
+    text: str = _environment().get_template(f"{package}/{template}").render(**values)
+    return text
 
 
 def markdown_text(text: str) -> Code:

@@ -106,7 +106,7 @@ def evaluate_file(run: Run, framework: Framework) -> str:
     return template(
         framework,
         run,
-        "evaluate.py.j2",
+        "evaluate.py",
         about=Code(_listed(names)),
         split=Code(run.split),
         functions=Code("\n" + "\n\n\n".join(h.text for h in helpers)),
@@ -181,7 +181,7 @@ def predict_file(run: Run, framework: Framework) -> str:
     return template(
         framework,
         run,
-        "predict.py.j2",
+        "predict.py",
         constants=Code("".join("\n" + line for line in constants)),
         loading=Code("\n\n\n".join(loading)),
         functions=Code(functions),
@@ -218,7 +218,7 @@ def readme(run: Run, framework: Framework) -> str:
     files = [f"| `{file}` | {what} |" for file, what in framework.files.items()]
     return fill(
         "bmc_data",
-        "README.md.j2",
+        "README.md",
         title=Code(f"{run.model} in {framework.title}"),
         about=markdown_text(about),
         source=markdown_text(run.program.file.replace("\\", "/").rpartition("/")[2]),

@@ -123,19 +123,26 @@ def loop(run: Run, *, step: Sequence[str], first: str, mode: str, collected: str
     before, _ = rate_lines(train)
     counted = train.steps is not None or scheduled(train)
     lines = [*(["step += 1"] if counted else []), *step]
+    if train.steps is None and scheduled(train):
+        before = ["steps = args.epochs * steps_per_epoch", *before, "step = 0"]
+    elif any("steps_per_epoch" in line for line in before):
+        before = ['steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)', *before]
     text = fill(
         "bmc_data",
-        "steps.py.j2" if train.steps is not None else "epochs.py.j2",
-        scheduled=scheduled(train),
-        mode=Code(mode) if mode else None,
+        "steps.py" if train.steps is not None else "epochs.py",
+        counters=Code("\n".join(f"    {line}" for line in before)),
+        mode=Code(mode),
         step=Code("\n".join(" " * 12 + line for line in lines)),
         first=Code(first),
         collected=Code(collected),
     )
-    if before:
-        marker = "    step = 0\n" if train.steps is None else "    steps = args.steps\n"
-        more = "".join(f"    {line}\n" for line in before)
-        if "steps_per_epoch" in more and "steps_per_epoch =" not in text:
-            more = '    steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)\n' + more
-        text = text.replace(marker, marker + more, 1)
     return Code(text.rstrip("\n"))
+
+
+def learned(run: Run) -> Code:
+    """The line that keeps what was learned from the data, if anything was."""
+    if not run.learned:
+        return Code("")
+    return Code(
+        "    write_atomically(args.out / LEARNED, json.dumps(data.fitted, indent=2).encode())"
+    )

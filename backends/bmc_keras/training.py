@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -144,7 +144,8 @@ def describe(run: Run, build: str) -> Framework:
 def optimizer_file(run: Run) -> str:
     """optimizer.py: the class that the run uses, and what that is made of."""
     kind, _ = OPTIMIZERS[type(run.train.main_optimizer)](run.train.main_optimizer)
-    text = (files("bmc_keras") / "parts" / "optimizers.py").read_text(encoding="utf-8")
+    parts = Path(__file__).parent / "parts"
+    text = (parts / "optimizers.py").read_text(encoding="utf-8")
     head, *classes = text.split("\n\n\nclass ")
     wanted = {"SGD": ("SGD",), "Adam": ("Adam",), "AdamW": ("Adam", "AdamW")}[kind]
     chosen = [one for one in classes if one.partition("(")[0] in wanted]
@@ -166,7 +167,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
     length = "epochs" if train.epochs is not None else "steps"
     text = fill(
         "bmc_keras",
-        "train.py.j2",
+        "train.py",
         header=Code(HEADER.rstrip("\n")),
         imports=Code(PLACE),
         model=Code(run.model),
@@ -176,7 +177,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         functions=Code("\n\n\n".join(text for text in functions if text)),
         length=Code(length),
         default=Code(length.upper()),
-        learned=run.learned,
+        learned=training.learned(run),
         loop=training.loop(
             run,
             step=step_lines(run),

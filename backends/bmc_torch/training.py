@@ -152,7 +152,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     length = "epochs" if train.epochs is not None else "steps"
     text = fill(
         "bmc_torch",
-        "train.py.j2",
+        "train.py",
         header=Code(HEADER.rstrip("\n")),
         imports=Code(PLACE),
         model=Code(run.model),
@@ -161,7 +161,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         functions=Code("\n\n\n".join(text for text in functions if text)),
         length=Code(length),
         default=Code(length.upper()),
-        learned=run.learned,
+        learned=training.learned(run),
         state=Code("name_weights(model)" if counters else "model.state_dict()"),
         loop=training.loop(
             run,

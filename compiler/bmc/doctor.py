@@ -12,13 +12,18 @@ OLDEST_PYTHON = (3, 11)
 
 # What each backend's generated programs need: any one of the names, and its oldest version.
 NEEDS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
-    "bmc": ((("lark",), "1.3"), (("jinja2",), "3.1.6")),
-    "torch": ((("torch",), "2.10"), (("numpy",), "2"), (("safetensors",), "0.6")),
+    "torch": (
+        (("torch",), "2.10"),
+        (("numpy",), "2"),
+        (("safetensors",), "0.6"),
+        (("tqdm",), "4.66"),
+    ),
     "keras": (
         (("keras",), "3.13.2"),
         (("tensorflow", "tensorflow-cpu"), "2.20"),
         (("numpy",), "2"),
         (("safetensors",), "0.6"),
+        (("tqdm",), "4.66"),
     ),
     "onnx": (
         (("onnx",), "1.21"),

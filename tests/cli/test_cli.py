@@ -191,9 +191,7 @@ def test_color_needs_a_terminal_and_no_refusal(monkeypatch):
 
 
 def test_doctor_imports_no_framework_and_names_what_is_missing(monkeypatch, capsys):
-    monkeypatch.setattr(
-        doctor, "installed", {"lark": "1.3.1", "jinja2": "3.1.6", "torch": "2.9"}.get
-    )
+    monkeypatch.setattr(doctor, "installed", {"torch": "2.9"}.get)
     assert cli.main(["doctor"]) == 0
     text = capsys.readouterr().out
     assert "bmc: ready" in text
@@ -201,7 +199,7 @@ def test_doctor_imports_no_framework_and_names_what_is_missing(monkeypatch, caps
     assert 'pip install "bmc-lang[onnx]"' in text
     assert "://" not in text
     monkeypatch.setattr(doctor, "installed", {}.get)
-    assert cli.main(["doctor", "--format", "json"]) == 1
+    assert cli.main(["doctor", "--format", "json"]) == 0
     assert {finding["found"] for finding in json.loads(capsys.readouterr().out)} > {None}
 
 

@@ -1,4 +1,4 @@
-"""The one template environment. Every `{{ value }}` is printed as a Python literal.
+"""Templates of whole files. Every value in a slot is printed as a Python literal.
 
 Only `Code`, which the printer and the mangler make, goes in as it is; so an unescaped
 interpolation cannot be written by mistake.
@@ -6,11 +6,14 @@ interpolation cannot be written by mistake.
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
+import re
+import string
+import sys
+from pathlib import Path
 from typing import Any
 
-from bmc.emit.layout import clean, string
+from bmc.emit import layout
+from bmc.emit.layout import clean
 
 
 class Code(str):
@@ -24,7 +27,7 @@ def finalize(value: Any) -> str:
     if isinstance(value, Code):
         return value
     if isinstance(value, str):
-        return string(value)
+        return layout.string(value)
     if value is None or isinstance(value, bool):
         return repr(value)
     if isinstance(value, int):
@@ -36,45 +39,28 @@ def finalize(value: Any) -> str:
     raise TypeError(f"no literal for {type(value).__name__}")
 
 
-def indent(text: str, width: int = 4, first: bool = False) -> Code:
-    """Finished text moved to the right, the first line too when `first`."""
-    if not isinstance(text, Code):
-        raise TypeError("only finished program text can be indented")
-    pad = " " * width
-    lines = text.split("\n")
-    moved = [
-        pad + line if line and (number or first) else line for number, line in enumerate(lines)
-    ]
-    return Code("\n".join(moved))
+class Template(string.Template):
+    """A file with slots, `{{ name }}`; what else stands in it goes out as it is."""
 
-
-def _source(name: str) -> str:
-    """The text of `package/template`."""
-    package, _, template = name.partition("/")
-    return (files(package) / "templates" / template).read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-        finalize=finalize,
+    flags = re.NOFLAG
+    pattern = (  # type: ignore[assignment]
+        r"\{\{ (?P<named>[a-z_]+) \}\}|(?P<escaped>(?!))|(?P<braced>(?!))|(?P<invalid>(?!))"
     )
-    environment.filters["indent"] = indent
-    return environment
+
+
+_SLOT_LINE = re.compile(r"^[ ]*\{\{ ([a-z_]+) \}\}[ ]*\n", re.MULTILINE)
 
 
 def render(package: str, template: str, **values: Any) -> str:
-    """A template of a package, filled once."""
-    text: str = _environment().get_template(f"{package}/{template}").render(**values)
-    return text
+    """A template of a package, every slot filled once. Raises KeyError for a slot without a value.
+
+    A slot that has a line of its own takes the line with it when it is empty.
+    """
+    folder = Path(str(sys.modules[package].__file__)).parent / "templates"
+    text = (folder / f"{template}.template").read_text(encoding="utf-8")
+    filled = {name: finalize(value) for name, value in values.items()}
+    text = _SLOT_LINE.sub(lambda line: line.group() if filled[line.group(1)] else "", text)
+    return Template(text).substitute(filled)
 
 
 def markdown_text(text: str) -> Code:

@@ -10,7 +10,7 @@ import re
 import string
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bmc.emit import layout
 from bmc.emit.layout import clean
@@ -43,8 +43,8 @@ class Template(string.Template):
     """A file with slots, `{{ name }}`; what else stands in it goes out as it is."""
 
     flags = re.NOFLAG
-    pattern = (  # type: ignore[assignment]
-        r"\{\{ (?P<named>[a-z_]+) \}\}|(?P<escaped>(?!))|(?P<braced>(?!))|(?P<invalid>(?!))"
+    pattern: ClassVar[Any] = (  # `string.Template` compiles it, with spaces that mean nothing
+        r"\{\{[ ](?P<named>[a-z_]+)[ ]\}\}|(?P<escaped>(?!))|(?P<braced>(?!))|(?P<invalid>(?!))"
     )
 
 

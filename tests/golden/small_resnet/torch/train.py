@@ -112,8 +112,8 @@ def main() -> None:
     (args.out / METRICS).write_text("")
     steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)
     steps = args.epochs * steps_per_epoch
-    step = 0
     warmup = WARMUP_EPOCHS * steps_per_epoch
+    step = 0
     for epoch in range(1, args.epochs + 1):
         started = time.perf_counter()
         model.train()

@@ -154,6 +154,11 @@ class Builder(Applier):
             first = self.scope.span(place.name) or place.span
             self.problems.add(DuplicateName(place.span, place.name, "name", first))
             return
+        if isinstance(thing, Tensors):
+            message = f"a member of a family is one tensor, and this is {len(thing.items)}"
+            help_text = f"name them apart: `a, b = …`, then `{place.name}[…] = a`"
+            self.problems.add(BadExpression(place.span, message, help_text))
+            thing = UNKNOWN
         family.members[int(index)] = thing
         if isinstance(thing, Value) and not thing.named:
             thing.name = place.name

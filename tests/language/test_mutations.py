@@ -1,0 +1,86 @@
+"""Damaged files: whatever stands in one, there are problems and no traceback."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from bmc import driver
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.files import FileRefused
+from bmc.diagnostics.render import render_all
+from bmc.project import open_project
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted([*ROOT.glob("specs/*/*.bm"), *ROOT.glob("tests/language/sketches/*.bm")])
+WORDS = (
+    "model block data train predict input output layer param state for in if then else and not "
+    'assert -> * / // % ** + - == <= .. , : = ( ) [ ] { } " # ## 0 1 -1 1e400 99999999999999999999 '
+    "0.5 80% 25ms 2000 steps T x y relu dense conv(3) conv(0) dropout(2) flatten repeat true none "
+    "same float[ int[T <= 4] null é \\ \x00 \t"
+).split(" ")
+SECONDS = 2.0
+
+
+def mutated(text: str, chance: random.Random) -> str:
+    """The text with a few words dropped, doubled, swapped or replaced."""
+    for _ in range(chance.randint(1, 4)):
+        pieces = text.split(" ")
+        at = chance.randrange(len(pieces))
+        kind = chance.randrange(5)
+        if kind == 0:
+            del pieces[at]
+        elif kind == 1:
+            pieces.insert(at, pieces[chance.randrange(len(pieces))])
+        elif kind == 2:
+            pieces[at] = chance.choice(WORDS)
+        elif kind == 3:
+            pieces.insert(at, chance.choice(WORDS))
+        else:
+            cut = chance.randrange(len(text))
+            pieces = [text[:cut] + text[cut + chance.randint(1, 30) :]]
+        text = " ".join(pieces)
+    return text
+
+
+def survives(text: str, path: Path) -> None:
+    """Reads a text, and compiles what can be read."""
+    path.write_text(text, encoding="utf-8")
+    began = time.process_time()
+    problems = Problems()
+    try:
+        project, source = open_project(str(path))
+        program = driver.load(source, project, problems)
+        for backend in ("torch", "keras", "onnx") if program else ():
+            assert program is not None
+            driver.compile(program, backend, problems)
+    except FileRefused as refused:
+        problems.add(refused.problem)
+    render_all(problems, False)
+    assert "BM699" not in {problem.code for problem in problems}
+    assert time.process_time() - began < SECONDS
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_files_end_in_problems(seed: int, tmp_path: Path) -> None:
+    many(seed, 100, tmp_path)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_many_damaged_files_end_in_problems(seed: int, tmp_path: Path) -> None:
+    many(seed, 100, tmp_path)
+
+
+def many(seed: int, count: int, folder: Path) -> None:
+    """So many damaged files; the first one that fails is in the message."""
+    chance = random.Random(seed)
+    for _ in range(count):
+        text = mutated(chance.choice(FILES).read_text("utf-8"), chance)
+        try:
+            survives(text, folder / "damaged.bm")
+        except Exception as error:
+            raise AssertionError(f"{type(error).__name__}: {error}\n\n{text}") from error

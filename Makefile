@@ -45,7 +45,7 @@ demo: $(VENV)/$(BACKEND)
 	@echo "weights.safetensors, metrics.jsonl and predictions.csv."
 
 check: $(VENV)/dev lint
-	$(PYTEST) -m "not torch and not keras and not onnx and not slow"
+	$(PYTEST) -m "not torch and not keras and not onnx and not slow and not nightly"
 
 test: $(VENV)/dev $(VENV)/torch $(VENV)/keras $(VENV)/onnx lint
 	$(PYTEST) -m "not nightly"

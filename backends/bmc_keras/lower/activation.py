@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import call
+from bmc.emit.pyexpr import Call, call
 from bmc.ops import activation as ops
 from bmc.ops.base import Layer
 from bmc_keras.lower.common import axis
@@ -29,6 +29,12 @@ def _plain(function: str) -> Callable[[Any, Site], Lowered]:
 
 for _op, _function in PLAIN.items():
     lower(_op, "any")(_plain(_function))
+
+
+@lower(ops.Mish, "any")
+def mish(op: ops.Mish, site: Site) -> Lowered:
+    """`layers.Activation`: `keras.ops` has no function for it."""
+    return Function(lambda args: Call(call("layers.Activation", "mish"), tuple(args)))
 
 
 @lower(ops.Identity, "any")

@@ -12,6 +12,7 @@ from bmc_onnx.lower.common import axis, node
 from bmc_onnx.lower.table import lower
 
 PLAIN: dict[type[Layer], str] = {
+    ops.Mish: "Mish",
     ops.Relu: "Relu",
     ops.Sigmoid: "Sigmoid",
     ops.Tanh: "Tanh",

@@ -13,6 +13,7 @@ from bmc_torch.lower.common import dim
 from bmc_torch.lower.table import lower
 
 PLAIN: dict[type[Layer], str] = {
+    ops.Mish: "F.mish",
     ops.Relu: "F.relu",
     ops.Sigmoid: "torch.sigmoid",
     ops.Tanh: "torch.tanh",

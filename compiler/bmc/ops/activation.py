@@ -154,6 +154,10 @@ class Silu(Elementwise, name="silu", aliases=("swish", "swish1")):
     """y = x * sigmoid(x)."""
 
 
+class Mish(Elementwise, name="mish"):
+    """y = x * tanh(softplus(x)) (Misra 2019)."""
+
+
 class HardSwish(Elementwise, name="hard_swish", aliases=("hardswish", "h_swish", "hard_silu")):
     """y = x * clip(x / 6 + 1 / 2, 0, 1) (Howard et al. 2019)."""
 

@@ -209,6 +209,6 @@ def metric_function(report: Report) -> str | None:
         return None
     if isinstance(metric, Accuracy) and metric.ignore is None:
         return "accuracy"
-    if isinstance(metric, F1) and metric.average in (None, "macro"):
+    if isinstance(metric, F1) and metric.averaged(prediction.type, target.type) == "macro":
         return "f1_macro"
     return None

@@ -88,27 +88,20 @@ class Lowerings:
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
-        self.rules: dict[type[Declaration], Rule | Unsupported] = {}
+        self.rules: dict[type[Declaration], Rule] = {}
 
     def rule(self, op: type[Declaration]) -> Callable[[R], R]:
         """Registers the rule of a declaration. A second one is a mistake."""
 
         def register(function: R) -> R:
-            self._add(op, function)
+            if op in self.rules:
+                raise TypeError(f"{self.backend} has two rules for {op.name}")
+            self.rules[op] = function
             return function
 
         return register
 
-    def unsupported(self, op: type[Declaration], reason: str, help: str | None = None) -> None:
-        """Says that the backend does not do this, and why."""
-        self._add(op, Unsupported(reason, help))
-
-    def _add(self, op: type[Declaration], rule: Rule | Unsupported) -> None:
-        if op in self.rules:
-            raise TypeError(f"{self.backend} has two rules for {op.name}")
-        self.rules[op] = rule
-
-    def find(self, op: Declaration) -> Rule | Unsupported | None:
+    def find(self, op: Declaration) -> Rule | None:
         """The rule for an instance of a declaration."""
         return self.rules.get(type(op))
 

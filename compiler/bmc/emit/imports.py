@@ -5,9 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from bmc.emit import pyexpr
 from bmc.emit.gate import walk
 from bmc.records import field, record
 
@@ -87,14 +85,6 @@ def _block(module: str) -> int:
 
 LOCAL = frozenset({"data", "evaluate", "model", "optimizer", "predict", "train"})
 STANDARD = 1
-
-
-def collect(nodes: Iterable[Any], table: Mapping[str, Import]) -> Imports:
-    """The imports for every name in the trees that the table knows."""
-    imports = Imports()
-    for node in nodes:
-        imports.use({n.id for n in pyexpr.walk(node) if isinstance(n, pyexpr.Name)}, table)
-    return imports
 
 
 def import_block(text: str, table: Mapping[str, Import], between: str = "") -> str:

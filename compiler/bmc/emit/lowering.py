@@ -29,8 +29,8 @@ def lowered(table: Lowerings, instance: Instance, problems: Problems) -> Module 
 def rule_for(table: Lowerings, op: Layer, site: Site) -> Module | Function | Unsupported:
     """What a backend makes of a layer in a place, or why it does not."""
     rule = table.find(op)
-    if rule is None or isinstance(rule, Unsupported):
-        return rule or NO_RULE
+    if rule is None:
+        return NO_RULE
     if any(x.ragged for x in site.inputs):
         return RAGGED
     return rule(op, site)

@@ -179,12 +179,3 @@ class TrainProgram:
     def main_optimizer(self) -> Optimizer:
         """The optimiser of the weights that no other one claims."""
         return next(group.optimizer for group in self.optimizers if not group.path)
-
-    @property
-    def evaluate_every(self) -> int | None:
-        """Updates between evaluations; None for once an epoch."""
-        if self.steps is None:
-            return None
-        if self.checkpoint.span.unit == "steps":
-            return min(int(self.checkpoint.span.value), self.steps)
-        return max(1, self.steps // 20)

@@ -544,11 +544,6 @@ class Positions(Declaration, family="positions"):
     """Base of position schemes that attention takes."""
 
 
-def lookup(family: str, name: str) -> type[Declaration] | None:
-    """The declaration of that name, if there is one."""
-    return REGISTRY[family].get(name)
-
-
 def alias_of(family: str, name: str) -> str | None:
     """The right name for a known wrong guess (`Conv2D`, `linear`, `fc`)."""
     wanted = name.lower()

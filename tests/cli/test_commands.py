@@ -53,6 +53,25 @@ def test_summary_counts(tmp_path: Path) -> None:
     assert "61,706" in bmc("summary", SPECS / "vision" / "lenet.bm").stdout
 
 
+PUBLISHED = {
+    "vision/resnet50": 25_557_032,
+    "vision/vgg16": 138_357_544,
+    "vision/mobilenetv2": 3_504_872,
+    "vision/vit_b16": 86_567_656,
+    "text/bert_base": 109_482_240,
+    "text/gpt2": 124_439_808,
+    "text/llama2_7b": 6_738_415_616,
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_models_have_their_published_size(name: str) -> None:
+    path = SPECS / f"{name}.bm"
+    assert len(path.read_text("utf-8").splitlines()) <= 60
+    done = bmc("summary", path, "--format", "json")
+    assert json.loads(done.stdout)["parameters"] == PUBLISHED[name]
+
+
 def test_settings_are_overridden(tmp_path: Path) -> None:
     spec = SPECS / "vision" / "digits.bm"
     done = bmc("compile", spec, "--backend", "torch", "-o", tmp_path / "out",

@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "specs"
 DATA = SPECS / "data"
 BACKENDS = ("torch", "keras", "onnx")
+# Specs of whole programs; the others are models alone, or blocks.
+TRAINED = tuple(p for p in sorted(SPECS.glob("*/*.bm")) if "\ntrain {" in p.read_text("utf-8"))
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
 
 

@@ -9,15 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.programs.project import BACKENDS, ROOT, SPECS, compiled, written
+from tests.programs.project import BACKENDS, ROOT, SPECS, TRAINED, compiled, written
 
-SPEC_FILES = sorted(SPECS.glob("*/*.bm"))
 GOLDEN = ROOT / "tests" / "golden"
 PINNED = [("vision/lenet", backend) for backend in BACKENDS]
 PINNED += [("vision/small_resnet", backend) for backend in BACKENDS]
 EVERY = [
     pytest.param(spec, backend, id=f"{spec.stem}-{backend}")
-    for spec in SPEC_FILES
+    for spec in TRAINED
     for backend in BACKENDS
 ]
 RULES = ("--isolated", "--no-cache", "--line-length", "88")
@@ -63,9 +62,8 @@ def test_programs_are_as_pinned(name: str, backend: str) -> None:
 COMPILE = """
 import hashlib, sys
 sys.path[:0] = ["compiler", "backends", "."]
-from pathlib import Path
-from tests.programs.project import BACKENDS, compiled
-for spec in sorted(Path("specs").glob("*/*.bm")):
+from tests.programs.project import BACKENDS, TRAINED, compiled
+for spec in TRAINED:
     for backend in BACKENDS:
         for name, text in sorted(compiled(spec, backend).items()):
             print(spec, backend, name, hashlib.sha256(text.encode()).hexdigest())

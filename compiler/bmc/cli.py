@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     _compile(commands.add_parser("compile", help="write a program for a framework"))
     _train(commands.add_parser("train", help="compile, then train"))
     _summary(commands.add_parser("summary", help="list layers, shapes, parameters and costs"))
+    _format(commands.add_parser("fmt", help="bring files into the standard layout"))
     explain = commands.add_parser("explain", help="explain a problem's code, or a layer")
     explain.add_argument("topic", metavar="CODE", help="such as BM301, or conv")
     doctor = commands.add_parser("doctor", help="say what is installed and what is missing")
@@ -76,6 +77,13 @@ def _train(command: argparse.ArgumentParser) -> None:
 def _summary(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE", help="a .bm file; - reads the input")
     _add_reading(command)
+    _add_format(command)
+
+
+def _format(command: argparse.ArgumentParser) -> None:
+    command.add_argument("files", nargs="+", metavar="FILE", help="a .bm file; - reads the input")
+    command.add_argument("--check", action="store_true", help="say which files would change")
+    command.add_argument("--stdin-filename", metavar="NAME", help="what to call the input")
     _add_format(command)
 
 
@@ -138,6 +146,7 @@ def _run(options: argparse.Namespace) -> int:
         "compile": commands.compile_file,
         "train": commands.train,
         "summary": commands.summary,
+        "fmt": commands.format_files,
         "explain": commands.explain,
         "doctor": commands.doctor,
     }

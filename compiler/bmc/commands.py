@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bmc.cli import FINE, FOUND, PASSED_TO_TRAIN, USAGE
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
-from bmc.diagnostics.problems.files import FileRefused, FileTooLarge, nowhere
+from bmc.diagnostics.problems.files import CannotWrite, FileRefused, FileTooLarge, nowhere
 from bmc.diagnostics.problems.training import SectionMissing
 from bmc.diagnostics.render import all_to_json, escape, render_all, summary_line
 from bmc.project import MEBIBYTE, MOST_IN_FILE, Project, decode, locate, open_project
@@ -107,6 +107,29 @@ def summary(options: argparse.Namespace) -> int:
     return _finish(problems, options, quiet=True)
 
 
+def format_files(options: argparse.Namespace) -> int:
+    """`bmc fmt [--check] FILE…`"""
+    problems, changed = Problems(), []
+    for path in options.files:
+        source = _read(path, options, problems)
+        if source is None:
+            continue
+        text = _formatted(source[1], problems)
+        if text is None:
+            continue
+        if path == STDIN and not options.check:
+            sys.stdout.write(text)
+        elif text != _as_stored(path, source[1]):
+            changed.append(path)
+            if not options.check:
+                _overwrite(path, text, problems)
+    code = _finish(problems, options, {"changed": changed}, quiet=STDIN in options.files)
+    if options.format == "text" and options.check:
+        for path in changed:
+            print(f"would reformat {escape(path)}")
+    return code or (FOUND if options.check and changed else FINE)
+
+
 def explain(options: argparse.Namespace) -> int:
     """`bmc explain CODE`"""
     from bmc import docs
@@ -184,6 +207,33 @@ def _write(
     except FileRefused as refused:
         problems.add(refused.problem)
         return ()
+
+
+def _formatted(source: Source, problems: Problems) -> str | None:
+    from bmc.syntax.format import format_source
+
+    return format_source(source, problems)
+
+
+def _as_stored(path: str, source: Source) -> str:
+    """The text with the line ends and the byte order mark that the file has."""
+    if path == STDIN:
+        return source.text
+    return Path(path).read_bytes().decode()
+
+
+def _overwrite(path: str, text: str, problems: Problems) -> None:
+    """Replaces a file's text; the old one stays when that fails."""
+    real = Path(os.path.realpath(path))
+    temporary = real.with_name(f".{real.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(text.encode())
+        temporary.chmod(real.stat().st_mode & 0o777)
+        os.replace(temporary, real)
+    except OSError as error:
+        problems.add(CannotWrite(nowhere(path), path, (error.strerror or str(error)).lower()))
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 # --- printing -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ written. No traceback reaches a user: what is not expected becomes problem BM699
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -141,6 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     from bmc import commands
 
+    gc.disable()  # a command is short, and what it makes is needed to its end
     run = {
         "check": commands.check,
         "compile": commands.compile_file,
@@ -150,7 +152,10 @@ def _run(options: argparse.Namespace) -> int:
         "explain": commands.explain,
         "doctor": commands.doctor,
     }
-    return run[options.command](options)
+    try:
+        return run[options.command](options)
+    finally:
+        gc.enable()
 
 
 def _crashed(error: Exception) -> int:

@@ -6,6 +6,8 @@ the names of the layers in it begin with; a repeat is a loop that counts.
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import cached_property
 from typing import Any
 
 from bmc.diagnostics.problems.backend import Unsupported
@@ -20,6 +22,10 @@ class FunctionBody(Body):
     """A backend says what a layer and a block look like under a name."""
 
     backend = ""
+
+    @cached_property
+    def _counts(self) -> Counter[int]:
+        return Counter(id(use.instance) for use in self.applies)
 
     def make(
         self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
@@ -46,7 +52,7 @@ class FunctionBody(Body):
 
     def uses(self, instance: Instance) -> int:
         """How often an instance is used in this block."""
-        return sum(use.instance is instance for use in self.applies)
+        return self._counts[id(instance)]
 
     def label(self, instance: Instance, more: p.Name | int | None = None) -> p.Expr:
         """A layer's name: its path in the model, the block's own name in front."""

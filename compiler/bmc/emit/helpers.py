@@ -8,19 +8,32 @@ no helper.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module
-from bmc.records import field, record
 
 NAME = "name"  # the keyword that every use has of its own
 
 
-@record(frozen=False)
 class _Uses:
-    rule: Module
-    calls: list[p.Call] = field(default_factory=list)
+    """The calls of one constructor."""
+
+    def __init__(self, rule: Module) -> None:
+        self.rule = rule
+        self.calls: list[p.Call] = []
+
+    @cached_property
+    def common(self) -> dict[str, p.Expr]:
+        """The keywords that all uses give the same value, which is no setting of a block."""
+        first, *others = (dict(call.kwargs) for call in self.calls)
+        return {
+            key: value
+            for key, value in first.items()
+            if all(other.get(key) == value for other in others)
+            and not any(isinstance(node, p.Var) for node in p.walk(value))
+        }
 
 
 class Helpers:
@@ -39,7 +52,10 @@ class Helpers:
 
     def needed(self) -> list[str]:
         """The helpers that the file has."""
-        return [word for word, uses in self.uses.items() if word and len(uses.calls) > 1]
+        return [word for word in self.uses if self._needs(word)]
+
+    def _needs(self, word: str) -> bool:
+        return word in self.uses and len(self.uses[word].calls) > 1
 
     def names(self) -> set[str]:
         """What the helpers are called in the file."""
@@ -52,31 +68,21 @@ class Helpers:
 
     def use(self, rule: Module, name: p.Expr) -> p.Call:
         """The expression that makes a layer of that name."""
-        if rule.helper not in self.needed():
+        if not self._needs(rule.helper):
             return _without(rule.constructor, rule.defaults, name)
         uses = self.uses[rule.helper]
         mine = dict(rule.constructor.kwargs)
-        own = tuple((key, mine[key]) for key in mine if key not in self._common(uses))
+        own = tuple((key, mine[key]) for key in mine if key not in uses.common)
         return p.Call(
             p.Name(self._called(rule.helper)), rule.constructor.args, (*own, (NAME, name))
         )
-
-    def _common(self, uses: _Uses) -> dict[str, p.Expr]:
-        """The keywords that all uses give the same value, which is no setting of a block."""
-        first, *others = (dict(call.kwargs) for call in uses.calls)
-        return {
-            key: value
-            for key, value in first.items()
-            if all(other.get(key) == value for other in others)
-            and not any(isinstance(node, p.Var) for node in p.walk(value))
-        }
 
     def functions(self) -> list[p.Def]:
         """The definitions."""
         return [self._function(word, self.uses[word]) for word in self.needed()]
 
     def _function(self, word: str, uses: _Uses) -> p.Def:
-        common = self._common(uses)
+        common = uses.common
         model = uses.calls[0]
         free = [key for key, _ in model.kwargs if key not in common]
         positional = uses.rule.positional

@@ -89,6 +89,8 @@ class Applier:
 
     def apply(self, layer: ast.Expr, values: list[Value], hint: str) -> list[Value] | None:
         """What comes out of a layer expression."""
+        if not self.elaborator.connect(len(values), layer.span):
+            return None
         if isinstance(layer, ast.Paren):
             return self.apply(layer.inner, values, hint)
         if isinstance(layer, ast.Flow):

@@ -18,7 +18,7 @@ from bmc.diagnostics.problems.names import (
     WrongCase,
 )
 from bmc.diagnostics.problems.params import BadExpression, UnsupportedHere
-from bmc.diagnostics.problems.shapes import InputMismatch, TooManyLayers
+from bmc.diagnostics.problems.shapes import InputMismatch, TooManyConnections, TooManyLayers
 from bmc.ir.model import BlockSpec, Input, Instance, Value
 from bmc.ir.symbolic import Dim, Num, Real, Sym, Var, expression_of, traced
 from bmc.ir.types import TensorType
@@ -31,6 +31,7 @@ from bmc.source import Span
 from bmc.syntax import ast
 
 MAX_LAYERS = 10_000
+MAX_CONNECTIONS = 200_000
 MAX_ELEMENTS = 2**40
 DIM_NAMES = {
     "C": "in_channels", "D": "dim", "T": "length", "U": "length_out", "H": "height",
@@ -56,6 +57,7 @@ class Elaborator:
         self.specs: dict[Any, BlockSpec | None] = {}
         self.stack: list[tuple[ast.Block, str]] = []
         self.layers: dict[BlockSpec, int] = {}
+        self.connections = 0
 
     # --- blocks -------------------------------------------------------------------------
 
@@ -86,6 +88,9 @@ class Elaborator:
             spec = self._build(block, table, values, inputs, span)
         finally:
             self.stack.pop()
+        if spec is not None:
+            total = sum(self.count(instance) for instance in spec.instances)
+            spec = spec if self.within_budget(total, span) else None
         self.specs[key] = spec
         return spec
 
@@ -344,6 +349,16 @@ class Elaborator:
             return True
         chain = tuple(name for _, name in self.stack)
         self.problems.add(TooManyLayers(span, MAX_LAYERS, count, chain))
+        return False
+
+    def connect(self, count: int, span: Span) -> bool:
+        """Counts values that flow into a layer; reports it, once, when they are too many."""
+        before = self.connections
+        self.connections += count
+        if self.connections <= MAX_CONNECTIONS:
+            return True
+        if before <= MAX_CONNECTIONS:
+            self.problems.add(TooManyConnections(span, MAX_CONNECTIONS))
         return False
 
 

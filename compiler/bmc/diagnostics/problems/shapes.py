@@ -307,3 +307,29 @@ class UnpackCount(Problem, code="BM311"):
             f"this is {values}",
             help="write one name for each value",
         )
+
+
+@record
+class TooManyConnections(Problem, code="BM312"):
+    """A model in which more tensors flow into layers than bmc follows.
+
+    Example:
+        model Net {
+          input x: float[8]
+          for i in 0..500 { f[i] = x -> relu }
+          for i in 0..500 { g[i] = f -> add }
+          output y = g -> add
+        }
+
+    Fix:
+        Join a family once, and use what comes out.
+    """
+
+    limit: int
+
+    def diagnostic(self) -> Diagnostic:
+        return self.build(
+            f"more than {self.limit:,} tensors flow into the layers of this file",
+            "the last one that was followed",
+            help="join a family once, and use what comes out",
+        )

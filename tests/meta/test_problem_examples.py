@@ -31,17 +31,24 @@ def complete(code):
     return before + example
 
 
-@pytest.mark.parametrize("code", [c for c, text in EXAMPLES.items() if not text.startswith("bmc ")])
-def test_example_gives_its_problem(code, tmp_path):
-    (tmp_path / "blocks").mkdir()
-    (tmp_path / "blocks" / "transformer.bm").write_text(ENCODER)
-    (tmp_path / "b.bm").write_text(CIRCLE)
-    file = tmp_path / "example.bm"
-    file.write_text(complete(code) + "\n")
-    project, source = open_project(str(file), root=str(tmp_path))
+def problems_of(code, folder):
+    """The text of the example in a folder with what it imports, and its problems."""
+    (folder / "blocks").mkdir(parents=True)
+    (folder / "blocks" / "transformer.bm").write_text(ENCODER)
+    (folder / "b.bm").write_text(CIRCLE)
+    text = complete(code) + "\n"
+    file = folder / "example.bm"
+    file.write_text(text)
+    project, source = open_project(str(file), root=str(folder))
     problems = Problems()
     try:
         driver.load(source, project, problems, {})
     except FileRefused as refused:
         problems.add(refused.problem)
+    return text, problems
+
+
+@pytest.mark.parametrize("code", [c for c, text in EXAMPLES.items() if not text.startswith("bmc ")])
+def test_example_gives_its_problem(code, tmp_path):
+    _, problems = problems_of(code, tmp_path)
     assert code in {problem.code for problem in problems}

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from bmc import __version__
 
 FINE, FOUND, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
-STAGES = ("ast", "ir", "torch", "keras", "onnx")
+STAGES = ("ast", "ir", "shapes", "torch", "keras", "onnx")
 PASSED_TO_TRAIN = {
     "data": "where the data is, instead of the path in the file",
     "epochs": "passes over the training data",

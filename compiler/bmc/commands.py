@@ -41,20 +41,34 @@ def check(options: argparse.Namespace) -> int:
 def compile_file(options: argparse.Namespace) -> int:
     """`bmc compile FILE --backend NAME -o DIR`, or `--emit STAGE`."""
     problems = Problems()
+    if options.emit == "ast":
+        return _emit_tree(options, problems)
     program = _load(options.file, options, problems)
     if program is None or problems.failed:
         return _finish(problems, options)
     if options.emit:
         from bmc import driver
 
-        text = driver.emit(program, options.emit)
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        return _finish(problems, options, quiet=True)
+        return _print_stage(driver.emit(program, options.emit, problems), options, problems)
     written = _write(program, options, options.output, problems)
     if options.format == "text":
         for path in written:
             print(path)
     return _finish(problems, options, {"written": [str(path) for path in written]})
+
+
+def _emit_tree(options: argparse.Namespace, problems: Problems) -> int:
+    from bmc import driver
+
+    found = _read(options.file, options, problems)
+    text = driver.tree(found[1], problems) if found is not None else ""
+    return _print_stage(text, options, problems)
+
+
+def _print_stage(text: str, options: argparse.Namespace, problems: Problems) -> int:
+    if text:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    return _finish(problems, options, quiet=True)
 
 
 def train(options: argparse.Namespace) -> int:

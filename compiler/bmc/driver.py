@@ -5,7 +5,6 @@ Each step adds to `Problems` and goes on as far as it makes sense.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
@@ -15,7 +14,7 @@ from bmc.diagnostics.problems.files import InternalError
 from bmc.diagnostics.problems.training import DuplicateKey, SectionMissing
 from bmc.emit.backend import BUILT_IN, find_backend
 from bmc.emit.gate import check_program
-from bmc.ir.model import Apply, BlockSpec, Program
+from bmc.ir.model import BlockSpec, Program
 from bmc.ops.base import Word
 from bmc.passes.cost import ModelSummary
 from bmc.passes.cost import summary as cost_summary
@@ -123,51 +122,18 @@ def summary(program: Program) -> ModelSummary:
     return cost_summary(program.main)
 
 
-def emit(program: Program, stage: str) -> str:
-    """A stage of the program as text: `ir`, or a backend's model file."""
-    if stage == "ir":
-        return "\n".join(show_ir(program))
-    problems = Problems()
-    files = compile(program, stage, problems)
-    return files.get("model.py", "")
+def emit(program: Program, stage: str, problems: Problems) -> str:
+    """A stage of the program as text: `ir`, `shapes`, or a backend's model file."""
+    from bmc.ir.print import show_ir, show_shapes
+
+    if stage in ("ir", "shapes"):
+        return {"ir": show_ir, "shapes": show_shapes}[stage](program)
+    return compile(program, stage, problems).get("model.py", "")
 
 
-def show_ir(program: Program) -> Iterator[str]:
-    """The IR, one use of a layer a line."""
-    for spec in program.models.values():
-        yield from _show_spec(spec, "")
+def tree(source: Source, problems: Problems) -> str:
+    """The syntax tree of a source as text."""
+    from bmc.syntax.dump import dump
 
-
-def _show_spec(spec: BlockSpec, pad: str) -> Iterator[str]:
-    settings = ", ".join(f"{k}={v}" for k, v in spec.settings.items())
-    yield f"{pad}{spec.kind} {spec.name}({settings})"
-    for entry in spec.inputs:
-        yield f"{pad}  input {entry.value.name}: {entry.value.type}"
-    for parameter in spec.params:
-        yield f"{pad}  param {parameter.name}: {parameter.value.type} = {parameter.init!r}"
-    for use in spec.applies():
-        yield from _show_use(use, pad)
-    for output in spec.outputs:
-        yield f"{pad}  output {output.name} = {output.value.name}: {output.value.type}"
-
-
-def _show_use(use: Apply, pad: str) -> Iterator[str]:
-    from bmc.ir.model import Repeat
-
-    target = use.instance.target
-    inputs = ", ".join(value.name for value in use.inputs)
-    outputs = ", ".join(f"{value.name}: {value.type}" for value in use.outputs)
-    label = ".".join((use.instance.name, *map(str, use.instance.loops)))
-    if isinstance(target, BlockSpec):
-        yield f"{pad}  {outputs} = {label}({inputs})"
-        yield from _show_spec(target, pad + "    ")
-    elif isinstance(target, Repeat):
-        yield f"{pad}  {outputs} = {label}({inputs})  # {int(target.count)} copies"
-        for number, copy in target.runs:
-            yield f"{pad}    x {number}"
-            if isinstance(copy.target, BlockSpec):
-                yield from _show_spec(copy.target, pad + "    ")
-            else:
-                yield f"{pad}      {copy.target!r}"
-    else:
-        yield f"{pad}  {outputs} = {label}: {target!r}({inputs})"
+    file = parse(source, problems)
+    return dump(file) if file is not None else ""

@@ -72,6 +72,25 @@ def test_published_models_have_their_published_size(name: str) -> None:
     assert json.loads(done.stdout)["parameters"] == PUBLISHED[name]
 
 
+def test_every_stage_can_be_printed() -> None:
+    spec = SPECS / "vision" / "small_resnet.bm"
+    shown = {
+        stage: bmc("compile", spec, "--emit", stage).stdout
+        for stage in ("ast", "ir", "shapes", "torch", "keras", "onnx")
+    }
+    assert "  body: Output(name='y')" in shown["ast"]
+    assert "features = stem -> residuals1 * 2: float[16, 8, 8]" in shown["ir"]
+    assert (
+        "body = x -> conv(filters=16, kernel=3, padding=1, bias=false, init=he_normal)"
+        in shown["ir"]
+    )
+    line = "conv1: float[16, 8, 8] -> float[32, 4, 4]  weight [32, 16, 3, 3]"
+    assert line in shown["shapes"]
+    assert "class SmallResNet(nn.Module):" in shown["torch"]
+    assert "def build_smallresnet() -> keras.Model:" in shown["keras"]
+    assert "def build_smallresnet() -> onnx.ModelProto:" in shown["onnx"]
+
+
 def test_settings_are_overridden(tmp_path: Path) -> None:
     spec = SPECS / "vision" / "digits.bm"
     done = bmc("compile", spec, "--backend", "torch", "-o", tmp_path / "out",

@@ -73,7 +73,9 @@ class Project:
 
     def resolve_import(self, from_path: str, text: str, at: Span) -> str:
         """The path inside the root that an import means. Raises `FileRefused`, at `at`."""
-        reason = _bad_form(text)
+        reason = bad_form(text)
+        if reason is None and not text.endswith(".bm"):
+            reason = "only `.bm` files are imported"
         if reason:
             raise FileRefused(OutsideProject(at, text, reason))
         path = posixpath.normpath(posixpath.join(posixpath.dirname(from_path), text))
@@ -169,18 +171,16 @@ def _cannot_read(span: Span, name: str, error: OSError | ValueError) -> Problem:
     return CannotRead(span, name, reason.lower())
 
 
-def _bad_form(path: str) -> str | None:
-    """Why an import's path has a form that is never read, or None."""
+def bad_form(path: str) -> str | None:
+    """Why a path has a form that no file of a project has, or None."""
     if not path:
         return "the path is empty"
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
         return "the path has a control character"
     if path.startswith(("/", "~")) or "\\" in path or ":" in path:
-        return "imports are relative paths with `/` between folders"
+        return "paths are relative, with `/` between folders"
     if unicodedata.normalize("NFC", path) != path:
         return "the path is not in Unicode's composed form (NFC)"
     if any(len(part.encode()) > LONGEST_PART for part in path.split("/")):
         return f"a part of the path is longer than {LONGEST_PART} bytes"
-    if not path.endswith(".bm"):
-        return "only `.bm` files are imported"
     return None

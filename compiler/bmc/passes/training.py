@@ -37,10 +37,13 @@ from bmc.ops.schedules import Every
 from bmc.ops.training import KEYS, Key, key_alias
 from bmc.passes.pipelines import Resolver, Surroundings
 from bmc.passes.scope import UNKNOWN
+from bmc.project import bad_form
 from bmc.records import replace
 from bmc.source import Span
 from bmc.syntax import ast
 
+LEAVES = "the path leaves the folder that the program runs in"
+ELSEWHERE = "name a file beside the run; `predict.py -o` writes anywhere"
 Entry = tuple[str, ast.Expr, Span]  # subject as written, value, where
 
 
@@ -364,7 +367,11 @@ class _Sections:
             arguments = value.arguments
             name = value.function.id
             if name == "csv" and len(arguments) == 1 and isinstance(arguments[0].value, ast.String):
-                return arguments[0].value.value
+                path = arguments[0].value.value
+                reason = bad_form(path) or ("" if ".." not in path.split("/") else LEAVES)
+                if reason:
+                    self.fail(BadSetting(value.span, "csv", "path", reason, help=ELSEWHERE))
+                return path
         self.fail(NotYet(value.span, value.span.text, 'predictions are written as `csv("…")`'))
         return None
 

@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"bmc {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _init(commands.add_parser("init", help="write a first spec that works, and its data"))
     _check(commands.add_parser("check", help="look for problems, write nothing"))
     _compile(commands.add_parser("compile", help="write a program for a framework"))
     _train(commands.add_parser("train", help="compile, then train"))
@@ -43,6 +44,14 @@ def parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what is installed and what is missing")
     _add_format(doctor)
     return top
+
+
+def _init(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "folder", nargs="?", default=".", metavar="DIR", help="where to; here, if not given"
+    )
+    command.add_argument("--force", action="store_true", help="replace files that were edited")
+    _add_format(command)
 
 
 def _check(command: argparse.ArgumentParser) -> None:
@@ -144,6 +153,7 @@ def _run(options: argparse.Namespace) -> int:
 
     gc.disable()  # a command is short, and what it makes is needed to its end
     run = {
+        "init": commands.init,
         "check": commands.check,
         "compile": commands.compile_file,
         "train": commands.train,

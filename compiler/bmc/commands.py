@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,30 @@ if TYPE_CHECKING:
     from bmc.ir.model import Program
 
 STDIN = "-"
+FIRST_FILES = ("penguins.bm", "penguins.csv")
 
 
 # --- the commands -------------------------------------------------------------------------
+
+
+def init(options: argparse.Namespace) -> int:
+    """`bmc init [DIR]`: a first spec, its data, and what to do with them."""
+    from bmc.output import write_project
+
+    problems = Problems()
+    kept = Path(__file__).with_name("start")
+    files = {name: (kept / name).read_text("utf-8") for name in FIRST_FILES}
+    written: tuple[Path, ...] = ()
+    try:
+        written = write_project(options.folder, files, options.force)
+    except FileRefused as refused:
+        problems.add(refused.problem)
+    if written and options.format == "text":
+        print("\n".join(escape(str(path)) for path in written))
+        print("\nNext:")
+        for command in ("check", "summary", "train"):
+            print(f"  bmc {command} {shlex.quote(str(written[0]))}")
+    return _finish(problems, options, {"written": [str(path) for path in written]})
 
 
 def check(options: argparse.Namespace) -> int:

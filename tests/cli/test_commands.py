@@ -147,3 +147,30 @@ def test_train_finds_the_data_beside_the_spec(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "validation_accuracy" in done.stdout
     assert (tmp_path / "build" / "mlp-torch" / "run" / "weights.safetensors").exists()
+
+
+def test_init_writes_a_spec_that_checks_and_never_loses_an_edit(tmp_path: Path) -> None:
+    done = bmc("init", "first one", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "bmc train 'first one/penguins.bm'" in done.stdout
+    spec = tmp_path / "first one" / "penguins.bm"
+    assert bmc("check", spec).returncode == 0
+    assert bmc("fmt", "--check", spec).returncode == 0
+    assert bmc("init", "first one", folder=tmp_path).returncode == 0
+    spec.write_text(spec.read_text() + "# mine\n")
+    refused = bmc("init", "first one", folder=tmp_path)
+    assert refused.returncode == 2 and "BM605" in refused.stderr
+    assert spec.read_text().endswith("# mine\n")
+    assert bmc("init", "first one", "--force", folder=tmp_path).returncode == 0
+    assert not spec.read_text().endswith("# mine\n")
+    data = (tmp_path / "first one" / "penguins.csv").read_bytes()
+    assert data == (SPECS / "data" / "penguins.csv").read_bytes()
+
+
+@pytest.mark.torch
+def test_what_init_writes_trains(tmp_path: Path) -> None:
+    assert bmc("init", folder=tmp_path).returncode == 0
+    done = bmc("train", "penguins.bm", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    last = (tmp_path / "build" / "penguins-torch" / "run" / "metrics.jsonl").read_text()
+    assert float(json.loads(last.splitlines()[-1])["validation_accuracy"]) > 0.9

@@ -123,7 +123,7 @@ class WouldOverwrite(Problem, code="BM605"):
         bmc compile model.bm --backend torch -o folder-with-an-edited-model.py
 
     Fix:
-        Choose another folder with `-o`, or give `--force` to replace the files.
+        Choose another folder, or give `--force` to replace the files.
     """
 
     path: str
@@ -134,7 +134,7 @@ class WouldOverwrite(Problem, code="BM605"):
         return self.build(
             f"`{self.path}` has {files} that would be lost: {listing(self.files)}",
             notes=("bmc did not write them, or they were edited since",),
-            help="choose another folder with `-o`, or give `--force` to replace them",
+            help="choose another folder, or give `--force` to replace them",
         )
 
 

@@ -22,7 +22,7 @@ from bmc.diagnostics.diagnostic import Problem
 from bmc.diagnostics.problems import every_problem
 from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType, show_shape
-from bmc.ops.base import REGISTRY, Declaration, Layer, Sample, Setting, Word
+from bmc.ops.base import REGISTRY, REQUIRED, Declaration, Layer, Sample, Setting, Word
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"
 HEADER = "<!-- Written by `python -m bmc.docs --write`; edit the declarations, not this page. -->"
@@ -118,7 +118,21 @@ def layers_page() -> str:
     for title, declarations in ordered.items():
         parts.append(f"## {title}")
         parts += [declaration_page(d, "###") for d in sorted(declarations, key=lambda d: d.name)]
+    parts += ["## Keys of `train`", _keys()]
     return "\n\n".join(parts) + "\n"
+
+
+def _keys() -> str:
+    from bmc.ops.training import KEYS
+
+    rows = ["| key | subject | takes | default | what it is |", "|---|---|---|---|---|"]
+    for key in KEYS.values():
+        default = "none" if key.default is None else f"`{_value(key.default)}`"
+        if key.default is REQUIRED:
+            default = "required"
+        doc = f"{key.doc}; comes with a later version" if key.later else key.doc
+        rows.append(_row(f"`{key.name}`", key.subject or "", key.kind.description, default, doc))
+    return "\n".join(rows)
 
 
 def declaration_page(declaration: type[Declaration], mark: str) -> str:
@@ -144,7 +158,10 @@ def _setting_row(setting: Setting) -> str:
     default = "none" if value is None else f"`{_value(value)}`"
     if setting.required:
         default = "required"
-    cells = (f"`{setting.name}`", setting.kind.description, default, setting.doc)
+    return _row(f"`{setting.name}`", setting.kind.description, default, setting.doc)
+
+
+def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -21,9 +21,8 @@ from bmc.emit.lowering import lowered
 from bmc.emit.names import Scope, identifier
 from bmc.ir.model import BlockSpec, Input, Instance, Program
 from bmc.ir.symbolic import known
-from bmc.passes.naming import snake
 from bmc.records import record
-from bmc_keras.body import KerasBody
+from bmc_keras.body import RESERVED, KerasBody
 from bmc_keras.lower import LOWERINGS
 from bmc_keras.weights import weights_section
 
@@ -35,6 +34,8 @@ ROOTS = {
     "ops": Import("keras", "ops"),
 }
 TENSOR = p.name("keras.KerasTensor")
+# What a model.py of Keras names itself, beside layers and the author's words.
+FILE_NAMES = RESERVED | {"name_weights", "restore", "store"}
 Key = tuple[BlockSpec, tuple[bool, ...]]
 
 
@@ -56,6 +57,9 @@ class ModelFile:
         self.problems = problems
         self.helpers = Helpers("layers.Layer")
         self.names = Scope()
+        self.functions_by_block = parts.block_functions(
+            program.main, FILE_NAMES | {function_name(program.main)}
+        )
         self.written: dict[Key, Written] = {}
         self.by_text: dict[tuple[str, str], Written] = {}
         self.functions: list[str] = []
@@ -133,7 +137,7 @@ class ModelFile:
         found = self.by_text.get((spec.name, text))
         if found is None:
             self.used += body.statements
-            name = self.names.unique(identifier(snake(spec.name)))
+            name = self.names.unique(self.functions_by_block[spec.name])
             results = tuple(body.last.get(output.value, False) for output in spec.outputs)
             found = Written(name, names, labelled(body.statements), results)
             self.by_text[spec.name, text] = found

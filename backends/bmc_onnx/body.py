@@ -19,7 +19,9 @@ class OnnxBody(FunctionBody):
     """The body of one function. `construct` calls the function of another block."""
 
     backend = "onnx"
-    taken = frozenset({"Graph", "TensorProto", "Any", "g", "helper", "name", "np", "onnx"})
+    taken = frozenset(
+        {"Graph", "TensorProto", "Any", "finish", "g", "helper", "main", "name", "np", "onnx"}
+    )
 
     def begin(self) -> None:
         """Nothing is written yet."""

@@ -21,7 +21,6 @@ from bmc.emit.names import Scope, identifier
 from bmc.ir.model import BlockSpec, Instance, Program
 from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
-from bmc.passes.naming import snake
 from bmc.records import record
 from bmc_onnx.body import OnnxBody
 from bmc_onnx.lower.support import BY_NAME
@@ -84,6 +83,8 @@ def main() -> None:
 if __name__ == "__main__":
     main()'''
 
+FILE_NAMES = OnnxBody.taken | {"argparse"}
+
 
 @record(frozen=False)
 class Written:
@@ -101,6 +102,9 @@ class ModelFile:
         self.program = program
         self.problems = problems
         self.names = Scope()
+        self.functions_by_block = parts.block_functions(
+            program.main, FILE_NAMES | {function_name(program.main)}
+        )
         self.written: dict[BlockSpec, Written] = {}
         self.by_text: dict[tuple[str, str], Written] = {}
         self.functions: list[str] = []
@@ -153,7 +157,7 @@ class ModelFile:
         found = self.by_text.get((spec.name, text))
         if found is None:
             self.used += body.statements
-            name = self.names.unique(identifier(snake(spec.name)))
+            name = self.names.unique(self.functions_by_block[spec.name])
             found = Written(name, names, labelled(body.statements))
             self.by_text[spec.name, text] = found
             self.functions.append(self._text(spec, body, names, name))

@@ -45,7 +45,8 @@ class ModelFile:
         self.program = program
         self.problems = problems
         self.starts = Starts()
-        self.names = Scope()
+        self.names = Scope({"F", "Tensor", "Any"})
+        self.main = self.names.unique(class_name(program.main.name), mark="")
         self.written: dict[BlockSpec, Written] = {}
         self.by_text: dict[tuple[str, str], Written] = {}
         self.classes: list[str] = []
@@ -106,7 +107,8 @@ class ModelFile:
         if found is None:
             self.support |= {helper.name: helper for helper in body.support}
             self.used += [*init, *body.statements]
-            name = self.names.unique(class_name(spec.name)).replace("_", "")
+            main = spec is self.program.main
+            name = self.main if main else self.names.unique(class_name(spec.name), mark="")
             found = Written(name, names)
             self.by_text[spec.name, text] = found
             self.classes.append(self._text(spec, body, init, names, name))

@@ -85,7 +85,9 @@ def innocent(name: str, text: str) -> None:
     assert text.isascii()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "backend", ["torch", *(pytest.param(name, marks=pytest.mark.slow) for name in BACKENDS[1:])]
+)
 @pytest.mark.parametrize("number", range(len(PAYLOADS)))
 def test_payloads_stay_texts(number: int, backend: str, tmp_path: Path) -> None:
     payload = PAYLOADS[number]

@@ -64,11 +64,11 @@ class Scope:
         self.outside = taken
         self.used: set[str] = set()
 
-    def unique(self, wanted: str) -> str:
-        """`wanted`, or `wanted_2`, `wanted_3`…"""
+    def unique(self, wanted: str, mark: str = "_") -> str:
+        """`wanted`, or `wanted_2`, `wanted_3`…; `mark` is what stands before the number."""
         name, number = wanted, 1
         while name in self.used or name in self.outside:
             number += 1
-            name = f"{wanted}_{number}"
+            name = f"{wanted}{mark}{number}"
         self.used.add(name)
         return name

@@ -11,8 +11,10 @@ from bmc.emit.names import identifier
 from bmc.ir.model import BlockSpec, Instance, Program, Repeat
 from bmc.ir.symbolic import Num, Real
 from bmc.ir.types import TensorType
+from bmc.ops.base import REGISTRY
 from bmc.passes.cost import parameters
 from bmc.passes.evaluate import literal
+from bmc.passes.naming import snake
 
 LONGEST_DOC = 76
 
@@ -117,3 +119,22 @@ def specs_below(spec: BlockSpec) -> list[BlockSpec]:
 
     visit(spec)
     return found
+
+
+def block_functions(main: BlockSpec, taken: Iterable[str]) -> dict[str, str]:
+    """Names of the functions that blocks become, by the block's name.
+
+    `taken` are the file's other names. A variable of the same name would hide a function, and the
+    function a layer's helper, so `Features` is `features_block` where a model has
+    `features = x -> Features`.
+    """
+    specs = [*specs_below(main), main]
+    variables = {"x", "i", *taken, *REGISTRY["layer"]}
+    for spec in specs:
+        variables |= {identifier(name) for name in (*spec.settings, *map(snake, spec.dims))}
+        values = [entry.value for entry in spec.inputs] + [entry.value for entry in spec.outputs]
+        values += [value for apply in spec.applies() for value in apply.outputs]
+        variables |= {identifier(value.name) for value in values}
+        variables |= {entry.name for entry in spec.outputs}
+    words = {spec.name: identifier(snake(spec.name)) for spec in specs}
+    return {name: f"{word}_block" if word in variables else word for name, word in words.items()}

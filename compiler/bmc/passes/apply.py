@@ -406,7 +406,8 @@ class Applier:
             return None
         if count == 0:
             return values
-        instance = self._repeat_instance(target, values, hint, count)
+        name = _chain_name(target.layer, hint)
+        instance = self._repeat_instance(target, values, name, count)
         return None if instance is None else self.use(instance, values, target.span, hint)
 
     def _repeat_count(self, target: ast.Target) -> int | None:
@@ -489,6 +490,16 @@ class Applier:
         ordinal = turn.get(instance.base, 0)
         turn[instance.base] = ordinal + 1
         self.sites[id(instance)] = (self.loop_path, instance.base, ordinal)
+
+
+def _chain_name(layer: ast.Expr, hint: str) -> str:
+    """What a repeated chain is called: `conv_block`, after its first layer."""
+    while isinstance(layer, ast.Paren):
+        layer = layer.inner
+    if not isinstance(layer, ast.Flow):
+        return hint
+    head = layer.head.function if isinstance(layer.head, ast.Call) else layer.head
+    return f"{snake(head.id)}_block" if isinstance(head, ast.Name) else hint
 
 
 def _same(left: tuple[TensorType, ...], right: tuple[TensorType, ...]) -> bool:

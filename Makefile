@@ -58,9 +58,11 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m bmc.docs --check
+	$(BIN)/python -m bmc.completion.generate --check
 
-docs: $(VENV)/base
+docs: $(VENV)/dev
 	$(BIN)/python -m bmc.docs --write
+	$(BIN)/python -m bmc.completion.generate --write
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from bmc import __version__
 
 FINE, FOUND, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+SHELLS = ("bash", "zsh", "fish")
 STAGES = ("ast", "ir", "shapes", "torch", "keras", "onnx")
 PASSED_TO_TRAIN = {
     "data": "where the data is, instead of the path in the file",
@@ -43,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("topic", metavar="CODE", help="such as BM301, or conv")
     doctor = commands.add_parser("doctor", help="say what is installed and what is missing")
     _add_format(doctor)
+    completion = commands.add_parser("completion", help="print a shell's completion script")
+    completion.add_argument("shell", choices=SHELLS)
     return top
 
 
@@ -161,6 +164,7 @@ def _run(options: argparse.Namespace) -> int:
         "fmt": commands.format_files,
         "explain": commands.explain,
         "doctor": commands.doctor,
+        "completion": commands.completion,
     }
     try:
         return run[options.command](options)

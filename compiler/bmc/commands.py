@@ -191,6 +191,13 @@ def doctor(options: argparse.Namespace) -> int:
     return FINE if all(f.fine for f in findings if f.part == "bmc") else FOUND
 
 
+def completion(options: argparse.Namespace) -> int:
+    """`bmc completion SHELL`: `eval "$(bmc completion bash)"` teaches a shell the command line."""
+    script = Path(__file__).with_name("completion") / f"bmc.{options.shell}"
+    print(script.read_text("utf-8"), end="")
+    return FINE
+
+
 # --- reading and writing ------------------------------------------------------------------
 
 

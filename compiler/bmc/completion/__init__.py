@@ -1,0 +1,1 @@
+"""Completion scripts for shells, which `bmc completion SHELL` prints. `generate` writes them."""

@@ -48,8 +48,9 @@ class Concat(Layer, name="concat", aliases=("concatenate", "cat", "join")):
             raise Refusal("takes values with an axis", help="use `stack`")
         axis = axis_of(first, self.axis)
         total: Dim = first.shape[axis]
+        others = replace_axis(first.shape, axis, 1)
         for x in inputs[1:]:
-            if replace_axis(x.shape, axis, 1) != replace_axis(first.shape, axis, 1):
+            if x.shape != first.shape and replace_axis(x.shape, axis, 1) != others:
                 raise Refusal(f"takes values that differ on axis {axis} only: {first} and {x}")
             total = total + x.shape[axis]
         self._check_ragged(inputs, axis)

@@ -198,15 +198,15 @@ class Applier:
             self.problems.add(WrongInputCount(span, op.name, expected, len(values)))
             return None
         types = tuple(value.type for value in values)
-        sources = tuple(Label(value.span, f"`{value.name}` is {value.type}") for value in values)
         try:
             outputs = op.infer(*types)
             weights = op.weights(*types)
-        except Refusal as refusal:
-            self.problems.add(LayerShape(span, op.name, refusal.message, refusal.help, sources))
-            return None
-        except ArithmeticError as error:
-            self.problems.add(LayerShape(span, op.name, str(error), None, sources))
+        except (Refusal, ArithmeticError) as error:
+            message, advice = str(error), None
+            if isinstance(error, Refusal):
+                message, advice = error.message, error.help
+            sources = tuple(Label(v.span, f"`{v.name}` is {v.type}") for v in values)
+            self.problems.add(LayerShape(span, op.name, message, advice, sources))
             return None
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         sizes = [*(w.shape for w in weights.values()), *(o.shape for o in outputs)]

@@ -31,7 +31,7 @@ from bmc.source import Span
 from bmc.syntax import ast
 
 MAX_LAYERS = 10_000
-MAX_CONNECTIONS = 200_000
+MAX_CONNECTIONS = 100_000
 MAX_ELEMENTS = 2**40
 DIM_NAMES = {
     "C": "in_channels", "D": "dim", "T": "length", "U": "length_out", "H": "height",

@@ -20,9 +20,9 @@ class KerasBackend:
         if program.data is None or program.train is None:
             return files
         import bmc_data
+        from bmc.emit.function_file import function_name
         from bmc_data.run import Run, refuse
         from bmc_keras import training
-        from bmc_keras.model import function_name
 
         run = Run(program, program.train, program.data)
         if refuse(run, self.name, problems) and training.supported(run, problems):

@@ -5,23 +5,21 @@ Uses of one block that print the same text share a function.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
-from bmc.emit.backend import Module, Support
-from bmc.emit.body import shape_text
-from bmc.emit.function_body import labelled
+from bmc.emit.backend import Module
+from bmc.emit.function_body import FunctionBody
+from bmc.emit.function_file import FunctionFile, Written
 from bmc.emit.gate import HEADER
 from bmc.emit.helpers import Helpers
 from bmc.emit.imports import Import, Imports
 from bmc.emit.layout import Printer, render
 from bmc.emit.lowering import lowered
-from bmc.emit.names import Scope, identifier
-from bmc.ir.model import BlockSpec, Input, Instance, Program
+from bmc.ir.model import BlockSpec, Input, Instance, Program, Value
 from bmc.ir.symbolic import known
-from bmc.records import record
 from bmc_keras.body import RESERVED, KerasBody
 from bmc_keras.lower import LOWERINGS
 from bmc_keras.weights import weights_section
@@ -33,45 +31,26 @@ ROOTS = {
     "np": Import("numpy", alias="np"),
     "ops": Import("keras", "ops"),
 }
-TENSOR = p.name("keras.KerasTensor")
-# What a model.py of Keras names itself, beside layers and the author's words.
-FILE_NAMES = RESERVED | {"name_weights", "restore", "store"}
-Key = tuple[BlockSpec, tuple[bool, ...]]
 
 
-@record(frozen=False)
-class Written:
-    """A function that is in the file, what it takes, and how its results are laid out."""
-
-    name: str
-    parameters: tuple[str, ...]
-    labelled: bool
-    last: tuple[bool, ...]
-
-
-class ModelFile:
+class ModelFile(FunctionFile):
     """Writes one model.py."""
 
+    backend = "keras"
+    tensor = p.name("keras.KerasTensor")
+    names = RESERVED | {"name_weights", "restore", "store"}
+
     def __init__(self, program: Program, problems: Problems) -> None:
-        self.program = program
-        self.problems = problems
+        super().__init__(program, problems)
         self.helpers = Helpers("layers.Layer")
-        self.names = Scope()
-        self.functions_by_block = parts.block_functions(
-            program.main, FILE_NAMES | {function_name(program.main)}
-        )
-        self.written: dict[Key, Written] = {}
-        self.by_text: dict[tuple[str, str], Written] = {}
-        self.functions: list[str] = []
-        self.support: dict[str, Support] = {}
-        self.used: list[Any] = []
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
         main = self.program.main
-        if self._refused(main):
+        self.refuse_params()
+        if self.problems.failed:
             return ""
-        for spec in (*parts.specs_below(main), main):
+        for spec in self.specs():
             self._note(spec)
         self._model(main)
         if self.problems.failed:
@@ -85,16 +64,6 @@ class ModelFile:
         doc = "\n".join(Printer({}, 88).docstring(parts.model_doc(self.program, main), 0))
         top = [self._imports().render().rstrip("\n"), *([constants] if constants else []), PLACE]
         return f"{HEADER}{doc}\n\n" + "\n\n".join(top) + "\n\n\n" + "\n\n\n".join(texts) + "\n"
-
-    def _refused(self, main: BlockSpec) -> bool:
-        from bmc.diagnostics.problems.backend import Unsupported
-
-        for spec in (*parts.specs_below(main), main):
-            for parameter in spec.params:
-                reason = "learned tensors of the author's own are not lowered yet"
-                span = parameter.value.span
-                self.problems.add(Unsupported(span, "keras", f"`{parameter.name}`", reason))
-        return self.problems.failed
 
     def _note(self, spec: BlockSpec) -> None:
         """Remembers the constructors of a block, before any is printed."""
@@ -123,58 +92,29 @@ class ModelFile:
     # --- functions ------------------------------------------------------------------------------
 
     def _body(self, spec: BlockSpec, last: tuple[bool, ...]) -> KerasBody:
-        body = KerasBody(spec, self.problems, self.helpers, self._construct, self._results, last)
-        body.run()
-        self.support |= {helper.name: helper for helper in body.support}
-        return body
+        return KerasBody(spec, self.problems, self.helpers, self._construct, self._results, last)
 
     def _block(self, spec: BlockSpec, last: tuple[bool, ...]) -> Written:
-        if (spec, last) in self.written:
-            return self.written[spec, last]
-        body = self._body(spec, last)
-        names = parts.free_names(spec, parts.used_names(body.statements))
-        text = self._text(spec, body, names, "placeholder")
-        found = self.by_text.get((spec.name, text))
-        if found is None:
-            self.used += body.statements
-            name = self.names.unique(self.functions_by_block[spec.name])
-            results = tuple(body.last.get(output.value, False) for output in spec.outputs)
-            found = Written(name, names, labelled(body.statements), results)
-            self.by_text[spec.name, text] = found
-            self.functions.append(self._text(spec, body, names, name))
-        self.written[spec, last] = found
-        return found
+        key = (spec, last)
+        return self.written.get(key) or self.write(key, spec, self._body(spec, last))
 
     def _results(self, spec: BlockSpec, last: tuple[bool, ...]) -> tuple[bool, ...]:
-        return self._block(spec, last).last
+        body = cast(KerasBody, self._block(spec, last).body)
+        return tuple(body.last.get(output.value, False) for output in body.spec.outputs)
 
     def _construct(
         self, instance: Instance, last: tuple[bool, ...], label: p.Expr, args: list[p.Expr]
     ) -> p.Call:
         assert isinstance(instance.target, BlockSpec)
-        written = self._block(instance.target, last)
-        named = parts.given(instance, written.parameters)
-        if written.labelled:
-            named.append(("name", label))
-        return p.Call(p.Name(written.name), tuple(args), tuple(named))
+        return self.called(self._block(instance.target, last), instance, label, args)
 
-    def _text(self, spec: BlockSpec, body: KerasBody, names: tuple[str, ...], name: str) -> str:
-        takes = [p.Param(word, TENSOR) for word in body.parameters]
-        takes += [parts.parameter(spec, word) for word in names]
-        if labelled(body.statements):
-            takes.append(p.Param("name", p.Name("str")))
-        count = len(body.returns)
-        gives: p.Expr = TENSOR if count == 1 else p.Index(p.Name("tuple"), (TENSOR,) * count)
-        value = body.returns[0] if count == 1 else p.TupleExpr(tuple(body.returns))
-        values = [e.value for e in spec.inputs] + [o.value for o in spec.outputs]
-        shapes = [shape_text(body.shape(v), v.type, spec) for v in values]
-        statements = (*body.statements, p.Return(value))
-        doc = parts.block_doc(spec, shapes)
-        inside = {word: identifier(word) for word in names}
-        return render([p.Def(name, tuple(takes), gives, statements, doc)], inside).rstrip("\n")
+    def shape(self, body: FunctionBody, value: Value) -> tuple[Any, ...]:
+        """The axes as Keras has them."""
+        return cast(KerasBody, body).shape(value)
 
     def _model(self, spec: BlockSpec) -> None:
         body = self._body(spec, (False,) * len(spec.inputs))
+        self.run(body)
         if self.problems.failed:
             return
         begin = [_input(entry, name) for entry, name in zip(spec.inputs, body.parameters)]
@@ -184,18 +124,11 @@ class ModelFile:
             "keras.Model", inputs=_ends(inputs), outputs=_ends(outputs), name=spec.name.lower()
         )
         statements = (*begin, p.Blank(), *body.statements, p.Blank(), p.Return(made))
-        self.used += statements
-        function = p.Def(function_name(spec), (), p.name("keras.Model"), statements)
-        self.functions.append(render([function], parts.constant_names(spec)).rstrip("\n"))
+        self.add_model("keras.Model", statements)
 
 
 def _ends(values: list[p.Expr]) -> p.Expr:
     return values[0] if len(values) == 1 else p.ListExpr(tuple(values))
-
-
-def function_name(spec: BlockSpec) -> str:
-    """`build_lenet`"""
-    return f"build_{spec.name.lower()}"
 
 
 def _input(entry: Input, variable: str) -> p.Assign:

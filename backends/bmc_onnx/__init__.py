@@ -20,9 +20,9 @@ class OnnxBackend:
         if program.data is None or program.train is None:
             return files
         import bmc_data
+        from bmc.emit.function_file import function_name
         from bmc_data.run import Run, refuse
         from bmc_onnx import programs
-        from bmc_onnx.model import function_name
 
         run = Run(program, program.train, program.data)
         if refuse(run, self.name, problems, trains=False):

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.diagnostics.diagnostic import Problems
-from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
-from bmc.emit.backend import Support
-from bmc.emit.body import shape_text
-from bmc.emit.function_body import labelled
+from bmc.emit.function_file import FunctionFile, Written, function_name
 from bmc.emit.gate import HEADER
 from bmc.emit.layout import Printer, render
-from bmc.emit.names import Scope, identifier
-from bmc.ir.model import BlockSpec, Instance, Program
+from bmc.ir.model import BlockSpec, Instance
 from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
-from bmc.records import record
 from bmc_onnx.body import OnnxBody
 from bmc_onnx.lower.support import BY_NAME
 
@@ -83,42 +77,19 @@ def main() -> None:
 if __name__ == "__main__":
     main()'''
 
-FILE_NAMES = OnnxBody.taken | {"argparse"}
 
-
-@record(frozen=False)
-class Written:
-    """A function that is in the file, and what it takes."""
-
-    name: str
-    parameters: tuple[str, ...]
-    labelled: bool
-
-
-class ModelFile:
+class ModelFile(FunctionFile):
     """Writes one model.py."""
 
-    def __init__(self, program: Program, problems: Problems) -> None:
-        self.program = program
-        self.problems = problems
-        self.names = Scope()
-        self.functions_by_block = parts.block_functions(
-            program.main, FILE_NAMES | {function_name(program.main)}
-        )
-        self.written: dict[BlockSpec, Written] = {}
-        self.by_text: dict[tuple[str, str], Written] = {}
-        self.functions: list[str] = []
-        self.support: dict[str, Support] = {}
-        self.used: list[Any] = []
+    backend = "onnx"
+    tensor = p.name("str")
+    names = OnnxBody.taken | {"argparse"}
+    before = (p.Param("g", p.Name("Graph")),)
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
         main = self.program.main
-        for spec in (*parts.specs_below(main), main):
-            for parameter in spec.params:
-                reason = "learned tensors of the author's own are not lowered yet"
-                span = parameter.value.span
-                self.problems.add(Unsupported(span, "onnx", f"`{parameter.name}`", reason))
+        self.refuse_params()
         self._model(main)
         if self.problems.failed:
             return ""
@@ -144,52 +115,18 @@ class ModelFile:
     def _body(self, spec: BlockSpec) -> OnnxBody:
         body = OnnxBody(spec, self.problems)
         body.construct = self._construct
-        body.run()
-        self.support |= {helper.name: helper for helper in body.support}
         return body
 
     def _block(self, spec: BlockSpec) -> Written:
-        if spec in self.written:
-            return self.written[spec]
-        body = self._body(spec)
-        names = parts.free_names(spec, parts.used_names(body.statements))
-        text = self._text(spec, body, names, "placeholder")
-        found = self.by_text.get((spec.name, text))
-        if found is None:
-            self.used += body.statements
-            name = self.names.unique(self.functions_by_block[spec.name])
-            found = Written(name, names, labelled(body.statements))
-            self.by_text[spec.name, text] = found
-            self.functions.append(self._text(spec, body, names, name))
-        self.written[spec] = found
-        return found
+        return self.written.get(spec) or self.write(spec, spec, self._body(spec))
 
     def _construct(self, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Call:
         assert isinstance(instance.target, BlockSpec)
-        written = self._block(instance.target)
-        named = parts.given(instance, written.parameters)
-        if written.labelled:
-            named.append(("name", label))
-        return p.Call(p.Name(written.name), (p.Name("g"), *args), tuple(named))
-
-    def _text(self, spec: BlockSpec, body: OnnxBody, names: tuple[str, ...], name: str) -> str:
-        takes = [p.Param("g", p.Name("Graph"))]
-        takes += [p.Param(word, p.Name("str")) for word in body.parameters]
-        takes += [parts.parameter(spec, word) for word in names]
-        if labelled(body.statements):
-            takes.append(p.Param("name", p.Name("str")))
-        count = len(body.returns)
-        text = p.Name("str")
-        gives: p.Expr = text if count == 1 else p.Index(p.Name("tuple"), (text,) * count)
-        value = body.returns[0] if count == 1 else p.TupleExpr(tuple(body.returns))
-        values = [e.value for e in spec.inputs] + [o.value for o in spec.outputs]
-        doc = parts.block_doc(spec, [shape_text(v.type.shape, v.type, spec) for v in values])
-        statements = (*body.statements, p.Return(value))
-        inside = {word: identifier(word) for word in names}
-        return render([p.Def(name, tuple(takes), gives, statements, doc)], inside).rstrip("\n")
+        return self.called(self._block(instance.target), instance, label, args)
 
     def _model(self, spec: BlockSpec) -> None:
         body = self._body(spec)
+        self.run(body)
         if self.problems.failed:
             return
         begin: list[p.Statement] = [p.Assign(p.Name("g"), p.call("Graph"))]
@@ -206,14 +143,7 @@ class ModelFile:
         }
         made = p.call("finish", p.Name("g"), spec.name.lower(), **ends)
         statements = (*begin, p.Blank(), *body.statements, *after, p.Blank(), p.Return(made))
-        self.used += statements
-        function = p.Def(function_name(spec), (), p.name("onnx.ModelProto"), statements)
-        self.functions.append(render([function], parts.constant_names(spec)).rstrip("\n"))
-
-
-def function_name(spec: BlockSpec) -> str:
-    """`build_lenet`"""
-    return f"build_{spec.name.lower()}"
+        self.add_model("onnx.ModelProto", statements)
 
 
 def _info(name: str, kind: TensorType) -> p.Expr:

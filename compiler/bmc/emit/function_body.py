@@ -12,6 +12,7 @@ from typing import Any
 
 from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
+from bmc.emit.backend import Support
 from bmc.emit.body import Body
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat
 
@@ -22,6 +23,7 @@ class FunctionBody(Body):
     """A backend says what a layer and a block look like under a name."""
 
     backend = ""
+    support: list[Support]  # helpers that the layers need
 
     @cached_property
     def _counts(self) -> Counter[int]:

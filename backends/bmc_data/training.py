@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit.layout import render
 from bmc.emit.pyexpr import Assign, Bin, Expr, Name, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.ir.training import Applied, TrainProgram
+from bmc.ops.base import Declaration
 from bmc.ops.schedules import Cosine
 from bmc_data.run import Run, name
 
@@ -26,6 +29,17 @@ CONSTANT = '''\
 def learning_rate(step: int, warmup: int) -> float:
     """Return the rate of update 1, 2, ...: linear warm-up, then constant."""
     return LEARNING_RATE * min(step / warmup, 1.0)'''
+
+
+def supported(
+    run: Run, problems: Problems, backend: str, optimizers: Container[type[Declaration]]
+) -> bool:
+    """Whether a backend lowers the optimiser; reports it when not."""
+    optimizer = run.train.main_optimizer
+    if type(optimizer) not in optimizers:
+        span = run.train.spans["optimizer"]
+        problems.add(Unsupported(span, backend, f"`{optimizer.name}`", "it is not lowered yet"))
+    return not problems.failed
 
 
 def warmup(train: TrainProgram) -> Any:

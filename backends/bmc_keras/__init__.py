@@ -22,10 +22,13 @@ class KerasBackend:
         import bmc_data
         from bmc.emit.function_file import function_name
         from bmc_data.run import Run, refuse
+        from bmc_data.training import supported
         from bmc_keras import training
+        from bmc_keras.lower.optimizers import OPTIMIZERS
 
         run = Run(program, program.train, program.data)
-        if refuse(run, self.name, problems) and training.supported(run, problems):
+        fine = refuse(run, self.name, problems)
+        if fine and supported(run, problems, self.name, OPTIMIZERS):
             files["data.py"] = bmc_data.emit_for(run)
             files |= training.emit(run, function_name(program.main))
         return files

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bmc.diagnostics.diagnostic import Problems
-from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import
 from bmc.emit.layout import render, string
@@ -107,15 +105,6 @@ def emit(run: Run, build: str) -> dict[str, str]:
         "requirements.txt": REQUIREMENTS,
         "README.md": readme(run, framework),
     }
-
-
-def supported(run: Run, problems: Problems) -> bool:
-    """Whether the optimiser has a lowering; reports it when not."""
-    optimizer = run.train.main_optimizer
-    if type(optimizer) not in OPTIMIZERS:
-        span = run.train.spans["optimizer"]
-        problems.add(Unsupported(span, "keras", f"`{optimizer.name}`", "it is not lowered yet"))
-    return not problems.failed
 
 
 def describe(run: Run, build: str) -> Framework:

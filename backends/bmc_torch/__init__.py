@@ -22,10 +22,13 @@ class TorchBackend:
             return files
         import bmc_data
         from bmc_data.run import Run, refuse
+        from bmc_data.training import supported
         from bmc_torch import training
+        from bmc_torch.lower.optimizers import OPTIMIZERS
 
         run = Run(program, program.train, program.data)
-        if refuse(run, self.name, problems) and training.supported(run, problems):
+        fine = refuse(run, self.name, problems)
+        if fine and supported(run, problems, self.name, OPTIMIZERS):
             files["data.py"] = bmc_data.emit_for(run)
             files |= training.emit(run, model.has_counters())
         return files

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.diagnostics.diagnostic import Problems
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import
 from bmc.emit.layout import render
@@ -91,17 +90,6 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "requirements.txt": REQUIREMENTS,
         "README.md": readme(run, framework),
     }
-
-
-def supported(run: Run, problems: Problems) -> bool:
-    """Whether the optimiser and the losses have a lowering; reports it when not."""
-    from bmc.diagnostics.problems.backend import Unsupported
-
-    optimizer = run.train.main_optimizer
-    if type(optimizer) not in OPTIMIZERS:
-        span = run.train.spans["optimizer"]
-        problems.add(Unsupported(span, "torch", f"`{optimizer.name}`", "it is not lowered yet"))
-    return not problems.failed
 
 
 def describe(run: Run, counters: bool) -> Framework:

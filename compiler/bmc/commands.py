@@ -31,16 +31,10 @@ FIRST_FILES = ("penguins.bm", "penguins.csv")
 
 def init(options: argparse.Namespace) -> int:
     """`bmc init [DIR]`: a first spec, its data, and what to do with them."""
-    from bmc.output import write_project
-
     problems = Problems()
     kept = Path(__file__).with_name("start")
     files = {name: (kept / name).read_text("utf-8") for name in FIRST_FILES}
-    written: tuple[Path, ...] = ()
-    try:
-        written = write_project(options.folder, files, options.force)
-    except FileRefused as refused:
-        problems.add(refused.problem)
+    written = _store(options.folder, files, options.force, problems)
     if written and options.format == "text":
         print("\n".join(escape(str(path)) for path in written))
         print("\nNext:")
@@ -240,13 +234,19 @@ def _write(
 ) -> tuple[Path, ...]:
     """The files that were written; none when there are errors."""
     from bmc import driver
-    from bmc.output import write_project
 
     files = driver.compile(program, options.backend, problems)
-    if problems.failed:
-        return ()
+    return () if problems.failed else _store(folder, files, options.force, problems)
+
+
+def _store(
+    folder: str | Path, files: dict[str, str], force: bool, problems: Problems
+) -> tuple[Path, ...]:
+    """The files that were written; none when that was refused."""
+    from bmc.output import write_project
+
     try:
-        return write_project(folder, files, options.force)
+        return write_project(folder, files, force)
     except FileRefused as refused:
         problems.add(refused.problem)
         return ()

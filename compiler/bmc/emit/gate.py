@@ -13,9 +13,6 @@ CHECKED = (ast.Import, ast.ImportFrom, ast.Name, ast.Attribute)
 FORBIDDEN_NAMES = frozenset(
     {"eval", "exec", "compile", "__import__", "globals", "locals", "vars", "breakpoint", "input"}
 )
-FORBIDDEN_MODULES = frozenset(
-    {"pickle", "joblib", "marshal", "shelve", "ctypes", "subprocess", "socket"}
-)
 ALLOWED_DUNDERS = frozenset(
     {
         "__init__",

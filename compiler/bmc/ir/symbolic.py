@@ -174,7 +174,23 @@ def _traced(symbol: str, swap: bool) -> Callable[[Any, Any], Any]:
     return method
 
 
-class Num(int):
+class _Traced:
+    """Arithmetic that computes expressions along with numbers."""
+
+    def __neg__(self) -> Any:
+        return 0 - self
+
+    __add__, __radd__ = _traced("+", False), _traced("+", True)
+    __sub__, __rsub__ = _traced("-", False), _traced("-", True)
+    __mul__, __rmul__ = _traced("*", False), _traced("*", True)
+    __truediv__, __rtruediv__ = _traced("/", False), _traced("/", True)
+    __floordiv__, __rfloordiv__ = _traced("//", False), _traced("//", True)
+    __mod__, __rmod__ = _traced("%", False), _traced("%", True)
+    __pow__ = _traced("**", False)
+    __rpow__ = _traced("**", True)
+
+
+class Num(_Traced, int):  # type: ignore[misc]
     """An `int` that knows its expression."""
 
     expression: Expression
@@ -185,20 +201,8 @@ class Num(int):
         number.expression = expression if expression is not None else Const(int(value))
         return number
 
-    def __neg__(self) -> Any:
-        return 0 - self
 
-    __add__, __radd__ = _traced("+", False), _traced("+", True)
-    __sub__, __rsub__ = _traced("-", False), _traced("-", True)
-    __mul__, __rmul__ = _traced("*", False), _traced("*", True)
-    __truediv__, __rtruediv__ = _traced("/", False), _traced("/", True)
-    __floordiv__, __rfloordiv__ = _traced("//", False), _traced("//", True)
-    __mod__, __rmod__ = _traced("%", False), _traced("%", True)
-    __pow__ = _traced("**", False)  # type: ignore[assignment]
-    __rpow__ = _traced("**", True)  # type: ignore[assignment]
-
-
-class Real(float):
+class Real(_Traced, float):  # type: ignore[misc]
     """A `float` that knows its expression."""
 
     expression: Expression
@@ -208,18 +212,6 @@ class Real(float):
         number = super().__new__(cls, value)
         number.expression = expression if expression is not None else Const(float(value))
         return number
-
-    def __neg__(self) -> Any:
-        return 0 - self
-
-    __add__, __radd__ = _traced("+", False), _traced("+", True)
-    __sub__, __rsub__ = _traced("-", False), _traced("-", True)
-    __mul__, __rmul__ = _traced("*", False), _traced("*", True)
-    __truediv__, __rtruediv__ = _traced("/", False), _traced("/", True)
-    __floordiv__, __rfloordiv__ = _traced("//", False), _traced("//", True)
-    __mod__, __rmod__ = _traced("%", False), _traced("%", True)
-    __pow__ = _traced("**", False)  # type: ignore[assignment]
-    __rpow__ = _traced("**", True)  # type: ignore[assignment]
 
 
 def traced(value: int | float, expression: Expression) -> Num | Real:

@@ -1,24 +1,6 @@
 """Importing this module declares every layer, initialiser and position scheme."""
 
-from bmc.ops import (
-    activation,
-    arithmetic,
-    attention,
-    conv,
-    dropout,
-    embedding,
-    initializers,
-    join,
-    linear,
-    norm,
-    pool,
-    positions,
-    recurrent,
-    reduce,
-    shape,
-)
-
-MODULES = (
+from bmc.ops import (  # noqa: F401
     activation,
     arithmetic,
     attention,

@@ -424,13 +424,9 @@ class Builder(Applier):
         return self.evaluator.constant(expr, self.scope)
 
     def _eval_binary(self, expr: ast.Binary, hint: str) -> Any:
-        chain: list[ast.Binary] = []
-        node: ast.Expr = expr
-        while isinstance(node, ast.Binary):
-            chain.append(node)
-            node = node.left
-        left = self.eval(node, hint)
-        for step in reversed(chain):
+        first, steps = ast.left_spine(expr)
+        left = self.eval(first, hint)
+        for step in steps:
             left = self._binary_step(step, left, hint)
             if left is UNKNOWN:
                 return UNKNOWN

@@ -189,14 +189,9 @@ class Evaluator:
         return -value
 
     def _binary(self, expr: ast.Binary, scope: Scope) -> Any:
-        # Long sums are left-deep; walk down the left side in a loop.
-        chain: list[ast.Binary] = []
-        node: ast.Expr = expr
-        while isinstance(node, ast.Binary):
-            chain.append(node)
-            node = node.left
-        left = self.constant(node, scope)
-        for step in reversed(chain):
+        first, steps = ast.left_spine(expr)
+        left = self.constant(first, scope)
+        for step in steps:
             left = self._combine(step, left, scope)
             if left is UNKNOWN:
                 return UNKNOWN

@@ -111,13 +111,9 @@ class Resolver:
         return Negative(operand, operand.type)
 
     def _binary(self, expr: ast.Binary) -> Any:
-        chain: list[ast.Binary] = []
-        node: ast.Expr = expr
-        while isinstance(node, ast.Binary):
-            chain.append(node)
-            node = node.left
-        left = self.tree(node)
-        for step in reversed(chain):
+        first, steps = ast.left_spine(expr)
+        left = self.tree(first)
+        for step in steps:
             right = self.tree(step.right)
             if left is UNKNOWN or right is UNKNOWN:
                 return UNKNOWN

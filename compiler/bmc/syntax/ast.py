@@ -382,3 +382,15 @@ class File(Node):
     items: tuple[Item, ...]
     doc: str | None
     comments: tuple[Comment, ...] = field(default=(), compare=False)
+
+
+def left_spine(expr: Expr) -> tuple[Expr, list[Binary]]:
+    """The first operand of a chain of signs, and the operations from the left to the right.
+
+    Long sums are left-deep; this walks them in a loop, where recursion would not reach the end.
+    """
+    steps: list[Binary] = []
+    while isinstance(expr, Binary):
+        steps.append(expr)
+        expr = expr.left
+    return expr, steps[::-1]

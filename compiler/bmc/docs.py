@@ -6,18 +6,17 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import json
 import math
 import re
 import sys
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+from bmc import refresh
 from bmc.diagnostics.diagnostic import Problem
 from bmc.diagnostics.problems import every_problem
 from bmc.ir.symbolic import Sym
@@ -238,31 +237,15 @@ def page(topic: str) -> str | None:
 PAGES = {"errors.md": errors_page, "layers.md": layers_page}
 
 
-def stale(folder: Path = FOLDER) -> list[str]:
+def stale() -> list[str]:
     """Names of the pages that are not as they would be written now."""
-    return [
-        name
-        for name, make in PAGES.items()
-        if not (folder / name).is_file() or (folder / name).read_text("utf-8") != make()
-    ]
+    return [path.name for path in refresh.stale(files())]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes or checks the pages; returns 1 when a check finds a stale one."""
-    parser = argparse.ArgumentParser(prog="python -m bmc.docs", description="Reference pages.")
-    goal = parser.add_mutually_exclusive_group(required=True)
-    goal.add_argument("--check", action="store_true", help="say which pages are stale")
-    goal.add_argument("--write", action="store_true", help="write the pages")
-    if parser.parse_args(arguments).check:
-        names = stale()
-        for name in names:
-            print(f"docs/{name} is stale; run `python -m bmc.docs --write`", file=sys.stderr)
-        return 1 if names else 0
-    FOLDER.mkdir(exist_ok=True)
-    for name, make in PAGES.items():
-        (FOLDER / name).write_text(make(), "utf-8")
-    return 0
+def files() -> dict[Path, str]:
+    """Every page, with its text."""
+    return {FOLDER / name: make() for name, make in PAGES.items()}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(refresh.main("bmc.docs", files()))

@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.programs.project import compiled
 
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.render import render_all
-from bmc.project import Project, open_project
+from bmc.project import Project
 from bmc.source import Source
 from bmc.syntax.format import format_source
 
@@ -70,11 +71,8 @@ def test_the_readme_shows_a_spec_as_it_is() -> None:
 def test_the_readme_shows_the_program_as_it_comes_out() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     shown = re.search(r"Its `model.py`:\s*```python\n(.*?)```", readme, re.DOTALL)
-    project, source = open_project(str(ROOT / "specs/vision/lenet.bm"))
-    problems = Problems()
-    program = driver.load(source, project, problems)
-    assert program is not None and shown is not None
-    model = driver.compile(program, "torch", problems)["model.py"]
+    assert shown is not None
+    model = compiled(ROOT / "specs/vision/lenet.bm", "torch")["model.py"]
     assert _code(shown[1]) in _code(model)
 
 

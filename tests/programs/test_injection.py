@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from tests.programs.project import BACKENDS
+from tests.programs.project import BACKENDS, compiled
 
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
@@ -38,14 +38,13 @@ SPEC = """## {doc}
 model Net(width = 4) {{
   ## {doc}
   input numbers: float[2]  # {doc}
-  input kind: int[]
   output logits = numbers -> dense(width) -> relu -> dense(3)
 }}
 
 data {{
   source = csv("{path}", missing=["{text}", ""])
   numbers = ["a", "b"] -> impute(median) -> standardize
-  kind = "{text}" -> equals("{text}")
+  spare = "{text}" -> equals("{text}")
   ## {doc}
   label = "y" -> category
   split = random(train=80%, validation=20%)
@@ -85,6 +84,14 @@ def innocent(name: str, text: str) -> None:
     assert text.isascii()
 
 
+def codes(path: Path) -> set[str]:
+    """The problems of a file."""
+    problems = Problems()
+    project, source = open_project(str(path))
+    driver.load(source, project, problems)
+    return {problem.code for problem in problems}
+
+
 @pytest.mark.parametrize(
     "backend", ["torch", *(pytest.param(name, marks=pytest.mark.slow) for name in BACKENDS[1:])]
 )
@@ -97,16 +104,9 @@ def test_payloads_stay_texts(number: int, backend: str, tmp_path: Path) -> None:
     # Paths with control characters are refused, which `test_paths_are_plain` shows.
     name = "data.csv" if any(c in text for c in ("\\n", "\\t")) else text
     out = "out.csv" if bad_form(payload) or ".." in payload else text
-    spec = SPEC.format(doc=doc, text=text, path=name, out=out).replace("input kind: int[]\n", "")
-    spec = spec.replace('  kind = "', '  spare = "').replace("\r", " ")
-    path.write_text(spec, encoding="utf-8")
-    project, source = open_project(str(path))
-    problems = Problems()
-    program = driver.load(source, project, problems)
-    assert program is not None, render_all(problems, False)
-    files = driver.compile(program, backend, problems)
-    assert not problems.failed, render_all(problems, False)
-    for name, text in files.items():
+    spec = SPEC.format(doc=doc, text=text, path=name, out=out)
+    path.write_text(spec.replace("\r", " "), encoding="utf-8")
+    for name, text in compiled(path, backend).items():
         innocent(name, text)
 
 
@@ -114,27 +114,16 @@ def test_payloads_stay_texts(number: int, backend: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["source", "write"])
 def test_paths_are_plain(place: str, control: str, tmp_path: Path) -> None:
     path = tmp_path / "spec.bm"
-    spec = SPEC.format(doc="", text="t", path="data.csv", out="data.csv").replace(
-        "input kind: int[]\n", ""
-    )
-    path.write_text(
-        spec.replace(f'{place} = csv("data', f'{place} = csv("da{control}ta'), encoding="utf-8"
-    )
-    problems = Problems()
-    project, source = open_project(str(path))
-    driver.load(source, project, problems)
-    assert "BM202" in {problem.code for problem in problems}, render_all(problems, False)
+    spec = SPEC.format(doc="", text="t", path="data.csv", out="data.csv")
+    path.write_text(spec.replace(f'{place} = csv("data', f'{place} = csv("da{control}ta'))
+    assert "BM202" in codes(path)
 
 
 @pytest.mark.parametrize("out", ["/etc/passwd", "../up.csv", "a/../../b.csv", "~/x.csv", "C:x", ""])
 def test_predictions_stay_in_the_folder(out: str, tmp_path: Path) -> None:
     path = tmp_path / "spec.bm"
-    spec = SPEC.format(doc="", text="t", path="data.csv", out=out)
-    path.write_text(spec.replace("input kind: int[]\n", ""))
-    problems = Problems()
-    project, source = open_project(str(path))
-    driver.load(source, project, problems)
-    assert "BM202" in {problem.code for problem in problems}
+    path.write_text(SPEC.format(doc="", text="t", path="data.csv", out=out))
+    assert "BM202" in codes(path)
 
 
 @pytest.mark.parametrize("number", range(len(PAYLOADS)))

@@ -8,12 +8,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from tests.programs.project import BACKENDS
-
-from bmc import driver
-from bmc.diagnostics.diagnostic import Problems
-from bmc.diagnostics.render import render_all
-from bmc.project import open_project
+from tests.programs.project import BACKENDS, compiled
 
 BLOCKS = (
     "Dense", "Layers", "Graph", "Out", "F", "Tensor", "Main", "Finish", "Store", "Restore", "Keras",
@@ -48,13 +43,7 @@ def programs(folder: Path, backend: str) -> str:
     path = folder / "net.bm"
     text = "".join(BLOCK.format(name=name) for name in BLOCKS)
     path.write_text(text + MODEL.format(body="\n".join(lines)))
-    problems = Problems()
-    project, source = open_project(str(path))
-    program = driver.load(source, project, problems)
-    assert program is not None, render_all(problems, False)
-    files = driver.compile(program, backend, problems)
-    assert not problems.failed, render_all(problems, False)
-    return files["model.py"]
+    return compiled(path, backend)["model.py"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

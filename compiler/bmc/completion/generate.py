@@ -14,6 +14,7 @@ from pathlib import Path
 import shtab
 
 from bmc.cli import SHELLS, parser
+from bmc.refresh import main
 
 BACKENDS = ("torch", "keras", "onnx")
 
@@ -38,22 +39,5 @@ def _actions(command: argparse.ArgumentParser) -> Iterator[argparse.Action]:
                 yield from _actions(inner)
 
 
-def main() -> int:
-    """Writes or checks the scripts; returns 1 when a check finds a stale one."""
-    options = argparse.ArgumentParser(prog="python -m bmc.completion.generate")
-    goal = options.add_mutually_exclusive_group(required=True)
-    goal.add_argument("--check", action="store_true", help="say which scripts are stale")
-    goal.add_argument("--write", action="store_true", help="write the scripts")
-    stale = False
-    write = options.parse_args().write
-    for path, text in scripts().items():
-        if write:
-            path.write_text(text, "utf-8")
-        elif not path.is_file() or path.read_text("utf-8") != text:
-            print(f"{path.name} is stale", file=sys.stderr)
-            stale = True
-    return int(stale)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("bmc.completion.generate", scripts()))

@@ -20,6 +20,7 @@ from bmc.emit.layout import Printer, render
 from bmc.emit.lowering import lowered
 from bmc.ir.model import BlockSpec, Input, Instance, Program, Value
 from bmc.ir.symbolic import known
+from bmc.ops.base import Layer
 from bmc_keras.body import RESERVED, KerasBody
 from bmc_keras.lower import LOWERINGS
 from bmc_keras.weights import weights_section
@@ -74,7 +75,7 @@ class ModelFile(FunctionFile):
             instance = waiting.pop(0)
             if isinstance(instance.target, Repeat):
                 waiting += [copy for _, copy in instance.target.runs]
-            elif not isinstance(instance.target, BlockSpec):
+            elif isinstance(instance.target, Layer):
                 rule = lowered(LOWERINGS, instance, Problems())
                 if isinstance(rule, Module):
                     self.helpers.note(rule)

@@ -51,7 +51,7 @@ def _layers(spec: BlockSpec) -> Iterator[tuple[Layer, Instance]]:
             waiting += [copy for _, copy in target.runs]
         elif isinstance(target, BlockSpec):
             waiting += target.instances
-        else:
+        elif isinstance(target, Layer):
             yield target, instance
 
 

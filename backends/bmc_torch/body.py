@@ -11,7 +11,7 @@ from bmc.emit.backend import Function, Module, Support
 from bmc.emit.body import Body, instances
 from bmc.emit.lowering import lowered
 from bmc.emit.names import TORCH_MODULE, attribute
-from bmc.ir.model import Apply, BlockSpec, Instance, Repeat
+from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan
 from bmc_torch.lower import LOWERINGS
 from bmc_torch.starts import Starts
 
@@ -21,6 +21,7 @@ Construct = Callable[[Instance], p.Call]
 class TorchBody(Body):
     """The body of one class. `construct` gives the constructor of a block's instance."""
 
+    backend = "torch"
     inline = frozenset({"arithmetic", "negate", "index", "add"})
     taken = frozenset({"self", "torch", "nn", "F", "math", "pad_same"})
 
@@ -60,6 +61,8 @@ class TorchBody(Body):
             return self.construct(instance)
         if isinstance(instance.target, Repeat):
             return self._copies(instance, instance.target, target)
+        if isinstance(instance.target, Scan):
+            return None
         rule = self._rule(instance)
         if not isinstance(rule, Module):
             return None

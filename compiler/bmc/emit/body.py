@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.names import identifier
-from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Value
+from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan, Value
 from bmc.ir.symbolic import Const, Num, Real, Sym, expression_of
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
@@ -26,6 +27,7 @@ COMMENTED = ("dense", "self_attention", "attention")  # shapes worth saying thou
 class Body:
     """Emits the body of one `BlockSpec`. A backend says what a layer, a block, a repeat is."""
 
+    backend: ClassVar[str] = ""
     inline: ClassVar[frozenset[str]] = frozenset()  # layers printed inside other expressions
     taken: ClassVar[frozenset[str]] = frozenset()  # names of the file that no value may have
 
@@ -73,10 +75,10 @@ class Body:
     def run(self) -> None:
         """Fills `parameters`, `statements` and `returns`."""
         self._lifetimes()
-        for entry in self.spec.inputs:
-            name = self.safe(entry.value.name)
+        for value in (*(e.value for e in self.spec.inputs), *(s.value for s in self.spec.states)):
+            name = self.safe(value.name)
             self.parameters.append(name)
-            self.hold(entry.value, name)
+            self.hold(value, name)
         self.begin()
         groups: list[tuple[int, list[p.Statement]]] = []
         for index, use in enumerate(self.applies):
@@ -122,6 +124,11 @@ class Body:
         args = self.arguments(use)
         target = use.instance.target
         made: p.Expr | None
+        if isinstance(target, Scan):
+            reason = "it is not lowered yet"
+            self.problems.add(Unsupported(use.span, self.backend, "`scan`", reason))
+            self.variables |= dict.fromkeys(use.outputs, p.Name("_"))
+            return
         if isinstance(target, Repeat):
             made = self.row(use, target, args)
             if made is None:

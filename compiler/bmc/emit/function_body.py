@@ -22,7 +22,6 @@ NAME = p.Name("name")
 class FunctionBody(Body):
     """A backend says what a layer and a block look like under a name."""
 
-    backend = ""
     support: list[Support]  # helpers that the layers need
 
     @cached_property

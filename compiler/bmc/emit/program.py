@@ -8,7 +8,7 @@ from typing import Any
 from bmc.emit import pyexpr as p
 from bmc.emit.body import shape_text
 from bmc.emit.names import identifier
-from bmc.ir.model import BlockSpec, Instance, Program, Repeat
+from bmc.ir.model import BlockSpec, Instance, Program, Repeat, Scan
 from bmc.ir.symbolic import Num, Real
 from bmc.ir.types import TensorType
 from bmc.ops.base import REGISTRY
@@ -113,6 +113,8 @@ def specs_below(spec: BlockSpec) -> list[BlockSpec]:
                 target = targets.pop().target
                 if isinstance(target, Repeat):
                     targets += [copy for _, copy in target.runs]
+                elif isinstance(target, Scan):
+                    targets.append(target.step)
                 elif isinstance(target, BlockSpec) and target not in found:
                     visit(target)
                     found.append(target)

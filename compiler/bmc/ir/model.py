@@ -40,6 +40,17 @@ class ParamTensor:
 
 
 @record(frozen=False, eq=False)
+class State:
+    """`state name: type = start`: a value that a scanned block carries from step to step."""
+
+    name: str
+    value: Value
+    init: Initializer
+    next: Value | None = None  # what it is at the next step
+    doc: str | None = None
+
+
+@record(frozen=False, eq=False)
 class Instance:
     """One layer, block or repeat with weights of its own. Used once, or several times (shared).
 
@@ -47,7 +58,7 @@ class Instance:
     block that holds the instance.
     """
 
-    target: Layer | BlockSpec | Repeat
+    target: Layer | BlockSpec | Repeat | Scan
     base: str  # what its name is made from
     inputs: tuple[TensorType, ...]
     outputs: tuple[TensorType, ...]
@@ -79,6 +90,17 @@ class Repeat:
         for number, instance in self.runs:
             for _ in range(number):
                 yield instance
+
+
+@record(frozen=False, eq=False)
+class Scan:
+    """`xs -> scan(Block(…))`: one block with one set of weights, run along the first axis.
+
+    `split` says of each input whether a step sees one element of it, or all.
+    """
+
+    step: Instance
+    split: tuple[bool, ...]
 
 
 @record(frozen=False, eq=False)
@@ -144,6 +166,7 @@ class BlockSpec:
     inputs: list[Input] = field(default_factory=list)
     dims: dict[str, Dim] = field(default_factory=dict)
     params: list[ParamTensor] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
     body: list[Step] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
@@ -189,6 +212,8 @@ def leaves(instance: Instance, path: tuple[str, ...] = ()) -> Iterator[tuple[str
     elif isinstance(instance.target, Repeat):
         for index, copy in enumerate(instance.target.copies()):
             yield from leaves(copy, (*here, str(index)))
+    elif isinstance(instance.target, Scan):
+        yield from leaves(instance.target.step, here)
     else:
         yield ".".join(here), instance
 
@@ -215,6 +240,8 @@ def _instance_weights(instance: Instance, here: tuple[str, ...]) -> Iterator[tup
     elif isinstance(instance.target, Repeat):
         for index, copy in enumerate(instance.target.copies()):
             yield from _instance_weights(copy, (*here, str(index)))
+    elif isinstance(instance.target, Scan):
+        yield from _instance_weights(instance.target.step, here)
     else:
         for name, weight in instance.weights.items():
             yield ".".join((*here, name)), weight

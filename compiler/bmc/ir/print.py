@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bmc.ir.model import Apply, BlockSpec, Program, Repeat
+from bmc.ir.model import Apply, BlockSpec, Program, Repeat, Scan
 from bmc.ir.types import show_shape
 from bmc.ops.base import Declaration
 
@@ -28,6 +28,9 @@ def _spec(spec: BlockSpec, pad: str, shapes: bool) -> Iterator[str]:
     for parameter in spec.params:
         start = _declaration(parameter.init)
         yield f"{pad}  param {parameter.name}: {parameter.value.type} = {start}"
+    for state in spec.states:
+        start = _declaration(state.init)
+        yield f"{pad}  state {state.name}: {state.value.type} = {start}"
     for use in spec.applies():
         yield from _use(use, pad + "  ", shapes)
     for output in spec.outputs:
@@ -50,12 +53,14 @@ def _use(use: Apply, pad: str, shapes: bool) -> Iterator[str]:
             yield f"{pad}{outputs} = {inputs} -> {_declaration(target)}  # {label}: {types}"
         return
     copies = f" * {int(target.count)}" if isinstance(target, Repeat) else ""
+    copies = " at every step" if isinstance(target, Scan) else copies
     if shapes:
         before = ", ".join(str(value.type) for value in use.inputs)
         yield f"{pad}{label}{copies}: {before} -> {types}"
     else:
         yield f"{pad}{outputs} = {inputs} -> {label}{copies}: {types}"
     runs = target.runs if isinstance(target, Repeat) else [(1, use.instance)]
+    runs = [(1, target.step)] if isinstance(target, Scan) else runs
     for _, copy in runs:
         if isinstance(copy.target, BlockSpec):
             yield from _spec(copy.target, pad + "  ", shapes)

@@ -27,6 +27,7 @@ from bmc.ir.types import TensorType
 from bmc.ops.base import REGISTRY, Layer, Refusal, SharedWeight, alias_of, show
 from bmc.passes.elaborate import MAX_ELEMENTS, MAX_LAYERS, Elaborator, outer
 from bmc.passes.naming import Site, name_instances, plural, snake
+from bmc.passes.scan import outside_scan, scan_instance
 from bmc.passes.scope import UNKNOWN, BoundLayer, Chain, Family, Scope, Tensors
 from bmc.records import replace
 from bmc.source import Span
@@ -151,6 +152,9 @@ class Applier:
         if head.id == "identity" and isinstance(layer, ast.Name):
             return values
         bound = self.scope.find(head.id)
+        if head.id == "scan" and bound is None:
+            made = scan_instance(self, layer, values)
+            return None if made is None else self.use(made, values, layer.span, hint)
         if isinstance(bound, BoundLayer):
             if isinstance(layer, ast.Call):
                 message = (
@@ -178,7 +182,7 @@ class Applier:
             return
         alias = alias_of("layer", head.id)
         blocks = tuple(self.scope.table.blocks)
-        candidates = (alias,) if alias else (*REGISTRY["layer"], *blocks)
+        candidates = (alias,) if alias else (*REGISTRY["layer"], *blocks, "scan")
         self.problems.add(UnknownLayer(head.span, head.id, candidates))
 
     # --- layers -------------------------------------------------------------------------
@@ -223,7 +227,11 @@ class Applier:
         return Instance(op, base, types, outputs, span, weights=weights, shared=shared)
 
     def block_instance(
-        self, layer: ast.Name | ast.Call, head: ast.Name, values: list[Value]
+        self,
+        layer: ast.Name | ast.Call,
+        head: ast.Name,
+        values: list[Value],
+        scanned: bool = False,
     ) -> Instance | None:
         """A block for the settings in the call and the values that flow in."""
         table = self.scope.table
@@ -235,7 +243,7 @@ class Applier:
         spec = self.elaborator.block(
             block, table.owner(head.id), settings, tuple(values), layer.span
         )
-        if spec is None:
+        if spec is None or (spec.states and not scanned and outside_scan(self, spec, layer.span)):
             return None
         return self._spec_instance(spec, settings, values, layer.span, snake(block.name))
 
@@ -360,6 +368,8 @@ class Applier:
         if isinstance(layer, ast.Name | ast.Call) and isinstance(head, ast.Name):
             if head.id in self.scope.table.blocks:
                 return self.block_instance(layer, head, values)
+            if head.id == "scan" and self.scope.find("scan") is None:
+                return scan_instance(self, layer, values)
             declared = REGISTRY["layer"].get(head.id)
             if declared is not None and not isinstance(self.scope.find(head.id), BoundLayer):
                 op = self.evaluator.make(declared, layer, self.scope)

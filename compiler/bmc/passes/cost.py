@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, weights
+from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan, weights
 from bmc.ir.symbolic import Dim, Sym, known, product
 from bmc.ops.base import Layer
 from bmc.records import record
@@ -27,6 +27,14 @@ class Row:
     flops: int
     memory: int
     depth: int
+
+
+@record
+class _Times:
+    """How often something is there: copies with weights of their own, and steps of a scan."""
+
+    copies: int = 1
+    steps: int = 1
 
 
 @record
@@ -66,7 +74,7 @@ def assumed(spec: BlockSpec) -> dict[str, int]:
 def summary(spec: BlockSpec) -> ModelSummary:
     """Every layer of a model with its costs; a repeat's equal copies share one row."""
     sizes = assumed(spec)
-    rows = tuple(_rows(spec, sizes, (), 1, 0))
+    rows = tuple(_rows(spec, sizes, (), _Times(), 0))
     own = [_elements(p.value.type.shape, {}) for p in spec.params]
     params = tuple(
         Row(p.name, "param", str(p.value.type), n, 0, n * 4, 0) for p, n in zip(spec.params, own)
@@ -83,7 +91,7 @@ def summary(spec: BlockSpec) -> ModelSummary:
 
 
 def _rows(
-    spec: BlockSpec, sizes: dict[str, int], path: tuple[str, ...], copies: int, depth: int
+    spec: BlockSpec, sizes: dict[str, int], path: tuple[str, ...], times: _Times, depth: int
 ) -> Iterator[Row]:
     seen: set[int] = set()
     for use in spec.applies():
@@ -92,35 +100,45 @@ def _rows(
         first = id(instance) not in seen
         seen.add(id(instance))
         if isinstance(instance.target, Layer):
-            yield _layer_row(use, sizes, here, copies, depth, first)
+            yield _layer_row(use, sizes, here, times, depth, first)
         else:
-            yield from _nested(instance, sizes, here, copies, depth)
+            yield from _nested(instance, sizes, here, times, depth)
 
 
 def _nested(
-    instance: Instance, sizes: dict[str, int], here: tuple[str, ...], copies: int, depth: int
+    instance: Instance, sizes: dict[str, int], here: tuple[str, ...], times: _Times, depth: int
 ) -> Iterator[Row]:
     if isinstance(instance.target, BlockSpec):
         spec = instance.target
         for parameter in spec.params:
-            count = _elements(parameter.value.type.shape, {}) * copies
+            count = _elements(parameter.value.type.shape, {}) * times.copies
             name = ".".join((*here, parameter.name))
             yield Row(name, "param", str(parameter.value.type), count, 0, count * 4, depth + 1)
-        yield from _rows(spec, sizes, here, copies, depth + 1)
+        yield from _rows(spec, sizes, here, times, depth + 1)
     elif isinstance(instance.target, Repeat):
         start = 0
         for number, copy in instance.target.runs:
             label = str(start) if number == 1 else f"{start}..{start + number - 1}"
             start += number
+            more = _Times(times.copies * number, times.steps)
             if isinstance(copy.target, Layer):
                 fake = Apply(copy, (), (), copy.span)
-                yield _layer_row(fake, sizes, (*here, label), copies * number, depth, True)
+                yield _layer_row(fake, sizes, (*here, label), more, depth, True)
             else:
-                yield from _nested(copy, sizes, (*here, label), copies * number, depth)
+                yield from _nested(copy, sizes, (*here, label), more, depth)
+    elif isinstance(instance.target, Scan):
+        length = _evaluate(instance.inputs[0].shape[0], sizes)
+        more = _Times(times.copies, times.steps * length)
+        yield from _nested(instance.target.step, sizes, here, more, depth)
 
 
 def _layer_row(
-    use: Apply, sizes: dict[str, int], path: tuple[str, ...], copies: int, depth: int, first: bool
+    use: Apply,
+    sizes: dict[str, int],
+    path: tuple[str, ...],
+    times: _Times,
+    depth: int,
+    first: bool,
 ) -> Row:
     instance = use.instance
     op = instance.target
@@ -131,8 +149,9 @@ def _layer_row(
     flops = _evaluate(op.flops(inputs, outputs), sizes)
     memory = sum(_elements(o.shape, sizes) * BYTES[o.dtype] for o in outputs)
     shown = ", ".join(str(o) for o in outputs)
-    total = count * copies if first else 0
-    return Row(".".join(path), op.name, shown, total, flops * copies, memory * copies, depth)
+    total = count * times.copies if first else 0
+    often = times.copies * times.steps
+    return Row(".".join(path), op.name, shown, total, flops * often, memory * often, depth)
 
 
 def _elements(shape: tuple[Dim, ...], sizes: dict[str, int]) -> int:

@@ -332,7 +332,7 @@ class Elaborator:
 
     def count(self, instance: Instance) -> int:
         """Layers under an instance, copies of repeats included."""
-        from bmc.ir.model import Repeat
+        from bmc.ir.model import Repeat, Scan
 
         target = instance.target
         if isinstance(target, BlockSpec):
@@ -341,6 +341,8 @@ class Elaborator:
             return self.layers[target]
         if isinstance(target, Repeat):
             return sum(number * self.count(copy) for number, copy in target.runs)
+        if isinstance(target, Scan):
+            return self.count(target.step)
         return 1
 
     def within_budget(self, count: int, span: Span) -> bool:

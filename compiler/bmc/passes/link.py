@@ -150,7 +150,7 @@ def _ops(model: BlockSpec) -> list[Layer]:
 
 
 def _sites(model: BlockSpec) -> list[tuple[Layer, tuple[TensorType, ...]]]:
-    from bmc.ir.model import Repeat
+    from bmc.ir.model import Repeat, Scan
 
     found: list[tuple[Layer, tuple[TensorType, ...]]] = []
     stack: list[Any] = [instance for instance in model.instances]
@@ -160,6 +160,8 @@ def _sites(model: BlockSpec) -> list[tuple[Layer, tuple[TensorType, ...]]]:
             stack += instance.target.instances
         elif isinstance(instance.target, Repeat):
             stack += [copy for _, copy in instance.target.runs]
+        elif isinstance(instance.target, Scan):
+            stack.append(instance.target.step)
         else:
             found.append((instance.target, instance.inputs))
     return found

@@ -229,7 +229,7 @@ class UnsupportedHere(Problem, code="BM209"):
     """Something that is fine elsewhere and has no meaning in this place.
 
     Example:
-        block Cell { input x: float[8]  state h: float[] = zeros  output y = x }
+        block Cell { input x: float[8]  state h: float[8] = zeros  h = h + x  output y = h }
         model Net { input x: float[8]  output y = x -> Cell }
 
     Fix:

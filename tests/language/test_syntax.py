@@ -1,12 +1,15 @@
 """The grammar, its tables, and what a reader is told where they end."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
+from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.render import render_all
+from bmc.project import open_project
 from bmc.source import Source
 from bmc.syntax import ast, generate
 from bmc.syntax.lexer import KEYWORDS
@@ -127,6 +130,7 @@ def test_faults_are_explained(text, shown):
     assert render_all(problems, False).strip() == shown.strip()
 
 
+OUTCOMES = Path(__file__).with_name("sketches") / "outcomes.txt"
 SKETCHES = sorted(Path(__file__).with_name("sketches").glob("*.bm"))
 
 
@@ -135,6 +139,22 @@ def test_sketches_parse(path):
     """Models of every kind, as people would write them."""
     _, problems = read(path.read_text("utf-8"))
     assert not problems.failed, render_all(problems, False)
+
+
+def outcome(path: Path) -> str:
+    """The name of a sketch, and what stands in the way of compiling it."""
+    problems = Problems()
+    project, source = open_project(str(path))
+    driver.load(source, project, problems)
+    found = [f"  {p.code} {p.diagnostic().message}" for p in problems]
+    return "\n".join([path.stem, *(found or ["  fine"])])
+
+
+def test_what_the_sketches_use_is_known_or_refused_by_name():
+    found = "\n".join(map(outcome, SKETCHES)) + "\n"
+    if os.environ.get("BMC_UPDATE"):
+        OUTCOMES.write_text(found, encoding="utf-8")
+    assert found == OUTCOMES.read_text("utf-8")
 
 
 def test_there_are_many_sketches():

@@ -321,12 +321,16 @@ def show(value: Any) -> str:
 
 def _bounds(low: float | None, high: float | None) -> str:
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}"
+        return f" from {_number(low)} to {_number(high)}"
     if low is not None:
-        return f", at least {low:g}"
+        return f", at least {_number(low)}"
     if high is not None:
-        return f", at most {high:g}"
+        return f", at most {_number(high)}"
     return ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _check_bounds(value: float, low: float | None, high: float | None, description: str) -> None:

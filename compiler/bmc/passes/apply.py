@@ -176,7 +176,9 @@ class Applier:
         return self.apply_op(op, values, layer.span, hint, op.attribute or op.name)
 
     def _unknown_layer(self, head: ast.Name, bound: Any) -> None:
-        if bound is not None and bound is not UNKNOWN:
+        if bound is UNKNOWN:  # reported where it was to come from
+            return
+        if bound is not None:
             what = "tensor" if isinstance(bound, Value | Tensors | Family) else "setting"
             self.problems.add(NotALayer(head.span, head.id, what))
             return

@@ -115,7 +115,7 @@ class Elaborator:
         before = len(self.problems)
         builder = Builder(self, spec, scope)
         complete = builder.run(block.body)
-        if not spec.outputs and len(self.problems) == before:
+        if not spec.outputs and complete and len(self.problems) == before:
             self.problems.add(MissingOutput(block.name_span, block.name))
         if not complete or not spec.outputs:
             return None

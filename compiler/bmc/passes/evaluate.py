@@ -333,11 +333,11 @@ class Evaluator:
         name = expr.function.id
         if name in scope.table.blocks or (name in REGISTRY["layer"] and name not in FUNCTIONS):
             return BlockRef(Chain(expr, scope, name), name)
+        if name in FUNCTIONS:
+            return self._function(expr, name, scope)
         for family in MADE:
             if name in REGISTRY[family]:
                 return self.make(REGISTRY[family][name], expr, scope)
-        if name in FUNCTIONS:
-            return self._function(expr, name, scope)
         known = tuple(sorted({*FUNCTIONS, *(n for f in MADE for n in REGISTRY[f])}))
         return self.fail(UnknownName(expr.function.span, name, "function", known))
 

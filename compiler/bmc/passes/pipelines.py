@@ -184,7 +184,8 @@ class Resolver:
                 return self._declared(declared, layer, inputs)
         known = (*REGISTRY["loss"], *REGISTRY["layer"])
         alias = alias_of("loss", head.id) or alias_of("layer", head.id)
-        return self.evaluator.fail(UnknownLayer(head.span, head.id, (alias,) if alias else known))
+        candidates = (alias,) if alias else known
+        return self.evaluator.fail(UnknownLayer(head.span, head.id, candidates, "loss or layer"))
 
     def _declared(
         self, declared: type[Declaration], layer: ast.Expr, inputs: tuple[Tree, ...]
@@ -268,7 +269,7 @@ class Resolver:
             name = layer.span.text
             alias = alias_of("metric", name)
             known = (alias,) if alias else tuple(REGISTRY["metric"])
-            self.problems.add(UnknownLayer(layer.span, name, known))
+            self.problems.add(UnknownLayer(layer.span, name, known, "metric"))
             return None
         metric = self.evaluator.make(declared, layer, self.around.scope)
         if metric is UNKNOWN:

@@ -107,9 +107,10 @@ class Resolver:
                 self.tables[path] = self.table(read, Overrides())
         except FileRefused as refused:
             self.problems.add(refused.problem)
-            return
-        imported = self.tables[path]
+            path = ""
+        imported = self.tables.get(path)
         if imported is None:
+            table.lets |= {name.id: UNKNOWN for name in item.names}
             return
         for name in item.names:
             self._import_name(name, imported, table, item)

@@ -20,6 +20,7 @@ from bmc.diagnostics.problems.training import (
     UnknownEntry,
     UnknownKey,
 )
+from bmc.diagnostics.suggest import closest
 from bmc.ir.symbolic import plain
 from bmc.ir.training import (
     LossTerm,
@@ -70,6 +71,7 @@ class _Sections:
         self.section, self.predict, self.around, self.problems = section, predict, around, problems
         self.resolver = Resolver(around, problems)
         self.entries: dict[str, list[Entry]] = {}
+        self.meant: set[str | None] = set()  # keys that misspelt ones stood for
 
     def fail(self, problem: Problem) -> None:
         self.problems.add(problem)
@@ -117,6 +119,7 @@ class _Sections:
                 subject = statement.subject.span.text
                 self._entry(statement.key, statement.span, subject, statement.value)
             case ast.Update():
+                self.meant |= {"loss", "optimizer"}  # which are inside it
                 if statement.model != self.around.model.name:
                     known = (self.around.model.name,)
                     self.fail(UnknownModel(statement.span, statement.model, known))
@@ -133,6 +136,7 @@ class _Sections:
             alias = key_alias(name)
             known = (alias, *(key for key in KEYS if key != alias)) if alias else tuple(KEYS)
             self.fail(UnknownKey(span, name, "train", known))
+            self.meant.add(alias or closest(name, KEYS))
             return
         if key.later:
             self.fail(NotYet(span, name))
@@ -162,7 +166,7 @@ class _Sections:
     def _losses(self) -> tuple[LossTerm, ...]:
         found: list[LossTerm] = []
         entries = self.entries.get("loss", [])
-        if not entries:
+        if not entries and "loss" not in self.meant:
             self.fail(MissingKey(self.section.span, "train", "loss"))
         for subject, value, _ in entries:
             tree = self.resolver.tree(value)
@@ -236,7 +240,7 @@ class _Sections:
             optimizer = self._make(KEYS["optimizer"], value)
             if isinstance(optimizer, Optimizer):
                 groups.append(OptimizerGroup(subject, optimizer))
-        if not self.entries.get("optimizer"):
+        if not self.entries.get("optimizer") and "optimizer" not in self.meant:
             self.fail(MissingKey(self.section.span, "train", "optimizer"))
         elif groups and all(group.path for group in groups):
             span = self.entries["optimizer"][0][2]
@@ -287,7 +291,7 @@ class _Sections:
         epochs, steps = self._one("epochs"), self._one("steps")
         if epochs and steps:
             self.fail(DuplicateKey(steps[2], "the length of the run", "train", epochs[2]))
-        elif not epochs and not steps:
+        elif not epochs and not steps and not self.meant & {"epochs", "steps"}:
             help = "add `epochs = 10`, or `steps = 10000`"
             self.fail(MissingKey(self.section.span, "train", "epochs", help))
         if settings["stop"] is not None and "validation" not in self.around.splits:

@@ -40,10 +40,11 @@ class UnknownLayer(Problem, code="BM101"):
 
     name: str
     candidates: tuple[str, ...] = ()
+    what: str = "layer, block or model"
 
     def diagnostic(self) -> Diagnostic:
         return self.build(
-            f"there is no layer, block or model `{self.name}`",
+            f"there is no {self.what} `{self.name}`",
             "not known here",
             help=meant("layer", self.name, self.candidates),
         )

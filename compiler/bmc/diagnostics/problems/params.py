@@ -10,6 +10,41 @@ from bmc.diagnostics.suggest import did_you_mean, listing
 from bmc.records import record
 from bmc.source import Span
 
+# What other frameworks call a setting.
+ELSEWHERE = {
+    "axis": ("axes", "dim"),
+    "bias": ("use_bias",),
+    "count": ("input_dim", "num_embeddings", "vocab", "vocab_size"),
+    "dilation": ("atrous", "dilation_rate"),
+    "dim": ("embed_dim", "embedding_dim", "output_dim"),
+    "epsilon": ("eps",),
+    "factor": ("scale", "scale_factor", "size"),
+    "filters": ("channels", "num_filters", "out", "out_channels"),
+    "heads": ("n_heads", "nhead", "num_heads"),
+    "init": ("initializer", "kernel_initializer"),
+    "kernel": ("filter_size", "kernel_size", "pool_size", "window"),
+    "kv_heads": ("num_key_value_heads", "num_kv_heads"),
+    "layers": ("n_layers", "num_layers"),
+    "lr": ("learning_rate",),
+    "padding": ("border_mode", "pad", "padding_type"),
+    "rate": ("p", "prob"),
+    "slope": ("alpha", "negative_slope"),
+    "stride": ("strides", "subsample"),
+    "units": ("features", "hidden", "hidden_size", "out_features", "size"),
+    "weight_decay": ("decay", "l2", "wd"),
+}
+
+
+def meant_setting(name: str, candidates: tuple[str, ...]) -> str | None:
+    """A help line: what is called otherwise here, else the nearest candidate."""
+    wanted = name.lower()
+    if wanted in ("act", "activation", "actv_func", "nonlinearity"):
+        return "an activation is a layer of its own: write `-> relu` after it"
+    for right, words in ELSEWHERE.items():
+        if wanted in words and right in candidates:
+            return f"did you mean `{right}`?"
+    return did_you_mean(name, candidates)
+
 
 @record
 class UnknownSetting(Problem, code="BM201"):
@@ -38,7 +73,7 @@ class UnknownSetting(Problem, code="BM201"):
         return self.build(
             f"`{self.layer}` has no setting `{self.name}`",
             notes=(note,),
-            help=did_you_mean(self.name, self.candidates),
+            help=meant_setting(self.name, self.candidates),
         )
 
 

@@ -16,18 +16,19 @@ from bmc.emit.function_file import FunctionFile, Written
 from bmc.emit.gate import HEADER
 from bmc.emit.helpers import Helpers
 from bmc.emit.imports import Import, Imports
-from bmc.emit.layout import Printer, render
+from bmc.emit.layout import Printer, expression, render
 from bmc.emit.lowering import lowered
 from bmc.ir.model import BlockSpec, Input, Instance, Program, Value
 from bmc.ir.symbolic import known
 from bmc.ops.base import Layer
 from bmc_keras.body import RESERVED, KerasBody
 from bmc_keras.lower import LOWERINGS
-from bmc_keras.weights import weights_section
+from bmc_keras.weights import Places
 
 ROOTS = {
     "keras": Import("keras"),
     "layers": Import("keras", "layers"),
+    "dataclass": Import("dataclasses", "dataclass"),
     "math": Import("math"),
     "np": Import("numpy", alias="np"),
     "ops": Import("keras", "ops"),
@@ -39,11 +40,12 @@ class ModelFile(FunctionFile):
 
     backend = "keras"
     tensor = p.name("keras.KerasTensor")
-    names = RESERVED | {"name_weights", "restore", "store"}
+    names = RESERVED | {"Place", "dataclass", "name_weights"}
 
     def __init__(self, program: Program, problems: Problems) -> None:
         super().__init__(program, problems)
         self.helpers = Helpers("layers.Layer")
+        self.places = Places()
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
@@ -60,10 +62,10 @@ class ModelFile(FunctionFile):
         self.used += definitions
         texts = [helper.code.strip("\n") for helper in self.support.values()]
         texts += [render([one]).rstrip("\n") for one in definitions]
-        texts += [*self.functions, *weights_section(main)]
+        texts += [*self.functions, *self.places.texts()]
         constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
         doc = "\n".join(Printer({}, 88).docstring(parts.model_doc(self.program, main), 0))
-        top = [self._imports().render().rstrip("\n"), *([constants] if constants else []), PLACE]
+        top = [self._imports().render().rstrip("\n"), *([constants] if constants else [])]
         return f"{HEADER}{doc}\n\n" + "\n\n".join(top) + "\n\n\n" + "\n\n\n".join(texts) + "\n"
 
     def _note(self, spec: BlockSpec) -> None:
@@ -79,9 +81,10 @@ class ModelFile(FunctionFile):
                 rule = lowered(LOWERINGS, instance, Problems())
                 if isinstance(rule, Module):
                     self.helpers.note(rule)
+                    self.places.add(expression(rule.constructor.fn), rule.weights)
 
     def _imports(self) -> Imports:
-        roots = {"keras", "np", "ops"}
+        roots = {"dataclass", "keras", "np", "ops"}
         for helper in self.support.values():
             roots.update(helper.roots)
         for statement in self.used:
@@ -139,8 +142,3 @@ def _input(entry: Input, variable: str) -> p.Assign:
     if kind.dtype != "float":
         named["dtype"] = {"int": "int64", "bool": "bool"}[kind.dtype]
     return p.Assign(p.Name(variable), p.call("keras.Input", **named, name=entry.value.name))
-
-
-PLACE = """\
-# A variable, and the order of its axes in weights.safetensors.
-Place = tuple[keras.Variable, tuple[int, ...]]"""

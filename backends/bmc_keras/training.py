@@ -56,8 +56,6 @@ NAMES = {
     "load_file": Import("safetensors.numpy", "load_file"),
     "save": Import("safetensors.numpy", "save"),
     "name_weights": Import("model", "name_weights"),
-    "restore": Import("model", "restore"),
-    "store": Import("model", "store"),
     "Adam": Import("optimizer", "Adam"),
     "AdamW": Import("optimizer", "AdamW"),
     "SGD": Import("optimizer", "SGD"),
@@ -74,8 +72,8 @@ def choose_device(name: str) -> None:
 def load_model(weights: Path) -> keras.Model:
     model = {build}()
     tensors = load_file(weights)
-    for name, (variable, axes) in name_weights(model).items():
-        restore(variable, axes, tensors[name])
+    for name, place in name_weights(model).items():
+        place.restore(tensors[name])
     return model'''
 COMPUTE = '''\
 def compute_outputs(model: keras.Model, data: Data, split: str) -> Arrays:
@@ -203,10 +201,8 @@ def optimizer_function(run: Run, kind: str, settings: dict[str, tuple[str, Any]]
     if optimizer.weight_decay and not optimizer.decay_norm:
         doc = f"{optimizer.name}; biases and normalisation weights, of one axis, do not decay."
         places = call(Attr(call("name_weights", Name("model")), "values"))
-        one_axis = Compare("==", call("len", Name("axes")), lit(1))
-        kept = ListComp(
-            Name("variable"), TupleExpr((Name("variable"), Name("axes"))), places, (one_axis,)
-        )
+        one_axis = Compare("==", dotted("place.ndim"), lit(1))
+        kept = ListComp(dotted("place.variable"), Name("place"), places, (one_axis,))
         body.append(Assign(Name("kept"), kept))
         body.append(ExprStmt(call("optimizer.exclude_from_weight_decay", var_list=Name("kept"))))
     body.append(ExprStmt(call("optimizer.build", dotted("model.trainable_variables"))))

@@ -1,94 +1,128 @@
-"""Where each weight of weights.safetensors lives in a Keras model: the end of model.py."""
+"""Where each weight of weights.safetensors lives in a Keras model: the end of model.py.
+
+A lowering says it of its layer: `weights={"weight": At("kernel", (1, 0))}`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
-from bmc.ir.model import BlockSpec, Instance, Repeat
-from bmc.ops.base import Layer
-from bmc.ops.conv import Conv
-from bmc.ops.linear import Dense
-from bmc.ops.norm import BatchNorm
+from bmc.emit.layout import expression
+from bmc.emit.pyexpr import lit
+from bmc.records import record
 
-KERNELS = {1: "(2, 1, 0)", 2: "(3, 2, 0, 1)", 3: "(4, 3, 0, 1, 2)"}
-LAYOUTS = {1: "TIO -> OIT", 2: "HWIO -> OIHW", 3: "DHWIO -> OIDHW"}
+PLACE = '''\
+@dataclass(frozen=True)
+class Place:
+    """A variable, and the order of its axes in weights.safetensors."""
 
-STORE = '''\
-def store(variable: keras.Variable, axes: tuple[int, ...]) -> np.ndarray:
-    """Return a variable in the layout of weights.safetensors."""
-    return np.ascontiguousarray(ops.convert_to_numpy(variable).transpose(axes))'''
-RESTORE = '''\
-def restore(
-    variable: keras.Variable, axes: tuple[int, ...], tensor: np.ndarray
-) -> None:
-    """Set a variable from the layout of weights.safetensors."""
-    variable.assign(tensor.transpose(np.argsort(axes)))'''
+    variable: keras.Variable
+    axes: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.axes)
+
+    def store(self) -> np.ndarray:
+        """Return the variable in the layout of weights.safetensors."""
+        array = ops.convert_to_numpy(self.variable)
+        return np.ascontiguousarray(array.transpose(self.axes))
+
+    def restore(self, tensor: np.ndarray) -> None:
+        """Set the variable from the layout of weights.safetensors."""
+        self.variable.assign(tensor.transpose(np.argsort(self.axes)))'''
+SHAPED = '''\
+@dataclass(frozen=True)
+class Place:
+    """A variable, the order of its axes in weights.safetensors, and its shape there."""
+
+    variable: keras.Variable
+    axes: tuple[int, ...]
+    shape: tuple[int, ...] | None = None
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes in weights.safetensors."""
+        return len(self.shape or self.axes)
+
+    def store(self) -> np.ndarray:
+        """Return the variable in the layout of weights.safetensors."""
+        array = ops.convert_to_numpy(self.variable).transpose(self.axes)
+        return np.ascontiguousarray(array.reshape(self.shape or array.shape))
+
+    def restore(self, tensor: np.ndarray) -> None:
+        """Set the variable from the layout of weights.safetensors."""
+        turned = [self.variable.shape[axis] for axis in self.axes]
+        array = tensor.reshape(turned).transpose(np.argsort(self.axes))
+        self.variable.assign(array)'''
 
 
-def weights_section(model: BlockSpec) -> list[str]:
-    """`name_weights`, `store` and `restore`."""
-    branches: list[str] = []
-    for test, lines in _kinds(model).items():
-        word = "elif" if branches else "if"
-        branches.append(f"        {word} isinstance(layer, {test}):")
-        branches += [f"            {line}" for line in lines]
-    body = ["    weights: dict[str, Place] = {}"]
-    if branches:
-        body += ["    for layer in model.layers:", "        name = layer.name", *branches]
-    head = [
-        "def name_weights(model: keras.Model) -> dict[str, Place]:",
-        '    """Say where each weight of weights.safetensors lives in the model."""',
-    ]
-    return ["\n".join([*head, *body, "    return weights"]), STORE, RESTORE]
+@record
+class At:
+    """Where a layer keeps a weight: its attribute, the order of its axes in the file.
+
+    `note` is a comment. `test` is what holds for the layers that have it, where not all of a kind
+    do. `shape` is the weight's shape in the file, as program text, where it has other axes there.
+    """
+
+    attribute: str
+    axes: tuple[int, ...]
+    note: str = ""
+    test: str = ""
+    shape: str = ""
 
 
-def _layers(spec: BlockSpec) -> Iterator[tuple[Layer, Instance]]:
-    waiting = list(spec.instances)
-    while waiting:
-        instance = waiting.pop(0)
-        target = instance.target
-        if isinstance(target, Repeat):
-            waiting += [copy for _, copy in target.runs]
-        elif isinstance(target, BlockSpec):
-            waiting += target.instances
-        elif isinstance(target, Layer):
-            yield target, instance
+class Places:
+    """The weights of all layers of a file, by the class that has them."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, list[Mapping[str, At]]] = {}
+
+    def add(self, kind: str, weights: Mapping[str, At]) -> None:
+        """Notes a layer of a class."""
+        if weights:
+            self.kinds.setdefault(kind, []).append(weights)
+
+    def texts(self) -> list[str]:
+        """`Place` and `name_weights`."""
+        ats = [at for found in self.kinds.values() for weights in found for at in weights.values()]
+        place = SHAPED if any(at.shape for at in ats) else PLACE
+        branches: list[str] = []
+        for kind, found in self.kinds.items():
+            word = "elif" if branches else "if"
+            branches.append(f"        {word} isinstance(layer, {kind}):")
+            branches += [f"            {line}" for line in _lines(found)]
+        body = ["    weights: dict[str, Place] = {}"]
+        if branches:
+            body += ["    for layer in model.layers:", "        name = layer.name", *branches]
+        head = [
+            "def name_weights(model: keras.Model) -> dict[str, Place]:",
+            '    """Say where each weight of weights.safetensors lives in the model."""',
+        ]
+        return [place, "\n".join([*head, *body, "    return weights"])]
 
 
-def _kinds(model: BlockSpec) -> dict[str, list[str]]:
-    """The lines for each kind of layer, in the order of the model."""
-    biases: dict[str, set[bool]] = {}
-    lines: dict[str, list[str]] = {}
-    for op, instance in _layers(model):
-        if isinstance(op, Conv):
-            axes = instance.inputs[0].rank - 1
-            kind = f"layers.Conv{axes}D"
-            lines[kind] = [_line("weight", "kernel", KERNELS[axes], LAYOUTS[axes])]
-            biases.setdefault(kind, set()).add(op.bias)
-        elif isinstance(op, Dense):
-            kind = "layers.Dense"
-            lines[kind] = [_line("weight", "kernel", "(1, 0)", "(in, out) -> (out, in)")]
-            biases.setdefault(kind, set()).add(op.bias)
-        elif isinstance(op, BatchNorm):
-            lines["BatchNorm"] = []
-            biases.setdefault("BatchNorm", set()).add(op.affine)
-    for kind, found in lines.items():
-        has = biases[kind]
-        pairs = [("bias", "bias")]
-        if kind == "BatchNorm":
-            pairs = [("weight", "gamma"), ("bias", "beta")]
-        test = "layer.scale" if kind == "BatchNorm" else "layer.use_bias"
-        if has == {True}:
-            found += [_line(key, place, "(0,)") for key, place in pairs]
-        elif has == {True, False}:
-            found.append(f"if {test}:")
-            found += [f"    {_line(key, place, '(0,)')}" for key, place in pairs]
-        if kind == "BatchNorm":
-            found.append(_line("running_mean", "moving_mean", "(0,)"))
-            found.append(_line("running_var", "moving_variance", "(0,)"))
+def _lines(found: list[Mapping[str, At]]) -> list[str]:
+    """The lines for one class; a weight that not all of its layers have stands under a test."""
+    lines: list[str] = []
+    open_test = ""
+    for key, at in {key: at for weights in found for key, at in weights.items()}.items():
+        always = all(key in weights for weights in found)
+        test = "" if always else at.test
+        if test and test != open_test:
+            lines.append(f"if {test}:")
+        open_test = test
+        lines += [("    " if test else "") + line for line in _line(key, at)]
     return lines
 
 
-def _line(key: str, place: str, axes: str, comment: str = "") -> str:
-    text = f'weights[f"{{name}}.{key}"] = (layer.{place}, {axes})'
-    return f"{text}  # {comment}" if comment else text
+def _line(key: str, at: At) -> list[str]:
+    shape = f", {at.shape}" if at.shape else ""
+    target = f'weights[f"{{name}}.{key}"]'
+    made = f"Place(layer.{at.attribute}, {expression(lit(at.axes))}{shape})"
+    note = [f"# {at.note}"] if at.note else []
+    line = f"{target} = {made}"
+    if len(line) + (16 if at.test else 12) <= 88:
+        return [*note, line]
+    return [*note, f"{target} = Place(", f"    {made[6:-1]}", ")"]

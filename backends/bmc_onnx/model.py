@@ -42,12 +42,6 @@ class Graph:
         self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
         return name
 '''
-WEIGHT = '''\
-    def weight(self, name: str, *shape: int) -> str:
-        """Note a tensor of weights.safetensors; return its name."""
-        self.weights[name] = shape
-        return name
-'''
 ENDING = '''\
 def finish(
     g: Graph,
@@ -103,12 +97,14 @@ class ModelFile(FunctionFile):
 
     def _graph(self) -> str:
         """The graph class with the methods that the program calls."""
-        needed = dict(self.support)
-        for helper in self.support.values():
-            needed |= {root: BY_NAME[root] for root in helper.roots}
+        needed = set(self.support)
+        waiting = list(needed)
+        while waiting:
+            roots = BY_NAME[waiting.pop()].roots
+            waiting += [root for root in roots if root not in needed]
+            needed.update(roots)
         methods = [BY_NAME[word].code for word in BY_NAME if word in needed]
-        reads = any("self.weight(" in method for method in methods)
-        return "\n".join([GRAPH, *([WEIGHT] if reads else []), *methods])
+        return "\n".join([GRAPH, *methods])
 
     # --- functions ------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ class Model:
         self.model = getattr(module, f"build_{name.lower()}")()
         self.places = module.name_weights(self.model)
         for key, place in self.places.items():
-            module.restore(*place, weights[key])
+            place.restore(weights[key])
 
     def run(self, arrays: list[np.ndarray], training: bool = False) -> list[np.ndarray]:
         """The outputs."""
@@ -35,7 +35,7 @@ class Model:
     def gradients(self, arrays: list[np.ndarray], training: bool = True) -> dict[str, np.ndarray]:
         """d(sum of sin of all outputs) / d(weights and float inputs), and running statistics."""
         given = [tf.constant(array) for array in arrays]
-        variables = {key: place for key, place in self.places.items() if place[0].trainable}
+        variables = {k: p for k, p in self.places.items() if p.variable.trainable}
         with tf.GradientTape() as tape:
             for value in given:
                 if value.dtype.is_floating:
@@ -47,21 +47,23 @@ class Model:
         wanted: dict[str, Any] = {
             f"input {i}": v for i, v in enumerate(given) if v.dtype.is_floating
         }
-        wanted |= {key: place[0].value for key, place in variables.items()}
+        wanted |= {key: place.variable.value for key, place in variables.items()}
         found = {}
         if total is not None:
             grads = tape.gradient(total, list(wanted.values()))
             for key, grad in zip(wanted, grads, strict=True):
                 if grad is not None:
                     found[key] = tf.convert_to_tensor(grad).numpy()
-        for key, (_, axes) in variables.items():
+        for key, place in variables.items():
             if key in found:
-                found[key] = found[key].transpose(axes)
+                shape = getattr(place, "shape", None)
+                turned = found[key].transpose(place.axes)
+                found[key] = turned.reshape(shape) if shape else turned
         for key, place in self.places.items():
-            if not place[0].trainable:
-                found[key] = self.module.store(*place)
+            if not place.variable.trainable:
+                found[key] = place.store()
         return found
 
     def weights(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of what a weights file would hold."""
-        return {k: self.module.store(*place).shape for k, place in self.places.items()}
+        return {k: place.store().shape for k, place in self.places.items()}

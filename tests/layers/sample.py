@@ -76,7 +76,9 @@ def inputs(sample: Sample, length: int, dtype: Any, seed: int = 0) -> list[np.nd
         if entry and isinstance(entry[0], str) and ":" in entry[0]:
             found.append(random.integers(0, int(entry[0].split(":")[1]), sizes))
         else:
-            found.append(random.normal(size=sizes).astype(dtype))
+            numbers = random.normal(size=sizes)
+            numbers = np.abs(numbers) + 0.1 if sample.positive else numbers
+            found.append(numbers.astype(dtype))
     return found
 
 

@@ -25,6 +25,9 @@ from bmc.ops.base import REGISTRY, Sample
 LENGTHS = (7, 10)  # of free axes
 OUTPUTS = {"float32": 1e-5, "float64": 1e-10}
 GRADIENTS = 1e-9
+# The frameworks hold constants of these in single precision, in double precision too: TensorFlow
+# the root of two and slopes, PyTorch the sixth in the gradient of hard_sigmoid.
+SINGLE = {"gelu": 1e-7, "leaky_relu": 1e-7, "hard_sigmoid": 1e-7}
 NUMBERS = itertools.count()
 
 
@@ -94,13 +97,13 @@ def test_keras_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
         arrays = samples.inputs(sample, length, "float64")
         for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
             assert one.shape == other.shape
-            assert close(one, other, OUTPUTS["float64"])
+            assert close(one, other, SINGLE.get(name, OUTPUTS["float64"]))
         if REGISTRY["layer"][name].random:
             continue
         found, expected = mine.gradients(arrays), theirs.gradients(arrays)
         assert found.keys() == expected.keys()
         for key, gradient in expected.items():
-            assert close(found[key], gradient, GRADIENTS), key
+            assert close(found[key], gradient, SINGLE.get(name, GRADIENTS)), key
 
 
 @pytest.mark.torch

@@ -60,8 +60,8 @@ def keras_losses(weights: dict[str, np.ndarray], dtype: str, steps: int, data: s
 
     build = next(getattr(module, n) for n in dir(module) if n.startswith("build_"))
     model = build()
-    for name, (variable, axes) in module.name_weights(model).items():
-        module.restore(variable, axes, weights[name].astype(dtype))
+    for name, place in module.name_weights(model).items():
+        place.restore(weights[name].astype(dtype))
     optimizer = train.create_optimizer(model)
     train_step = train.create_train_step(model, optimizer)
     losses = []

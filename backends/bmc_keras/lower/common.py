@@ -7,6 +7,7 @@ from typing import Any
 from bmc.emit.pyexpr import Expr, lit
 from bmc.ir.types import TensorType
 from bmc_keras.lower.initializers import initializer
+from bmc_keras.weights import At
 
 
 def starts(op: Any) -> dict[str, Expr] | None:
@@ -18,6 +19,11 @@ def starts(op: Any) -> dict[str, Expr] | None:
     if op.bias:
         found["bias_initializer"] = lit("zeros")
     return found
+
+
+def bias(op: Any) -> dict[str, At]:
+    """Where a bias is, if there is one."""
+    return {"bias": At("bias", (0,), test="layer.use_bias")} if op.bias else {}
 
 
 def literals(**settings: Any) -> dict[str, Expr]:

@@ -11,9 +11,16 @@ from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv
+from bmc_keras.lower.common import bias as kept_bias
 from bmc_keras.lower.common import literals, starts
 from bmc_keras.lower.table import lower
+from bmc_keras.weights import At
 
+KERNELS = {
+    1: At("kernel", (2, 1, 0), "TIO -> OIT"),
+    2: At("kernel", (3, 2, 0, 1), "HWIO -> OIHW"),
+    3: At("kernel", (4, 3, 0, 1, 2), "DHWIO -> OIDHW"),
+}
 HELPERS = {1: "conv1d", 2: "conv", 3: "conv3d"}
 
 
@@ -59,6 +66,7 @@ def conv(op: Conv, site: Site) -> Lowered:
         helper=HELPERS[axes] if op.bias else f"{HELPERS[axes]}_without_bias",
         positional=("filters",),
         defaults=literals(strides=1, padding="valid", dilation_rate=1, use_bias=True),
+        weights={"weight": KERNELS[axes], **kept_bias(op)},
     )
 
 

@@ -7,8 +7,9 @@ from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Call, Expr, call, lit, name
 from bmc.ops.axes import axis_of
 from bmc.ops.linear import Dense
-from bmc_keras.lower.common import axis, literals, starts
+from bmc_keras.lower.common import axis, bias, literals, starts
 from bmc_keras.lower.table import lower
+from bmc_keras.weights import At
 
 
 @lower(Dense)
@@ -32,4 +33,5 @@ def dense(op: Dense, site: Site) -> Lowered:
         helper="dense" if op.bias else "dense_without_bias",
         positional=("units",),
         defaults=literals(use_bias=True),
+        weights={"weight": At("kernel", (1, 0), "(in, out) -> (out, in)"), **bias(op)},
     )

@@ -9,7 +9,12 @@ from bmc.ir.types import TensorType
 from bmc.ops.norm import BatchNorm
 from bmc_keras.lower.common import axis, literals
 from bmc_keras.lower.table import Layout, lower
+from bmc_keras.weights import At
 
+AFFINE = {
+    "weight": At("gamma", (0,), test="layer.scale"),
+    "bias": At("beta", (0,), test="layer.center"),
+}
 BATCH_NORM = Support(
     "BatchNorm",
     '''\
@@ -61,4 +66,9 @@ def batch_norm(op: BatchNorm, site: Site) -> Lowered:
         helper="norm" if op.affine else "norm_without_weights",
         defaults=literals(center=True, scale=True),
         support=(BATCH_NORM,),
+        weights={
+            **(AFFINE if op.affine else {}),
+            "running_mean": At("moving_mean", (0,)),
+            "running_var": At("moving_variance", (0,)),
+        },
     )

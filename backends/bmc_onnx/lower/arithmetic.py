@@ -5,25 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
-from bmc.emit.pyexpr import Expr, FString, Lit, Name, call
+from bmc.emit.pyexpr import Expr, call
 from bmc.ir.types import TensorType
 from bmc.ops.arithmetic import Arithmetic, Negate
 from bmc.ops.join import Add
-from bmc_onnx.lower.common import node
+from bmc_onnx.lower.common import below, node
 from bmc_onnx.lower.support import NUMBER, WIDEN
 from bmc_onnx.lower.table import lower
 
 WORDS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow"}
-
-
-def below(label: Expr, word: str) -> Expr:
-    """A name under another one: `name.left`."""
-    if isinstance(label, FString):
-        return FString((*label.parts, f".{word}"))
-    if isinstance(label, Name):
-        return FString((label, f".{word}"))
-    assert isinstance(label, Lit)
-    return Lit(f"{label.value}.{word}")
 
 
 def _spread(

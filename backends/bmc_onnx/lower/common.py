@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Support
-from bmc.emit.pyexpr import Expr, call, lit
+from bmc.emit.pyexpr import Expr, FString, Lit, Name, call, lit
 from bmc.ir.types import TensorType
 
 
@@ -43,3 +43,13 @@ def listed(values: Any) -> Expr:
 def pads(pairs: Any) -> Expr:
     """All that is added before, then all that is added after."""
     return listed([low for low, _ in pairs] + [high for _, high in pairs])
+
+
+def below(label: Expr, word: str) -> Expr:
+    """A name under another one: `name.left`."""
+    if isinstance(label, FString):
+        return FString((*label.parts, f".{word}"))
+    if isinstance(label, Name):
+        return FString((label, f".{word}"))
+    assert isinstance(label, Lit)
+    return Lit(f"{label.value}.{word}")

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from bmc.emit.backend import Support
 
+WEIGHT = Support(
+    "weight",
+    '''\
+    def weight(self, name: str, *shape: int) -> str:
+        """Note a tensor of weights.safetensors; return its name."""
+        self.weights[name] = shape
+        return name
+''',
+)
 CONV = Support(
     "conv",
     '''\
@@ -13,6 +22,7 @@ CONV = Support(
         bias = self.weight(f"{name}.bias", shape[0])
         return self.add("Conv", x, weight, bias, name=name, **attributes)
 ''',
+    ("weight",),
 )
 CONV_WITHOUT_BIAS = Support(
     "conv_without_bias",
@@ -24,6 +34,7 @@ CONV_WITHOUT_BIAS = Support(
         weight = self.weight(f"{name}.weight", *shape)
         return self.add("Conv", x, weight, name=name, **attributes)
 ''',
+    ("weight",),
 )
 DENSE = Support(
     "dense",
@@ -34,6 +45,7 @@ DENSE = Support(
         bias = self.weight(f"{name}.bias", shape[0])
         return self.add("Gemm", x, weight, bias, name=name, transB=1)
 ''',
+    ("weight",),
 )
 DENSE_WITHOUT_BIAS = Support(
     "dense_without_bias",
@@ -43,6 +55,7 @@ DENSE_WITHOUT_BIAS = Support(
         weight = self.weight(f"{name}.weight", *shape)
         return self.add("Gemm", x, weight, name=name, transB=1)
 ''',
+    ("weight",),
 )
 DENSE_LAST = Support(
     "dense_last",
@@ -55,6 +68,7 @@ DENSE_LAST = Support(
         product = self.add("MatMul", x, turned, name=f"{name}.product")
         return self.add("Add", product, bias, name=name)
 ''',
+    ("weight",),
 )
 DENSE_LAST_WITHOUT_BIAS = Support(
     "dense_last_without_bias",
@@ -65,6 +79,7 @@ DENSE_LAST_WITHOUT_BIAS = Support(
         turned = self.add("Transpose", weight, name=f"{name}.turned", perm=[1, 0])
         return self.add("MatMul", x, turned, name=name)
 ''',
+    ("weight",),
 )
 NORM = Support(
     "norm",
@@ -75,6 +90,7 @@ NORM = Support(
         tensors = [self.weight(f"{name}.{key}", channels) for key in keys]
         return self.add("BatchNormalization", x, *tensors, name=name, epsilon=epsilon)
 ''',
+    ("weight",),
 )
 NUMBER = Support(
     "number",
@@ -125,7 +141,7 @@ WIDEN = Support(
 BY_NAME = {
     helper.name: helper
     for helper in (
-        CONV, CONV_WITHOUT_BIAS, DENSE, DENSE_WITHOUT_BIAS, DENSE_LAST, DENSE_LAST_WITHOUT_BIAS,
+        WEIGHT, CONV, CONV_WITHOUT_BIAS, DENSE, DENSE_WITHOUT_BIAS, DENSE_LAST, DENSE_LAST_WITHOUT_BIAS,
         NORM, NUMBER, INTEGERS, REDUCE, RESHAPE, WIDEN,
     )
 }  # fmt: skip

@@ -37,6 +37,7 @@ class Module:
     `call` is what a use of it looks like, plain calling unless given. `helper` is the word for a
     function that holds what all uses of the constructor in a file have in common: `positional`
     names its first arguments, and a keyword with the value in `defaults` is not printed.
+    `weights` says where the layer keeps each weight, in the backend's own form.
     """
 
     constructor: Call
@@ -45,6 +46,7 @@ class Module:
     positional: tuple[str, ...] = ()
     defaults: Mapping[str, Expr] = field(default_factory=dict)
     support: tuple[Support, ...] = ()
+    weights: Mapping[str, Any] = field(default_factory=dict)
 
     def apply(self, layer: Expr, args: list[Expr]) -> Expr:
         """The layer, an expression, on its inputs."""

@@ -179,11 +179,13 @@ class Log(Elementwise, name="log", aliases=("ln",)):
 
     floor: float = param(Float(min=0, max=1), "least value whose logarithm is taken", 0.0)
 
-    samples = (Sample({}, ((3, 8),)), Sample({"floor": 1e-6}, ((3, 8),)))
+    samples = (Sample({}, ((3, 8),), positive=True), Sample({"floor": 1e-6}, ((3, 8),)))
 
 
 class Sqrt(Elementwise, name="sqrt", aliases=("root", "square_root")):
     """The square root."""
+
+    samples = (Sample({}, ((3, 8),), positive=True), Sample({}, (("T", 8),), positive=True))
 
 
 class Square(Elementwise, name="square", aliases=("pow2",)):

@@ -497,10 +497,12 @@ class Sample:
     """One case for the contract tests and the docs: settings, and input types.
 
     `inputs` are shapes without the batch; a leading "int:N" string in a shape marks ids below N.
+    `positive` asks for numbers above zero.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[tuple[Any, ...], ...] = ((8,),)
+    positive: bool = False
 
 
 @record

@@ -6,12 +6,11 @@ Input:  image, float (B, 1, 28, 28).
 Output: logits, float (B, 10).
 """
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 from keras import layers, ops
-
-# A variable, and the order of its axes in weights.safetensors.
-Place = tuple[keras.Variable, tuple[int, ...]]
 
 
 def conv(filters: int, padding: str, name: str) -> layers.Layer:
@@ -53,27 +52,39 @@ def build_lenet() -> keras.Model:
     return keras.Model(inputs=image, outputs=logits, name="lenet")
 
 
+@dataclass(frozen=True)
+class Place:
+    """A variable, and the order of its axes in weights.safetensors."""
+
+    variable: keras.Variable
+    axes: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.axes)
+
+    def store(self) -> np.ndarray:
+        """Return the variable in the layout of weights.safetensors."""
+        array = ops.convert_to_numpy(self.variable)
+        return np.ascontiguousarray(array.transpose(self.axes))
+
+    def restore(self, tensor: np.ndarray) -> None:
+        """Set the variable from the layout of weights.safetensors."""
+        self.variable.assign(tensor.transpose(np.argsort(self.axes)))
+
+
 def name_weights(model: keras.Model) -> dict[str, Place]:
     """Say where each weight of weights.safetensors lives in the model."""
     weights: dict[str, Place] = {}
     for layer in model.layers:
         name = layer.name
         if isinstance(layer, layers.Conv2D):
-            weights[f"{name}.weight"] = (layer.kernel, (3, 2, 0, 1))  # HWIO -> OIHW
-            weights[f"{name}.bias"] = (layer.bias, (0,))
+            # HWIO -> OIHW
+            weights[f"{name}.weight"] = Place(layer.kernel, (3, 2, 0, 1))
+            weights[f"{name}.bias"] = Place(layer.bias, (0,))
         elif isinstance(layer, layers.Dense):
-            weights[f"{name}.weight"] = (layer.kernel, (1, 0))  # (in, out) -> (out, in)
-            weights[f"{name}.bias"] = (layer.bias, (0,))
+            # (in, out) -> (out, in)
+            weights[f"{name}.weight"] = Place(layer.kernel, (1, 0))
+            weights[f"{name}.bias"] = Place(layer.bias, (0,))
     return weights
-
-
-def store(variable: keras.Variable, axes: tuple[int, ...]) -> np.ndarray:
-    """Return a variable in the layout of weights.safetensors."""
-    return np.ascontiguousarray(ops.convert_to_numpy(variable).transpose(axes))
-
-
-def restore(
-    variable: keras.Variable, axes: tuple[int, ...], tensor: np.ndarray
-) -> None:
-    """Set a variable from the layout of weights.safetensors."""
-    variable.assign(tensor.transpose(np.argsort(axes)))

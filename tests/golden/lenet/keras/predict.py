@@ -17,7 +17,7 @@ import tensorflow as tf
 from safetensors.numpy import load_file
 
 from data import Array, Arrays, Data, load_inputs
-from model import build_lenet, name_weights, restore
+from model import build_lenet, name_weights
 
 BATCH = 1000
 
@@ -33,8 +33,8 @@ def choose_device(name: str) -> None:
 def load_model(weights: Path) -> keras.Model:
     model = build_lenet()
     tensors = load_file(weights)
-    for name, (variable, axes) in name_weights(model).items():
-        restore(variable, axes, tensors[name])
+    for name, place in name_weights(model).items():
+        place.restore(tensors[name])
     return model
 
 

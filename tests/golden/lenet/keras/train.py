@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from data import load
 from evaluate import compute_metrics
-from model import build_lenet, name_weights, store
+from model import build_lenet, name_weights
 from optimizer import Adam
 from predict import choose_device, compute_outputs
 
@@ -129,7 +129,7 @@ def main() -> None:
         with open(args.out / METRICS, "a") as file:
             file.write(json.dumps(record) + "\n")
 
-    tensors = {name: store(*place) for name, place in name_weights(model).items()}
+    tensors = {name: place.store() for name, place in name_weights(model).items()}
     write_atomically(args.out / WEIGHTS, save(tensors))
 
 

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from data import load
 from evaluate import compute_metrics
-from model import build_smallresnet, name_weights, store
+from model import build_smallresnet, name_weights
 from optimizer import SGD
 from predict import choose_device, compute_outputs
 
@@ -53,9 +53,7 @@ def create_optimizer(model: keras.Model) -> SGD:
     optimizer = SGD(
         LEARNING_RATE, momentum=MOMENTUM, nesterov=NESTEROV, weight_decay=WEIGHT_DECAY
     )
-    kept = [
-        variable for variable, axes in name_weights(model).values() if len(axes) == 1
-    ]
+    kept = [place.variable for place in name_weights(model).values() if place.ndim == 1]
     optimizer.exclude_from_weight_decay(var_list=kept)
     optimizer.build(model.trainable_variables)
     return optimizer
@@ -144,7 +142,7 @@ def main() -> None:
         with open(args.out / METRICS, "a") as file:
             file.write(json.dumps(record) + "\n")
 
-    tensors = {name: store(*place) for name, place in name_weights(model).items()}
+    tensors = {name: place.store() for name, place in name_weights(model).items()}
     write_atomically(args.out / WEIGHTS, save(tensors))
 
 

@@ -19,7 +19,7 @@ from bmc.emit.lowering import lowered
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Value
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
-from bmc_keras.lower import LAYOUTS, LOWERINGS
+from bmc_keras.lower.table import LAYOUTS, LOWERINGS
 
 # What calls a block: its instance, which of its inputs are channels last, its name, its values.
 Construct = Callable[[Instance, tuple[bool, ...], p.Expr, list[p.Expr]], p.Call]
@@ -68,6 +68,7 @@ class KerasBody(FunctionBody):
         """Whether a use takes its values channels last."""
         target = use.instance.target
         if isinstance(target, Layer):
+            LOWERINGS.find(target)  # fills the table of layouts
             rule = LAYOUTS.get(type(target))
             layout = rule(target, use.instance.inputs) if rule else "own"
             if layout != "any":

@@ -22,7 +22,7 @@ from bmc.ir.model import BlockSpec, Input, Instance, Program, Value
 from bmc.ir.symbolic import known
 from bmc.ops.base import Layer
 from bmc_keras.body import RESERVED, KerasBody
-from bmc_keras.lower import LOWERINGS
+from bmc_keras.lower.table import LOWERINGS
 from bmc_keras.weights import Places
 
 ROOTS = {

@@ -10,7 +10,7 @@ from bmc.emit.backend import Module, Support
 from bmc.emit.function_body import FunctionBody
 from bmc.emit.lowering import lowered
 from bmc.ir.model import Apply, Instance
-from bmc_onnx.lower import LOWERINGS
+from bmc_onnx.lower.table import LOWERINGS
 
 Construct = Callable[[Instance, p.Expr, list[p.Expr]], p.Call]
 

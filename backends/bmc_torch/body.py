@@ -12,7 +12,7 @@ from bmc.emit.body import Body, instances
 from bmc.emit.lowering import lowered
 from bmc.emit.names import TORCH_MODULE, attribute
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan
-from bmc_torch.lower import LOWERINGS
+from bmc_torch.lower.table import LOWERINGS
 from bmc_torch.starts import Starts
 
 Construct = Callable[[Instance], p.Call]

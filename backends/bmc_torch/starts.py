@@ -13,7 +13,12 @@ from bmc.ops.initializers import Zeros
 from bmc_torch.lower.initializers import initialise
 
 MODULE = p.Name("module")
-ALREADY = ("nn.BatchNorm1d", "nn.BatchNorm2d", "nn.BatchNorm3d")
+ALREADY = (
+    *(f"nn.{kind}Norm{axes}d" for kind in ("Batch", "Instance") for axes in (1, 2, 3)),
+    "nn.GroupNorm",
+    "nn.LayerNorm",
+    "nn.RMSNorm",
+)
 
 
 class Starts:

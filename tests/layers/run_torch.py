@@ -13,6 +13,7 @@ class Model:
     """The model of a program, with weights by canonical name."""
 
     def __init__(self, module: ModuleType, name: str, weights: dict[str, np.ndarray], dtype: Any):
+        torch.set_default_dtype(getattr(torch, np.dtype(dtype).name))
         self.model = getattr(module, name)().to(getattr(torch, np.dtype(dtype).name))
         state = {k: torch.from_numpy(v) for k, v in weights.items()}
         missing = self.model.load_state_dict(state, strict=False)

@@ -1,17 +1,1 @@
-"""The Keras lowerings; importing this package fills the table."""
-
-from bmc_keras.lower import activation, arithmetic, conv, dropout, linear, norm, pool, shape
-from bmc_keras.lower.table import LAYOUTS, LOWERINGS
-
-__all__ = [
-    "LAYOUTS",
-    "LOWERINGS",
-    "activation",
-    "arithmetic",
-    "conv",
-    "dropout",
-    "linear",
-    "norm",
-    "pool",
-    "shape",
-]
+"""The Keras lowerings: a module for each one of `bmc.ops` that declares layers."""

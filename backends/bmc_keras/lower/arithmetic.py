@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Unsupported
-from bmc.emit.pyexpr import Bin, Expr, Un, call
+from bmc.emit.backend import Function, Lowered, Site
+from bmc.emit.pyexpr import Bin, Compare, Expr, Index, SliceExpr, Un, call, lit
 from bmc.emit.values import number
-from bmc.ir.types import TensorType
-from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate
-from bmc.ops.join import Add
-from bmc_keras.lower.table import Layout, lower
+from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take
+from bmc_keras.lower.common import alike, spread
+from bmc_keras.lower.table import lower
 
 
-def _alike(op: object, types: tuple[TensorType, ...]) -> Layout:
-    return "any" if len({x.rank for x in types}) == 1 else "own"
-
-
-def _spread(args: list[Expr], types: tuple[TensorType, ...]) -> list[Expr]:
-    """Values of different ranks made ready for broadcasting: axes are matched from the last."""
-    widest = max(x.rank for x in types)
-    ready: list[Expr] = []
-    for arg, x in zip(args, types):
-        missing = tuple(range(1, 1 + widest - x.rank))
-        ready.append(call("ops.expand_dims", arg, missing) if x.batched and missing else arg)
-    return ready
-
-
-@lower(Arithmetic, _alike)
+@lower(Arithmetic, alike)
 def arithmetic(op: Arithmetic, site: Site) -> Lowered:
     """Python's operator, the values made ready for broadcasting."""
-    if op.operator in COMPARISONS:
-        return Unsupported("comparisons are not lowered yet")
 
     def build(args: list[Expr]) -> Expr:
-        values = _spread(args, site.inputs)
+        values = spread(args, site.inputs)
         if op.left is not None:
             values = [number(op.left), *values]
         if op.right is not None:
             values = [*values, number(op.right)]
         left, right = values
+        if op.operator in ("==", "!="):  # which Python answers by itself
+            return call("ops.equal" if op.operator == "==" else "ops.not_equal", left, right)
+        if op.operator in COMPARISONS:
+            return Compare(op.operator, left, right)
         return Bin(op.operator, left, right)
 
     return Function(build)
@@ -51,7 +38,21 @@ def negate(op: Negate, site: Site) -> Lowered:
     return Function(lambda args: Un("-", args[0]))
 
 
-@lower(Add, _alike)
-def add(op: Add, site: Site) -> Lowered:
-    """a + b + c"""
-    return Function(lambda args: reduce(lambda a, b: Bin("+", a, b), _spread(args, site.inputs)))
+@lower(Take)
+def take(op: Take, site: Site) -> Lowered:
+    """`x[:, 0]`, `x[:, 1:3]`, `x[..., 0]`"""
+    (x,) = site.inputs
+    all_of = SliceExpr(None, None, None)
+
+    def part(item: Any) -> Expr:
+        if not isinstance(item, tuple):
+            return number(item)
+        start, stop = (None if end is None else number(end) for end in item)
+        return all_of if item == (None, None) else SliceExpr(start, stop, None)
+
+    items = (all_of, *(part(item) for item in op.expanded(x.rank)))
+    while len(items) > 1 and items[-1] == all_of:
+        items = items[:-1]
+    if len(items) > 3 and all(item == all_of for item in items[:-1]):
+        items = (lit(...), items[-1])
+    return Function(lambda args: Index(args[0], items))

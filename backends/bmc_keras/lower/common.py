@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.pyexpr import Expr, lit
+from bmc.emit.pyexpr import Expr, call, lit
 from bmc.ir.types import TensorType
 from bmc_keras.lower.initializers import initializer
+from bmc_keras.lower.table import Layout
 from bmc_keras.weights import At
 
 
@@ -35,3 +36,19 @@ def axis(x: TensorType, place: int) -> int:
     """An axis of the language's layout as Keras counts it, the batch included."""
     place = int(place)
     return place if place < 0 or not x.batched else place + 1
+
+
+def alike(op: object, types: tuple[TensorType, ...]) -> Layout:
+    """The layout of what works element by element on values of one rank."""
+    return "any" if len({x.rank for x in types}) == 1 else "own"
+
+
+def spread(args: list[Expr], types: tuple[TensorType, ...]) -> list[Expr]:
+    """Values of different ranks made ready for broadcasting: axes are matched from the last."""
+    widest = max(x.rank for x in types)
+    ready: list[Expr] = []
+    for arg, x in zip(args, types):
+        missing: Any = tuple(range(1, 1 + widest - x.rank))
+        missing = missing[0] if len(missing) == 1 else missing
+        ready.append(call("ops.expand_dims", arg, missing) if missing else arg)
+    return ready

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Lowered, Module, Site, Support
+from collections.abc import Callable
+from typing import Any
+
+from bmc.emit.backend import Function, Lowered, Module, Site, Support, Unsupported
 from bmc.emit.helpers import keywords
-from bmc.emit.pyexpr import Call, Expr, call, name
+from bmc.emit.pyexpr import Bin, Call, Expr, call, name
 from bmc.ir.types import TensorType
-from bmc.ops.norm import BatchNorm
+from bmc.ops import norm as ops
+from bmc.ops.axes import axis_of
 from bmc_keras.lower.common import axis, literals
 from bmc_keras.lower.table import Layout, lower
 from bmc_keras.weights import At
@@ -15,6 +19,19 @@ AFFINE = {
     "weight": At("gamma", (0,), test="layer.scale"),
     "bias": At("beta", (0,), test="layer.center"),
 }
+STANDARDIZE = Support(
+    "standardize_series",
+    '''\
+def standardize_series(
+    x: keras.KerasTensor, axis: int, epsilon: float
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Give each series mean 0 and deviation 1; return it, and both of before."""
+    mean, variance = ops.moments(x, axes=axis, keepdims=True)
+    deviation = ops.sqrt(variance + epsilon)
+    return (x - mean) / deviation, ops.concatenate((mean, deviation), axis=axis)
+''',
+    ("keras", "ops"),
+)
 BATCH_NORM = Support(
     "BatchNorm",
     '''\
@@ -38,12 +55,12 @@ class BatchNorm(layers.BatchNormalization):
 )
 
 
-def _layout(op: BatchNorm, types: tuple[TensorType, ...]) -> Layout:
+def _layout(op: ops.BatchNorm, types: tuple[TensorType, ...]) -> Layout:
     return "last" if op.channel_axis(types[0]) == 0 else "own"
 
 
-@lower(BatchNorm, _layout)
-def batch_norm(op: BatchNorm, site: Site) -> Lowered:
+@lower(ops.BatchNorm, _layout)
+def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
     """A small subclass of `layers.BatchNormalization`, with the channels last."""
     (x,) = site.inputs
     place = op.channel_axis(x)
@@ -72,3 +89,121 @@ def batch_norm(op: BatchNorm, site: Site) -> Lowered:
             "running_var": At("moving_variance", (0,)),
         },
     )
+
+
+def _affine(op: Any, count: int = 1) -> dict[str, At]:
+    """Where scale and shift are, of so many axes."""
+    order = tuple(range(count))
+    found = {"weight": At("gamma", order, test="layer.scale")} if op.affine else {}
+    if op.affine and getattr(op, "bias", True):
+        found["bias"] = At("beta", order, test="layer.center")
+    return found
+
+
+@lower(ops.LayerNorm)
+def layer_norm(op: ops.LayerNorm, site: Site) -> Lowered:
+    """`layers.LayerNormalization`."""
+    (x,) = site.inputs
+    places = op.axes(x)
+    over: Any = tuple(axis(x, place) for place in places)
+    settings = {
+        "axis": -1 if places == (x.rank - 1,) else over[0] if len(over) == 1 else list(over),
+        "epsilon": op.epsilon,
+        "center": op.affine and op.bias,
+        "scale": op.affine,
+    }
+    return Module(
+        Call(name("layers.LayerNormalization"), (), keywords(settings)),
+        helper="layer_norm",
+        defaults=literals(axis=-1, center=True, scale=True),
+        weights=_affine(op, len(places)),
+    )
+
+
+@lower(ops.RMSNorm)
+def rms_norm(op: ops.RMSNorm, site: Site) -> Lowered:
+    """`layers.RMSNormalization`, with the axis last; without weights `ops.rms_normalization`."""
+    (x,) = site.inputs
+    places = op.axes(x)
+    if len(places) > 1:
+        return Unsupported("several axes are not lowered yet")
+    last = places == (x.rank - 1,)
+
+    def around(run: Callable[[Expr], Expr], value: Expr) -> Expr:
+        if last:
+            return run(value)
+        place = axis(x, places[0])
+        return call("ops.moveaxis", run(call("ops.moveaxis", value, place, -1)), -1, place)
+
+    if not op.affine:
+
+        def plain(value: Expr) -> Expr:
+            return call("ops.rms_normalization", value, axis=-1, epsilon=op.epsilon)
+
+        return Function(lambda args: around(plain, args[0]))
+    return Module(
+        Call(name("layers.RMSNormalization"), (), keywords({"epsilon": op.epsilon})),
+        lambda layer, args: around(lambda value: Call(layer, (value,)), args[0]),
+        helper="rms_norm",
+        weights={"weight": At("scale", (0,))},
+    )
+
+
+@lower(ops.GroupNorm, "last")
+def group_norm(op: ops.GroupNorm, site: Site) -> Lowered:
+    """`layers.GroupNormalization`, with the channels last."""
+    return _groups(op, op.groups, "group_norm")
+
+
+@lower(ops.InstanceNorm, "last")
+def instance_norm(op: ops.InstanceNorm, site: Site) -> Lowered:
+    """`layers.GroupNormalization` with a group for each channel."""
+    return _groups(op, -1, "instance_norm")
+
+
+def _groups(op: ops.GroupNorm | ops.InstanceNorm, groups: Any, helper: str) -> Module:
+    settings = {
+        "groups": groups,
+        "epsilon": op.epsilon,
+        "center": op.affine,
+        "scale": op.affine,
+    }
+    return Module(
+        Call(name("layers.GroupNormalization"), (), keywords(settings)),
+        helper=helper,
+        defaults=literals(center=True, scale=True),
+        weights=_affine(op),
+    )
+
+
+@lower(ops.L2Normalize)
+def l2_normalize(op: ops.L2Normalize, site: Site) -> Lowered:
+    """`ops.normalize`."""
+    place = axis(site.inputs[0], op.axis)
+    return Function(
+        lambda args: call("ops.normalize", args[0], axis=place, order=2, epsilon=op.epsilon)
+    )
+
+
+@lower(ops.InstanceNormWithStats)
+def instance_norm_with_stats(op: ops.InstanceNormWithStats, site: Site) -> Lowered:
+    """A helper that returns both."""
+    (x,) = site.inputs
+    place = axis(x, axis_of(x, op.axis))
+    return Function(
+        lambda args: call("standardize_series", args[0], axis=place, epsilon=op.epsilon),
+        (STANDARDIZE,),
+    )
+
+
+@lower(ops.UndoInstanceNorm)
+def undo_instance_norm(op: ops.UndoInstanceNorm, site: Site) -> Lowered:
+    """y * deviation + mean"""
+    place = axis(site.inputs[0], axis_of(site.inputs[0], op.axis))
+
+    def build(args: list[Expr]) -> Expr:
+        y, stats = args
+        mean, deviation = (call("ops.take", stats, [n], axis=place) for n in (0, 1))
+        return Bin("+", Bin("*", y, deviation), mean)
+
+    return Function(build)

@@ -13,7 +13,7 @@ from bmc.ops.base import Declaration
 Layout = Literal["last", "any", "own"]
 R = TypeVar("R", bound=Rule)
 
-LOWERINGS = Lowerings("keras")
+LOWERINGS = Lowerings("keras", "bmc_keras.lower")
 LAYOUTS: dict[type[Declaration], Callable[[Any, tuple[TensorType, ...]], Layout]] = {}
 
 

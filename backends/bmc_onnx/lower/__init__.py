@@ -1,16 +1,1 @@
-"""The ONNX lowerings; importing this package fills the table."""
-
-from bmc_onnx.lower import activation, arithmetic, conv, dropout, linear, norm, pool, shape
-from bmc_onnx.lower.table import LOWERINGS
-
-__all__ = [
-    "LOWERINGS",
-    "activation",
-    "arithmetic",
-    "conv",
-    "dropout",
-    "linear",
-    "norm",
-    "pool",
-    "shape",
-]
+"""The ONNX lowerings: a module for each one of `bmc.ops` that declares layers."""

@@ -1,58 +1,65 @@
-"""Operators in ONNX."""
+"""Operators and indexing in ONNX."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
-from bmc.emit.pyexpr import Expr, call
-from bmc.ir.types import TensorType
-from bmc.ops.arithmetic import Arithmetic, Negate
-from bmc.ops.join import Add
-from bmc_onnx.lower.common import below, node
-from bmc_onnx.lower.support import NUMBER, WIDEN
+from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.pyexpr import Expr, call, name
+from bmc.ir.symbolic import Sym
+from bmc.ops.arithmetic import Arithmetic, Negate, Take
+from bmc_onnx.lower.common import below, listed, method, node, spread, widening
+from bmc_onnx.lower.support import CUT, NUMBER, PICK
 from bmc_onnx.lower.table import lower
 
-WORDS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow"}
-
-
-def _spread(
-    args: list[Expr], types: tuple[TensorType, ...], label: Expr
-) -> tuple[list[Expr], tuple[Support, ...]]:
-    """Values of different ranks made ready for broadcasting: axes are matched from the last."""
-    widest = max(x.rank for x in types)
-    ready: list[Expr] = []
-    support: tuple[Support, ...] = ()
-    for place, (arg, x) in enumerate(zip(args, types)):
-        missing = list(range(1, 1 + widest - x.rank))
-        if x.batched and missing:
-            arg = call("g.widen", arg, missing, name=below(label, f"wide{place}"))
-            support = (WIDEN,)
-        ready.append(arg)
-    return ready, support
+WORDS = {
+    "+": "Add",
+    "-": "Sub",
+    "*": "Mul",
+    "/": "Div",
+    "**": "Pow",
+    "%": "Mod",
+    "<": "Less",
+    "<=": "LessOrEqual",
+    ">": "Greater",
+    ">=": "GreaterOrEqual",
+    "==": "Equal",
+}
 
 
 @lower(Arithmetic)
 def arithmetic(op: Arithmetic, site: Site) -> Lowered:
-    """`Add`, `Sub`, `Mul`, `Div` or `Pow`."""
-    if op.operator not in WORDS or any(x.dtype != "float" for x in site.inputs):
-        return Unsupported("this operator is not lowered yet")
-    wide = len({x.rank for x in site.inputs}) > 1
-    numbers = op.left is not None or op.right is not None
+    """`Add`, `Sub` and so on; whole numbers are divided as floats."""
+    whole = all(x.dtype == "int" for x in site.inputs)
+    constant = op.left if op.left is not None else op.right
+    if op.operator not in WORDS or isinstance(constant, Sym):
+        return Unsupported("this operator, or a number of free size, is not lowered yet")
+    if len({x.dtype for x in site.inputs}) > 1:
+        return Unsupported("whole numbers beside others are not lowered yet")
+    as_float = whole and (op.operator == "/" or isinstance(constant, float))
 
     def number(value: Any, label: Expr) -> Expr:
+        if whole and not as_float:
+            return call("g.add", "Constant", name=below(label, "number"), value_int=int(value))
         return call("g.number", float(value), name=below(label, "number"))
 
     def build(args: list[Expr]) -> Expr:
         *given, label = args
-        values, _ = _spread(given, site.inputs, label)
+        values = spread(given, site.inputs, label)
+        if as_float:
+            kind = name("TensorProto.FLOAT")
+            values = [
+                call("g.add", "Cast", value, name=below(label, f"float{place}"), to=kind)
+                for place, value in enumerate(values)
+            ]
         if op.left is not None:
             values = [number(op.left, label), *values]
         if op.right is not None:
             values = [*values, number(op.right, label)]
         return call("g.add", WORDS[op.operator], *values, name=label)
 
-    return Function(build, (*((WIDEN,) if wide else ()), *((NUMBER,) if numbers else ())))
+    numbers = (NUMBER,) if constant is not None and (as_float or not whole) else ()
+    return Function(build, (*widening(site.inputs), *numbers))
 
 
 @lower(Negate)
@@ -61,15 +68,36 @@ def negate(op: Negate, site: Site) -> Lowered:
     return node("Neg")
 
 
-@lower(Add)
-def add(op: Add, site: Site) -> Lowered:
-    """`Sum`, which takes any number of values."""
-    if len({x.rank for x in site.inputs}) == 1:
-        return node("Sum")
+@lower(Take)
+def take(op: Take, site: Site) -> Lowered:
+    """`Gather` for a position and `Slice` for ranges."""
+    (x,) = site.inputs
+    items = op.expanded(x.rank)
+    shift = 1 if x.batched else 0
+    positions = [(n + shift, item) for n, item in enumerate(items) if not isinstance(item, tuple)]
+    ranges = [
+        (n + shift, *item)
+        for n, item in enumerate(items)
+        if isinstance(item, tuple) and item != (None, None)
+    ]
+    if any(isinstance(part, Sym) for found in (*positions, *ranges) for part in found):
+        return Unsupported("a position of free size is not lowered yet")
+    if not ranges and len(positions) == 1:
+        ((place, item),) = positions
+        return method(PICK, item, axis=place)
 
     def build(args: list[Expr]) -> Expr:
-        *given, label = args
-        values, _ = _spread(given, site.inputs, label)
-        return call("g.add", "Sum", *values, name=label)
+        value, label = args
+        if ranges:
+            starts = [0 if low is None else low for _, low, _ in ranges]
+            ends = [2**31 - 1 if high is None else high for _, _, high in ranges]
+            axes = [place for place, _, _ in ranges]
+            cut = label if not positions else below(label, "cut")
+            value = call("g.cut", value, listed(starts), listed(ends), listed(axes), name=cut)
+        for left, (place, item) in enumerate(reversed(positions)):
+            last = left == len(positions) - 1
+            picked = label if last else below(label, f"picked{place}")
+            value = call("g.pick", value, item, name=picked, axis=place)
+        return value
 
-    return Function(build, (WIDEN,))
+    return Function(build, (*((CUT,) if ranges else ()), *((PICK,) if positions else ())))

@@ -7,6 +7,7 @@ from typing import Any
 from bmc.emit.backend import Function, Support
 from bmc.emit.pyexpr import Expr, FString, Lit, Name, call, lit
 from bmc.ir.types import TensorType
+from bmc_onnx.lower.support import WIDEN
 
 
 def node(op: str, **attributes: Any) -> Function:
@@ -53,3 +54,26 @@ def below(label: Expr, word: str) -> Expr:
         return FString((label, f".{word}"))
     assert isinstance(label, Lit)
     return Lit(f"{label.value}.{word}")
+
+
+def spread(args: list[Expr], types: tuple[TensorType, ...], label: Expr) -> list[Expr]:
+    """Values of different ranks made ready for broadcasting: axes are matched from the last."""
+    widest = max(x.rank for x in types)
+    ready: list[Expr] = []
+    for place, (arg, x) in enumerate(zip(args, types)):
+        missing = list(range(1, 1 + widest - x.rank))
+        if x.batched and missing:
+            arg = call("g.widen", arg, missing, name=below(label, f"wide{place}"))
+        ready.append(arg)
+    return ready
+
+
+def widening(types: tuple[TensorType, ...]) -> tuple[Support, ...]:
+    """What `spread` needs for these types."""
+    return (WIDEN,) if len({x.rank for x in types}) > 1 else ()
+
+
+def permuted(value: Expr, order: list[int], batched: bool, label: Expr) -> Expr:
+    """The axes in another order."""
+    whole = [0, *(axis + 1 for axis in order)] if batched else order
+    return call("g.add", "Transpose", value, name=label, perm=listed(whole))

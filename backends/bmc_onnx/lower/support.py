@@ -92,6 +92,68 @@ NORM = Support(
 ''',
     ("weight",),
 )
+NORM_WITHOUT_WEIGHTS = Support(
+    "norm_without_weights",
+    '''\
+    def norm_without_weights(
+        self, x: str, channels: int, name: str, epsilon: float
+    ) -> str:
+        """Normalise each channel by the running statistics, and leave it so."""
+        ones = self.filled(1.0, (channels,), name=f"{name}.ones")
+        zeros = self.filled(0.0, (channels,), name=f"{name}.zeros")
+        keys = ("running_mean", "running_var")
+        stats = [self.weight(f"{name}.{key}", channels) for key in keys]
+        return self.add(
+            "BatchNormalization", x, ones, zeros, *stats, name=name, epsilon=epsilon
+        )
+''',
+    ("weight", "filled"),
+)
+NORMALIZE = Support(
+    "normalize",
+    '''\
+    def normalize(
+        self, op: str, x: str, shape: tuple[int, ...], name: str, **attributes: Any
+    ) -> str:
+        """Normalise, then scale and shift by weights of that shape."""
+        weight = self.weight(f"{name}.weight", *shape)
+        bias = self.weight(f"{name}.bias", *shape)
+        return self.add(op, x, weight, bias, name=name, **attributes)
+''',
+    ("weight",),
+)
+NORMALIZE_WITHOUT_BIAS = Support(
+    "normalize_without_bias",
+    '''\
+    def normalize_without_bias(
+        self, op: str, x: str, shape: tuple[int, ...], name: str, **attributes: Any
+    ) -> str:
+        """Normalise, then scale by weights of that shape."""
+        weight = self.weight(f"{name}.weight", *shape)
+        return self.add(op, x, weight, name=name, **attributes)
+''',
+    ("weight",),
+)
+STANDARDIZE = Support(
+    "standardize_series",
+    '''\
+    def standardize_series(
+        self, x: str, axis: int, name: str, epsilon: float
+    ) -> tuple[str, str]:
+        """Give each series mean 0 and deviation 1; return it, and both of before."""
+        over = self.integers([axis], name=f"{name}.axis")
+        mean = self.add("ReduceMean", x, over, name=f"{name}.mean")
+        centred = self.add("Sub", x, mean, name=f"{name}.centred")
+        square = self.add("Mul", centred, centred, name=f"{name}.square")
+        variance = self.add("ReduceMean", square, over, name=f"{name}.variance")
+        least = self.number(epsilon, name=f"{name}.epsilon")
+        raised = self.add("Add", variance, least, name=f"{name}.raised")
+        deviation = self.add("Sqrt", raised, name=f"{name}.deviation")
+        stats = self.add("Concat", mean, deviation, name=f"{name}.stats", axis=axis)
+        return self.add("Div", centred, deviation, name=name), stats
+''',
+    ("integers", "number"),
+)
 NUMBER = Support(
     "number",
     '''\
@@ -107,6 +169,27 @@ INTEGERS = Support(
         """Whole numbers of the graph's own: axes, sizes."""
         return self.add("Constant", name=name, value_ints=values)
 ''',
+)
+FILLED = Support(
+    "filled",
+    '''\
+    def filled(self, value: float, shape: tuple[int, ...], name: str) -> str:
+        """A tensor of one number."""
+        sizes = self.integers(list(shape), name=f"{name}.shape")
+        tensor = helper.make_tensor("value", TensorProto.FLOAT, [1], [value])
+        return self.add("ConstantOfShape", sizes, name=name, value=tensor)
+''',
+    ("integers",),
+)
+TAKE = Support(
+    "take",
+    '''\
+    def take(self, x: str, places: list[int], name: str, axis: int) -> str:
+        """Take these places of an axis."""
+        index = self.integers(places, name=f"{name}.places")
+        return self.add("Gather", x, index, name=name, axis=axis)
+''',
+    ("integers",),
 )
 REDUCE = Support(
     "reduce",
@@ -138,10 +221,130 @@ WIDEN = Support(
 ''',
     ("integers",),
 )
+EMBED = Support(
+    "embed",
+    '''\
+    def embed(self, ids: str, shape: tuple[int, int], name: str) -> str:
+        """Take the row of the weight (ids, size) for each id."""
+        weight = self.weight(f"{name}.weight", *shape)
+        return self.add("Gather", weight, ids, name=name)
+''',
+    ("weight",),
+)
+FIRST_ROWS = Support(
+    "first_rows",
+    '''\
+    def first_rows(self, x: str, table: str, axis: int, name: str) -> str:
+        """Take as many rows of a table as x has places on an axis."""
+        count = self.add("Shape", x, name=f"{name}.count", start=axis, end=axis + 1)
+        zero = self.integers([0], name=f"{name}.zero")
+        return self.add("Slice", table, zero, count, zero, name=name)
+''',
+    ("integers",),
+)
+PLACES = Support(
+    "places",
+    '''\
+    def places(self, x: str, axis: int, name: str) -> str:
+        """Count the places of an axis from zero, as numbers."""
+        count = self.add("Shape", x, name=f"{name}.count", start=axis, end=axis + 1)
+        start = self.add("Constant", name=f"{name}.start", value_int=0)
+        step = self.add("Constant", name=f"{name}.step", value_int=1)
+        end = self.add("Squeeze", count, name=f"{name}.end")
+        counted = self.add("Range", start, end, step, name=f"{name}.counted")
+        return self.add("Cast", counted, name=name, to=TensorProto.FLOAT)
+''',
+)
+SINUSOIDS = Support(
+    "sinusoids",
+    '''\
+    def sinusoids(self, x: str, size: int, theta: float, name: str) -> tuple[str, str]:
+        """Sine and cosine of x * theta ** (-2 i / size), on a new last axis."""
+        numbers = [theta ** (-2 * i / size) for i in range(size // 2)]
+        rates = self.add("Constant", name=f"{name}.rates", value_floats=numbers)
+        wide = self.widen(x, [-1], name=f"{name}.wide")
+        angles = self.add("Mul", wide, rates, name=f"{name}.angles")
+        sine = self.add("Sin", angles, name=f"{name}.sine")
+        return sine, self.add("Cos", angles, name=f"{name}.cosine")
+''',
+    ("widen",),
+)
+SINUSOIDAL_POSITIONS = Support(
+    "sinusoidal_positions",
+    '''\
+    def sinusoidal_positions(self, x: str, size: int, theta: float, name: str) -> str:
+        """Add the sines and cosines of each position in turn."""
+        steps = self.places(x, -2, name=f"{name}.steps")
+        waves = self.sinusoids(steps, size, theta, name=f"{name}.waves")
+        wide = [self.widen(wave, [-1], name=f"{wave}.wide") for wave in waves]
+        pairs = self.add("Concat", *wide, name=f"{name}.pairs", axis=-1)
+        table = self.reshape(pairs, [-1, size], name=f"{name}.table")
+        return self.add("Add", x, table, name=name)
+''',
+    ("places", "sinusoids", "widen", "reshape"),
+)
+CUT = Support(
+    "cut",
+    '''\
+    def cut(
+        self, x: str, starts: list[int], ends: list[int], axes: list[int], name: str
+    ) -> str:
+        """Take a range of each of these axes."""
+        ranges = (("starts", starts), ("ends", ends), ("axes", axes))
+        values = [self.integers(v, name=f"{name}.{word}") for word, v in ranges]
+        return self.add("Slice", x, *values, name=name)
+''',
+    ("integers",),
+)
+PICK = Support(
+    "pick",
+    '''\
+    def pick(self, x: str, place: int, name: str, axis: int) -> str:
+        """Take one place of an axis, which goes."""
+        index = self.add("Constant", name=f"{name}.place", value_int=place)
+        return self.add("Gather", x, index, name=name, axis=axis)
+''',
+)
+REPEAT = Support(
+    "repeat",
+    '''\
+    def repeat(self, x: str, like: str, name: str) -> str:
+        """Give a value the batch of another one."""
+        batch = self.add("Shape", like, name=f"{name}.batch", start=0, end=1)
+        sizes = self.add("Shape", x, name=f"{name}.sizes")
+        shape = self.add("Concat", batch, sizes, name=f"{name}.shape", axis=0)
+        return self.add("Expand", x, shape, name=name)
+''',
+)
+SPLIT = Support(
+    "split",
+    '''\
+    def split(self, x: str, sizes: list[int], name: str, axis: int) -> tuple[str, ...]:
+        """Cut an axis into parts of these sizes."""
+        parts = [f"{name}.{part}" for part in range(len(sizes))]
+        lengths = self.integers(sizes, name=f"{name}.sizes")
+        self.nodes.append(
+            helper.make_node("Split", [x, lengths], parts, name, axis=axis)
+        )
+        return tuple(parts)
+''',
+    ("integers",),
+)
+GATHER = Support(
+    "gather",
+    '''\
+    def gather(self, x: str, index: str, name: str, axis: int) -> str:
+        """Take the places that an index of as many axes names, along one axis."""
+        shape = self.add("Shape", x, name=f"{name}.shape")
+        one = self.integers([1], name=f"{name}.one")
+        place = self.integers([axis], name=f"{name}.axis")
+        around = self.add("ScatterElements", shape, place, one, name=f"{name}.around")
+        wide = self.add("Expand", index, around, name=f"{name}.wide")
+        return self.add("GatherElements", x, wide, name=name, axis=axis)
+''',
+    ("integers",),
+)
+# In the order in which a program has them.
 BY_NAME = {
-    helper.name: helper
-    for helper in (
-        WEIGHT, CONV, CONV_WITHOUT_BIAS, DENSE, DENSE_WITHOUT_BIAS, DENSE_LAST, DENSE_LAST_WITHOUT_BIAS,
-        NORM, NUMBER, INTEGERS, REDUCE, RESHAPE, WIDEN,
-    )
-}  # fmt: skip
+    helper.name: helper for helper in list(globals().values()) if isinstance(helper, Support)
+}

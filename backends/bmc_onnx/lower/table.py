@@ -7,5 +7,5 @@ from __future__ import annotations
 
 from bmc.emit.backend import Lowerings
 
-LOWERINGS = Lowerings("onnx")
+LOWERINGS = Lowerings("onnx", "bmc_onnx.lower")
 lower = LOWERINGS.rule

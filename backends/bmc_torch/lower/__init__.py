@@ -1,16 +1,1 @@
-"""The PyTorch lowerings; importing this package fills the table."""
-
-from bmc_torch.lower import activation, arithmetic, conv, dropout, linear, norm, pool, shape
-from bmc_torch.lower.table import LOWERINGS
-
-__all__ = [
-    "LOWERINGS",
-    "activation",
-    "arithmetic",
-    "conv",
-    "dropout",
-    "linear",
-    "norm",
-    "pool",
-    "shape",
-]
+"""The PyTorch lowerings: a module for each one of `bmc.ops` that declares layers."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import Bin, Compare, Expr, Un
+from bmc.emit.pyexpr import Bin, Compare, Expr, Index, SliceExpr, Un, lit
 from bmc.emit.values import number
-from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate
-from bmc.ops.join import Add
-from bmc_torch.lower.common import spread
+from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take
+from bmc_torch.lower.common import ALL, spread
 from bmc_torch.lower.table import lower
 
 
@@ -37,7 +36,22 @@ def negate(op: Negate, site: Site) -> Lowered:
     return Function(lambda args: Un("-", args[0]))
 
 
-@lower(Add)
-def add(op: Add, site: Site) -> Lowered:
-    """a + b + c"""
-    return Function(lambda args: reduce(lambda a, b: Bin("+", a, b), spread(args, site.inputs)))
+@lower(Take)
+def take(op: Take, site: Site) -> Lowered:
+    """`x[:, 0]`, `x[:, 1:3]`, `x[..., 0]`"""
+    (x,) = site.inputs
+
+    def part(item: Any) -> Expr:
+        if not isinstance(item, tuple):
+            return number(item)
+        start, stop = (None if end is None else number(end) for end in item)
+        return ALL if item == (None, None) else SliceExpr(start, stop, None)
+
+    items = tuple(part(item) for item in op.expanded(x.rank))
+    if x.batched:
+        items = (ALL, *items)
+    while len(items) > 1 and items[-1] == ALL:
+        items = items[:-1]
+    if len(items) > 3 and all(item == ALL for item in items[:-1]):
+        items = (lit(...), items[-1])
+    return Function(lambda args: Index(args[0], items))

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from bmc.emit.backend import Lowerings
 
-LOWERINGS = Lowerings("torch")
+LOWERINGS = Lowerings("torch", "bmc_torch.lower")
 lower = LOWERINGS.rule

@@ -86,11 +86,16 @@ R = TypeVar("R", bound=Rule)
 
 
 class Lowerings:
-    """One backend's rules, one for each declaration."""
+    """One backend's rules, one for each declaration.
 
-    def __init__(self, backend: str) -> None:
-        self.backend = backend
+    The rules of what `bmc.ops.conv` declares are in the module `conv` of `package`, which is
+    imported when one is asked for.
+    """
+
+    def __init__(self, backend: str, package: str) -> None:
+        self.backend, self.package = backend, package
         self.rules: dict[type[Declaration], Rule] = {}
+        self.loaded: set[str] = set()
 
     def rule(self, op: type[Declaration]) -> Callable[[R], R]:
         """Registers the rule of a declaration. A second one is a mistake."""
@@ -105,7 +110,20 @@ class Lowerings:
 
     def find(self, op: Declaration) -> Rule | None:
         """The rule for an instance of a declaration."""
+        self.load(type(op).__module__.rpartition(".")[2])
         return self.rules.get(type(op))
+
+    def load(self, stem: str) -> None:
+        """Imports the rules of what the module of that name in `bmc.ops` declares."""
+        if stem in self.loaded:
+            return
+        self.loaded.add(stem)
+        path = f"{self.package}.{stem}"
+        try:
+            importlib.import_module(path)
+        except ModuleNotFoundError as error:
+            if error.name != path:
+                raise
 
 
 class Backend(Protocol):

@@ -1,0 +1,55 @@
+"""Vectors for ids and for positions in ONNX."""
+
+from __future__ import annotations
+
+from bmc.emit.backend import Function, Lowered, Site
+from bmc.emit.pyexpr import Expr, Starred, call, name
+from bmc.ops import embedding as ops
+from bmc_onnx.lower.common import below, method
+from bmc_onnx.lower.support import EMBED, FIRST_ROWS, SINUSOIDAL_POSITIONS, SINUSOIDS, WEIGHT
+from bmc_onnx.lower.table import lower
+
+
+@lower(ops.Embedding)
+def embedding(op: ops.Embedding, site: Site) -> Lowered:
+    """`Gather` from the table."""
+    return method(EMBED, (op.count, op.dim))
+
+
+@lower(ops.LearnedPositions)
+def learned_positions(op: ops.LearnedPositions, site: Site) -> Lowered:
+    """The first rows of the table, added."""
+    (x,) = site.inputs
+    count = op.count(x)
+    whole = x.shape[-2] == count
+
+    def build(args: list[Expr]) -> Expr:
+        value, label = args
+        rows = call("g.weight", below(label, "weight"), count, x.shape[-1])
+        if not whole:
+            rows = call("g.first_rows", value, rows, -2, name=below(label, "rows"))
+        return call("g.add", "Add", value, rows, name=label)
+
+    return Function(build, (WEIGHT, *(() if whole else (FIRST_ROWS,))))
+
+
+@lower(ops.SinusoidalPositions)
+def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
+    """Sines and cosines in turn, added."""
+    return method(SINUSOIDAL_POSITIONS, site.inputs[0].shape[-1], op.theta)
+
+
+@lower(ops.Sinusoid)
+def sinusoid(op: ops.Sinusoid, site: Site) -> Lowered:
+    """Sines, then cosines."""
+    (x,) = site.inputs
+
+    def build(args: list[Expr]) -> Expr:
+        value, label = args
+        if x.dtype == "int":
+            kind = name("TensorProto.FLOAT")
+            value = call("g.add", "Cast", value, name=below(label, "number"), to=kind)
+        waves = call("g.sinusoids", value, op.dim, op.theta, name=below(label, "waves"))
+        return call("g.add", "Concat", Starred(waves), name=label, axis=-1)
+
+    return Function(build, (SINUSOIDS,))

@@ -1,0 +1,72 @@
+"""Vectors for ids and for positions in PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.emit.backend import Function, Lowered, Module, Site, Support
+from bmc.emit.pyexpr import Attr, Bin, Expr, Index, SliceExpr, call, lit, method
+from bmc.ops import embedding as ops
+from bmc_torch.lower.table import lower
+
+SINUSOIDS = Support(
+    "sinusoids",
+    '''\
+def sinusoids(x: Tensor, size: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Return sine and cosine of x * theta ** (-2 i / size), on a new last axis."""
+    steps = torch.arange(0, size, 2, dtype=x.dtype, device=x.device)
+    angles = x.unsqueeze(-1) * theta ** (-steps / size)
+    return angles.sin(), angles.cos()
+''',
+    ("Tensor", "torch"),
+)
+
+
+@lower(ops.Embedding)
+def embedding(op: ops.Embedding, site: Site) -> Lowered:
+    """`nn.Embedding`."""
+    more: dict[str, Any] = {} if op.pad is None else {"padding_idx": op.pad}
+    return Module(call("nn.Embedding", op.count, op.dim, **more))
+
+
+@lower(ops.LearnedPositions)
+def learned_positions(op: ops.LearnedPositions, site: Site) -> Lowered:
+    """The first rows of an `nn.Embedding`, added."""
+    (x,) = site.inputs
+    count = op.count(x)
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        table: Expr = Attr(layer, "weight")
+        if x.shape[-2] != count:
+            steps = Index(Attr(args[0], "shape"), (lit(-2),))
+            table = Index(table, (SliceExpr(None, steps, None),))
+        return Bin("+", args[0], table)
+
+    return Module(call("nn.Embedding", count, x.shape[-1]), use)
+
+
+@lower(ops.SinusoidalPositions)
+def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
+    """Sines and cosines in turn, added."""
+    size = site.inputs[0].shape[-1]
+
+    def build(args: list[Expr]) -> Expr:
+        (x,) = args
+        count = Index(Attr(x, "shape"), (lit(-2),))
+        alike = {"dtype": Attr(x, "dtype"), "device": Attr(x, "device")}
+        waves = call("sinusoids", call("torch.arange", count, **alike), size, op.theta)
+        return Bin("+", x, method(call("torch.stack", waves, dim=-1), "flatten", -2))
+
+    return Function(build, (SINUSOIDS,))
+
+
+@lower(ops.Sinusoid)
+def sinusoid(op: ops.Sinusoid, site: Site) -> Lowered:
+    """Sines, then cosines."""
+    whole = site.inputs[0].dtype == "int"
+
+    def build(args: list[Expr]) -> Expr:
+        x = method(args[0], "to", call("torch.get_default_dtype")) if whole else args[0]
+        return call("torch.cat", call("sinusoids", x, op.dim, op.theta), dim=-1)
+
+    return Function(build, (SINUSOIDS,))

@@ -26,8 +26,9 @@ LENGTHS = (7, 10)  # of free axes
 OUTPUTS = {"float32": 1e-5, "float64": 1e-10}
 GRADIENTS = 1e-9
 # The frameworks hold constants of these in single precision, in double precision too: TensorFlow
-# the root of two and slopes, PyTorch the sixth in the gradient of hard_sigmoid.
-SINGLE = {"gelu": 1e-7, "leaky_relu": 1e-7, "hard_sigmoid": 1e-7}
+# the root of two and slopes, PyTorch the sixth in the gradient of hard_sigmoid. TensorFlow
+# interpolates pictures in single precision.
+SINGLE = {"gelu": 1e-7, "leaky_relu": 1e-7, "hard_sigmoid": 1e-7, "upsample": 1e-6}
 NUMBERS = itertools.count()
 
 

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import Call, call
+from typing import Any
+
+from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.pyexpr import Call, Expr, call, lit
+from bmc.emit.values import number
 from bmc.ir.symbolic import known, product
+from bmc.ir.types import Shape
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
+from bmc.ops.base import per_axis
+from bmc_keras.lower.common import axis
 from bmc_keras.lower.table import lower
+
+FREE = Unsupported("several axes of free size are not lowered yet")
+
+
+def reshaped(value: Expr, shape: Shape) -> Expr:
+    """`layers.Reshape`; a free size is left open."""
+    sizes = tuple(number(size) if known(size) else lit(-1) for size in shape)
+    return Call(call("layers.Reshape", sizes), (value,))
+
+
+def _free(shape: Shape) -> int:
+    return sum(not known(size) for size in shape)
 
 
 @lower(ops.Flatten)
@@ -21,6 +39,120 @@ def flatten(op: ops.Flatten, site: Site) -> Lowered:
         return Function(lambda args: args[0])
     if start == 0:
         return Function(lambda args: Call(call("layers.Flatten"), tuple(args)))
-    kept = tuple(size if known(size) else -1 for size in x.shape[:start])
-    target = (*kept, product(x.shape[start:]))
-    return Function(lambda args: Call(call("layers.Reshape", target), tuple(args)))
+    target = (*x.shape[:start], product(x.shape[start:]))
+    return FREE if _free(target) > 1 else Function(lambda args: reshaped(args[0], target))
+
+
+@lower(ops.Reshape)
+def reshape(op: ops.Reshape, site: Site) -> Lowered:
+    """`layers.Reshape`."""
+    return FREE if _free(op.shape) > 1 else Function(lambda args: reshaped(args[0], op.shape))
+
+
+def _permuted(value: Expr, order: tuple[int, ...]) -> Expr:
+    return Call(call("layers.Permute", tuple(place + 1 for place in order)), (value,))
+
+
+@lower(ops.Transpose)
+def transpose(op: ops.Transpose, site: Site) -> Lowered:
+    """`layers.Permute`."""
+    order = op.axes(site.inputs[0])
+    return Function(lambda args: _permuted(args[0], order))
+
+
+@lower(ops.Rearrange)
+def rearrange(op: ops.Rearrange, site: Site) -> Lowered:
+    """`layers.Reshape`, `layers.Permute` and `layers.Reshape`, as far as each is needed."""
+    apart, order, joined = op.moves(site.inputs[0])
+    if _free(apart or ()) > 1 or _free(joined or ()) > 1:
+        return FREE
+
+    def build(args: list[Expr]) -> Expr:
+        value = args[0]
+        value = reshaped(value, apart) if apart is not None else value
+        value = _permuted(value, order) if order is not None else value
+        return reshaped(value, joined) if joined is not None else value
+
+    return Function(build)
+
+
+@lower(ops.Squeeze)
+def squeeze(op: ops.Squeeze, site: Site) -> Lowered:
+    """`ops.squeeze`."""
+    place = axis(site.inputs[0], op.axis)
+    return Function(lambda args: call("ops.squeeze", args[0], axis=place))
+
+
+@lower(ops.Expand)
+def expand(op: ops.Expand, site: Site) -> Lowered:
+    """`ops.expand_dims`."""
+    place = axis(site.inputs[0], op.axis)
+    return Function(lambda args: call("ops.expand_dims", args[0], axis=place))
+
+
+@lower(ops.Pad)
+def pad(op: ops.Pad, site: Site) -> Lowered:
+    """`ops.pad`; the outermost element is repeated by `ops.take`."""
+    (x,) = site.inputs
+    place = axis_of(x, op.axis)
+    size = x.shape[place]
+    if op.mode == "replicate":
+        if not isinstance(size, int):
+            return Unsupported("repeating the ends of a free axis is not lowered yet")
+        index = [0] * int(op.before) + list(range(int(size))) + [int(size) - 1] * int(op.after)
+        return Function(lambda args: call("ops.take", args[0], index, axis=place + 1))
+    pads = [(0, 0)] * (x.rank + 1)
+    pads[place + 1] = (op.before, op.after)
+    more: dict[str, Any] = {"mode": "reflect"} if op.mode == "reflect" else {}
+    if op.mode == "constant" and op.value != 0:
+        more["constant_values"] = op.value
+    return Function(lambda args: call("ops.pad", args[0], tuple(pads), **more))
+
+
+@lower(ops.Upsample, "last")
+def upsample(op: ops.Upsample, site: Site) -> Lowered:
+    """`layers.UpSampling…`; one axis is interpolated as a picture of one row."""
+    axes = site.inputs[0].rank - 1
+    if op.mode == "nearest":
+        layer = call(f"layers.UpSampling{axes}D", op.factor)
+        return Function(lambda args: Call(layer, tuple(args)))
+    if axes == 3:
+        return Unsupported("Keras has no interpolation along three axes")
+    named = {"interpolation": "bilinear"}
+    if axes == 2:
+        layer = call("layers.UpSampling2D", op.factor, **named)
+        return Function(lambda args: Call(layer, tuple(args)))
+    (factor,) = per_axis(op.factor, 1, "factor")
+    layer = call("layers.UpSampling2D", (1, factor), **named)
+
+    def build(args: list[Expr]) -> Expr:
+        row = call("ops.expand_dims", args[0], axis=1)
+        return call("ops.squeeze", Call(layer, (row,)), axis=1)
+
+    return Function(build)
+
+
+@lower(ops.Roll)
+def roll(op: ops.Roll, site: Site) -> Lowered:
+    """`ops.roll`."""
+    (x,) = site.inputs
+    places = tuple(axis(x, place) for place in op.axes)
+    shifts = op.shift if isinstance(op.shift, tuple) else (op.shift,) * len(places)
+    one = len(places) == 1
+    settings = (shifts[0], places[0]) if one else (shifts, places)
+    return Function(lambda args: call("ops.roll", args[0], settings[0], axis=settings[1]))
+
+
+@lower(ops.Patches)
+def patches(op: ops.Patches, site: Site) -> Lowered:
+    """`ops.extract_sequences`."""
+    return Function(lambda args: call("ops.extract_sequences", args[0], op.size, op.stride))
+
+
+@lower(ops.Cast)
+def cast(op: ops.Cast, site: Site) -> Lowered:
+    """`ops.cast`; floats are of the kind that Keras is set to."""
+    if op.dtype == "bool":
+        return Function(lambda args: call("ops.not_equal", args[0], 0))
+    kind: Any = call("keras.config.floatx") if op.dtype == "float" else "int64"
+    return Function(lambda args: call("ops.cast", args[0], kind))

@@ -20,11 +20,15 @@ def node(op: str, **attributes: Any) -> Function:
     return Function(build)
 
 
-def method(helper: Support, *settings: Any, **attributes: Any) -> Function:
-    """One call of a method of the graph: `g.dense(x, (120, 400), name="dense1")`."""
+def method(helper: Support, *settings: Any, first: str = "", **attributes: Any) -> Function:
+    """One call of a method of the graph: `g.dense(x, (120, 400), name="dense1")`.
+
+    `first` is an operator's name, given before the values.
+    """
 
     def build(args: list[Expr]) -> Expr:
         *values, label = args
+        values = [lit(first), *values] if first else values
         return call(f"g.{helper.name}", *values, *settings, name=label, **attributes)
 
     return Function(build, (helper,))

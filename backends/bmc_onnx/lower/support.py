@@ -194,12 +194,100 @@ TAKE = Support(
 REDUCE = Support(
     "reduce",
     '''\
-    def reduce(self, op: str, x: str, axes: list[int], name: str) -> str:
-        """Reduce axes to nothing."""
+    def reduce(
+        self, op: str, x: str, axes: list[int], name: str, keep: bool = False
+    ) -> str:
+        """Reduce axes to nothing, or to size one."""
         over = self.integers(axes, name=f"{name}.axes")
-        return self.add(op, x, over, name=name, keepdims=0)
+        return self.add(op, x, over, name=name, keepdims=int(keep))
 ''',
     ("integers",),
+)
+VARIANCE = Support(
+    "variance",
+    '''\
+    def variance(self, x: str, axes: list[int], name: str, keep: bool = False) -> str:
+        """The mean squared distance from the mean."""
+        mean = self.reduce("ReduceMean", x, axes, name=f"{name}.mean", keep=True)
+        centred = self.add("Sub", x, mean, name=f"{name}.centred")
+        square = self.add("Mul", centred, centred, name=f"{name}.square")
+        return self.reduce("ReduceMean", square, axes, name=name, keep=keep)
+''',
+    ("reduce",),
+)
+CUMULATE = Support(
+    "cumulate",
+    '''\
+    def cumulate(self, x: str, name: str, axis: int) -> str:
+        """Add up the elements of an axis, one after the other."""
+        along = self.add("Constant", name=f"{name}.axis", value_int=axis)
+        return self.add("CumSum", x, along, name=name)
+''',
+)
+NARROW = Support(
+    "narrow",
+    '''\
+    def narrow(self, x: str, axes: list[int], name: str) -> str:
+        """Drop axes of size one."""
+        places = self.integers(axes, name=f"{name}.axes")
+        return self.add("Squeeze", x, places, name=name)
+''',
+    ("integers",),
+)
+PAD = Support(
+    "pad",
+    '''\
+    def pad(
+        self, x: str, sizes: list[int], *value: str, name: str, axis: int, mode: str
+    ) -> str:
+        """Add elements before and after along one axis."""
+        pads = self.integers(sizes, name=f"{name}.pads")
+        along = self.integers([axis], name=f"{name}.axis")
+        inputs = (pads, *(value or ("",)), along)
+        return self.add("Pad", x, *inputs, name=name, mode=mode)
+''',
+    ("integers",),
+)
+UPSAMPLE = Support(
+    "upsample",
+    '''\
+    def upsample(self, x: str, factors: list[float], name: str, **attributes: str) -> str:
+        """Make axes so many times as long."""
+        scales = self.add("Constant", name=f"{name}.scales", value_floats=factors)
+        return self.add("Resize", x, "", scales, name=name, **attributes)
+''',
+)
+ROLL = Support(
+    "roll",
+    '''\
+    def roll(self, x: str, shift: int, name: str, axis: int) -> str:
+        """Move the elements of an axis; what leaves at one end enters at the other."""
+        end = 2**31 - 1
+        middle = -shift or end
+        tail = self.cut(x, [middle], [end], [axis], name=f"{name}.tail")
+        head = self.cut(x, [0], [middle], [axis], name=f"{name}.head")
+        return self.add("Concat", tail, head, name=name, axis=axis)
+''',
+    ("cut",),
+)
+FRAMES = Support(
+    "frames",
+    '''\
+    def frames(self, x: str, size: int, stride: int, name: str) -> str:
+        """Cut the last axis into windows of that size, the stride apart."""
+        length = self.add("Shape", x, name=f"{name}.length", start=-1)
+        rest = self.integers([size - 1], name=f"{name}.rest")
+        count = self.add("Sub", length, rest, name=f"{name}.count")
+        end = self.add("Squeeze", count, name=f"{name}.end")
+        zero = self.add("Constant", name=f"{name}.zero", value_int=0)
+        step = self.add("Constant", name=f"{name}.step", value_int=stride)
+        starts = self.add("Range", zero, end, step, name=f"{name}.starts")
+        wide = self.widen(starts, [-1], name=f"{name}.wide")
+        inside = self.integers(list(range(size)), name=f"{name}.inside")
+        index = self.add("Add", wide, inside, name=f"{name}.index")
+        return self.add("Gather", x, index, name=name, axis=-1)
+''',
+    ("integers", "widen"),
 )
 RESHAPE = Support(
     "reshape",

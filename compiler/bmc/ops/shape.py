@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import TensorType, show_shape
+from bmc.ir.types import Shape, TensorType, show_shape
 from bmc.ops.axes import (
     AXIS,
     COUNT,
@@ -153,6 +153,19 @@ class Rearrange(Layer, name="rearrange", aliases=("einops", "rearange")):
     def sizes(self, x: TensorType) -> dict[str, Dim]:
         """The size of every axis."""
         return self.parsed().sizes(x.shape, dict(self.extra))
+
+    def moves(self, x: TensorType) -> tuple[Shape | None, tuple[int, ...] | None, Shape | None]:
+        """Joined axes taken apart, their new order, axes joined; None where nothing is done."""
+        pattern, sizes = self.parsed(), self.sizes(x)
+        apart = tuple(sizes[name] for name in pattern.names)
+        order = pattern.order
+        moved = tuple(apart[place] for place in order)
+        joined = pattern.result(sizes)
+        return (
+            apart if apart != x.shape else None,
+            order if order != tuple(range(len(order))) else None,
+            joined if joined != moved else None,
+        )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """As the pattern says."""

@@ -60,10 +60,12 @@ class Graph:
         """Whole numbers of the graph's own: axes, sizes."""
         return self.add("Constant", name=name, value_ints=values)
 
-    def reduce(self, op: str, x: str, axes: list[int], name: str) -> str:
-        """Reduce axes to nothing."""
+    def reduce(
+        self, op: str, x: str, axes: list[int], name: str, keep: bool = False
+    ) -> str:
+        """Reduce axes to nothing, or to size one."""
         over = self.integers(axes, name=f"{name}.axes")
-        return self.add(op, x, over, name=name, keepdims=0)
+        return self.add(op, x, over, name=name, keepdims=int(keep))
 
 
 def residual(g: Graph, x: str, in_channels: int, filters: int, name: str) -> str:

@@ -1,0 +1,124 @@
+"""Reductions in Keras."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.pyexpr import Bin, Expr, Index, ListExpr, SliceExpr, call, lit
+from bmc.ops import reduce as ops
+from bmc.ops.axes import axis_of
+from bmc_keras.lower.common import axis, spread
+from bmc_keras.lower.table import lower
+
+ALL = SliceExpr(None, None, None)
+BATCH = Unsupported("a value that is the same for all samples is not lowered yet")
+
+
+def _along(op: ops.Reduction, site: Site, function: str) -> Lowered:
+    axes, batch = op.axes(site.inputs[0])
+    if batch:
+        return BATCH
+    if not axes:
+        return Function(lambda args: args[0])
+    found: Any = tuple(place + 1 for place in axes)
+    found = found[0] if len(found) == 1 else found
+    more = {"keepdims": True} if op.keep else {}
+    return Function(lambda args: call(f"ops.{function}", args[0], axis=found, **more))
+
+
+def _several(site: Site, join: Any) -> Function:
+    return Function(lambda args: reduce(join, spread(args, site.inputs)))
+
+
+@lower(ops.Mean)
+def mean(op: ops.Mean, site: Site) -> Lowered:
+    """`ops.mean`; of several values, their sum divided."""
+    if len(site.inputs) == 1:
+        return _along(op, site, "mean")
+
+    def build(args: list[Expr]) -> Expr:
+        added = reduce(lambda a, b: Bin("+", a, b), spread(args, site.inputs))
+        return Bin("/", added, lit(len(args)))
+
+    return Function(build)
+
+
+@lower(ops.Sum)
+def total(op: ops.Sum, site: Site) -> Lowered:
+    """`ops.sum`; of several values, a + b."""
+    if len(site.inputs) == 1:
+        return _along(op, site, "sum")
+    return _several(site, lambda a, b: Bin("+", a, b))
+
+
+@lower(ops.Max)
+def largest(op: ops.Max, site: Site) -> Lowered:
+    """`ops.max`; of several values, `ops.maximum`."""
+    if len(site.inputs) == 1:
+        return _along(op, site, "max")
+    return _several(site, lambda a, b: call("ops.maximum", a, b))
+
+
+@lower(ops.Min)
+def least(op: ops.Min, site: Site) -> Lowered:
+    """`ops.min`; of several values, `ops.minimum`."""
+    if len(site.inputs) == 1:
+        return _along(op, site, "min")
+    return _several(site, lambda a, b: call("ops.minimum", a, b))
+
+
+@lower(ops.Variance)
+def variance(op: ops.Variance, site: Site) -> Lowered:
+    """`ops.var`, divided by n."""
+    return _along(op, site, "var")
+
+
+@lower(ops.Deviation)
+def deviation(op: ops.Deviation, site: Site) -> Lowered:
+    """`ops.std`, divided by n."""
+    return _along(op, site, "std")
+
+
+def _at(axis: int, place: int) -> tuple[Expr, ...]:
+    return (*(ALL,) * (axis + 1), lit(place))
+
+
+@lower(ops.Last)
+def last(op: ops.Last, site: Site) -> Lowered:
+    """The last step; both final states after a bidirectional layer."""
+    (x,) = site.inputs
+    place = axis_of(x, op.axis)
+    if x.kind != "bidirectional" or place != 0 or x.rank != 2:
+        return Function(lambda args: Index(args[0], _at(place, -1)))
+    size: Any = x.shape[-1]
+    half = lit(size // 2)
+
+    def both(args: list[Expr]) -> Expr:
+        forward = Index(args[0], (ALL, lit(-1), SliceExpr(None, half, None)))
+        backward = Index(args[0], (ALL, lit(0), SliceExpr(half, None, None)))
+        return call("ops.concatenate", ListExpr((forward, backward)), axis=-1)
+
+    return Function(both)
+
+
+@lower(ops.First)
+def first(op: ops.First, site: Site) -> Lowered:
+    """The first step."""
+    place = axis_of(site.inputs[0], op.axis)
+    return Function(lambda args: Index(args[0], _at(place, 0)))
+
+
+@lower(ops.Argmax)
+def argmax(op: ops.Argmax, site: Site) -> Lowered:
+    """`ops.argmax`, as the language counts."""
+    place = axis(site.inputs[0], op.axis)
+    return Function(lambda args: call("ops.cast", call("ops.argmax", args[0], axis=place), "int64"))
+
+
+@lower(ops.CumulativeSum)
+def cumulative_sum(op: ops.CumulativeSum, site: Site) -> Lowered:
+    """`ops.cumsum`."""
+    place = axis(site.inputs[0], op.axis)
+    return Function(lambda args: call("ops.cumsum", args[0], axis=place))

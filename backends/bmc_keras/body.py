@@ -10,20 +10,43 @@ from collections.abc import Callable
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module, Support
 from bmc.emit.body import shape_text
 from bmc.emit.function_body import FunctionBody
 from bmc.emit.helpers import Helpers
 from bmc.emit.lowering import lowered
-from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Value
+from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Value
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
+from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import LAYOUTS, LOWERINGS
 
 # What calls a block: its instance, which of its inputs are channels last, its name, its values.
 Construct = Callable[[Instance, tuple[bool, ...], p.Expr, list[p.Expr]], p.Call]
 Results = Callable[[BlockSpec, tuple[bool, ...]], tuple[bool, ...]]
+PARAMETER = Support(
+    "Parameter",
+    '''\
+class Parameter(layers.Layer):
+    """A learned tensor, given to every sample of a batch."""
+
+    def __init__(self, value_shape: tuple[int, ...], initializer, name: str):
+        super().__init__(name=name)
+        self.value_shape = value_shape
+        self.initializer = keras.initializers.get(initializer)
+
+    def build(self, input_shape):
+        self.value = self.add_weight(
+            shape=self.value_shape, initializer=self.initializer, name="value"
+        )
+
+    def call(self, x):
+        return ops.broadcast_to(self.value, (ops.shape(x)[0], *self.value_shape))
+''',
+    ("keras", "layers", "ops"),
+)
 RESERVED = frozenset({"keras", "layers", "math", "name", "np", "ops"})
 
 
@@ -56,7 +79,28 @@ class KerasBody(FunctionBody):
         for entry, last in zip(self.spec.inputs, self.given):
             self._laid(entry.value, last)
         for parameter in self.spec.params:
-            self.variables[parameter.value] = p.Name(parameter.name)
+            self._parameter(parameter)
+
+    def _parameter(self, parameter: ParamTensor) -> None:
+        """`scale = Parameter((64,), "ones", name="scale")(x)`"""
+        start = initializer(parameter.init)
+        if start is None:
+            what, reason = f"`{parameter.init.name}`", "it is not lowered yet"
+            self.problems.add(Unsupported(parameter.value.span, self.backend, what, reason))
+            return
+        self.support.append(PARAMETER)
+        shape = p.lit(tuple(parameter.value.type.shape))
+        named = {"name": self.within(parameter.name)}
+        made = p.call("Parameter", shape, start, **named)
+        variable = self.name(parameter.value, -1)
+        self.hold(parameter.value, variable)
+        self._laid(parameter.value, False)
+        first = self.variables[self.spec.inputs[0].value]
+        self.statements.append(p.Assign(p.Name(variable), p.Call(made, (first,))))
+
+    def lent(self, owner: Instance, weight: str) -> p.Expr:
+        """The layer that has the weight."""
+        return self.made[id(owner)]
 
     def _laid(self, value: Value, last: bool) -> None:
         self.last[value] = last
@@ -132,7 +176,7 @@ class KerasBody(FunctionBody):
             return rule.build(args)
         if id(instance) not in self.made:
             made: p.Expr = self.helpers.use(rule, label)
-            if self.uses(instance) > 1:
+            if self.uses(instance) > 1 or instance.lends:
                 self.statements.append(p.Assign(p.Name(instance.name), made))
                 made = p.Name(instance.name)
             self.made[id(instance)] = made

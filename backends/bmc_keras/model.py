@@ -23,7 +23,7 @@ from bmc.ir.symbolic import known
 from bmc.ops.base import Layer
 from bmc_keras.body import RESERVED, KerasBody
 from bmc_keras.lower.table import LOWERINGS
-from bmc_keras.weights import Places
+from bmc_keras.weights import At, Places
 
 ROOTS = {
     "keras": Import("keras"),
@@ -50,9 +50,6 @@ class ModelFile(FunctionFile):
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
         main = self.program.main
-        self.refuse_params()
-        if self.problems.failed:
-            return ""
         for spec in self.specs():
             self._note(spec)
         self._model(main)
@@ -72,6 +69,9 @@ class ModelFile(FunctionFile):
         """Remembers the constructors of a block, before any is printed."""
         from bmc.ir.model import Repeat
 
+        for parameter in spec.params:
+            rank = parameter.value.type.rank
+            self.places.add("Parameter", {"": At("value", tuple(range(rank)))})
         waiting = list(spec.instances)
         while waiting:
             instance = waiting.pop(0)

@@ -73,26 +73,40 @@ class At:
     shape: str = ""
 
 
+@record
+class Said:
+    """Lines that say where all weights of a layer are, where they have much in common."""
+
+    lines: tuple[str, ...]
+
+
 class Places:
     """The weights of all layers of a file, by the class that has them."""
 
     def __init__(self) -> None:
         self.kinds: dict[str, list[Mapping[str, At]]] = {}
+        self.said: dict[str, Said] = {}
 
-    def add(self, kind: str, weights: Mapping[str, At]) -> None:
+    def add(self, kind: str, weights: Mapping[str, At | Said]) -> None:
         """Notes a layer of a class."""
+        for said in weights.values():
+            if isinstance(said, Said):
+                self.kinds.setdefault(kind, [])
+                self.said[kind] = said
+                return
         if weights:
-            self.kinds.setdefault(kind, []).append(weights)
+            self.kinds.setdefault(kind, []).append(weights)  # type: ignore[arg-type]
 
     def texts(self) -> list[str]:
         """`Place` and `name_weights`."""
         ats = [at for found in self.kinds.values() for weights in found for at in weights.values()]
-        place = SHAPED if any(at.shape for at in ats) else PLACE
+        place = SHAPED if self.said or any(at.shape for at in ats) else PLACE
         branches: list[str] = []
         for kind, found in self.kinds.items():
             word = "elif" if branches else "if"
             branches.append(f"        {word} isinstance(layer, {kind}):")
-            branches += [f"            {line}" for line in _lines(found)]
+            lines = self.said[kind].lines if kind in self.said else _lines(found)
+            branches += [f"            {line}" for line in lines]
         body = ["    weights: dict[str, Place] = {}"]
         if branches:
             body += ["    for layer in model.layers:", "        name = layer.name", *branches]
@@ -119,7 +133,7 @@ def _lines(found: list[Mapping[str, At]]) -> list[str]:
 
 def _line(key: str, at: At) -> list[str]:
     shape = f", {at.shape}" if at.shape else ""
-    target = f'weights[f"{{name}}.{key}"]'
+    target = f'weights[f"{{name}}.{key}"]' if key else "weights[name]"
     made = f"Place(layer.{at.attribute}, {expression(lit(at.axes))}{shape})"
     note = [f"# {at.note}"] if at.note else []
     line = f"{target} = {made}"

@@ -10,7 +10,9 @@ from bmc.emit.backend import Module, Support
 from bmc.emit.function_body import FunctionBody
 from bmc.emit.lowering import lowered
 from bmc.ir.model import Apply, Instance
+from bmc_onnx.lower.common import below
 from bmc_onnx.lower.table import LOWERINGS
+from bmc_onnx.lower.weighted import WEIGHT
 
 Construct = Callable[[Instance, p.Expr, list[p.Expr]], p.Call]
 
@@ -28,7 +30,16 @@ class OnnxBody(FunctionBody):
         self.support: list[Support] = []
         self.names: set[str] = {entry.value.name for entry in self.spec.inputs}
         for parameter in self.spec.params:
-            self.variables[parameter.value] = p.Name(parameter.name)
+            self.support.append(WEIGHT)
+            variable = self.name(parameter.value, -1)
+            self.hold(parameter.value, variable)
+            shape = parameter.value.type.shape
+            made = p.call("g.weight", self.within(parameter.name), *shape)
+            self.statements.append(p.Assign(p.Name(variable), made))
+
+    def lent(self, owner: Instance, weight: str) -> p.Expr:
+        """The name of the weight."""
+        return below(self.label(owner), weight)
 
     construct: Construct
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
+from bmc.emit.backend import Support
 from bmc.emit.function_file import FunctionFile, Written, function_name
 from bmc.emit.gate import HEADER
 from bmc.emit.layout import Printer, render
@@ -17,8 +18,15 @@ from bmc.ir.model import BlockSpec, Instance
 from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc_onnx.body import OnnxBody
-from bmc_onnx.lower.support import BY_NAME
+from bmc_onnx.lower import support, weighted
 
+# Methods of the graph class, in the order in which a program has them.
+BY_NAME = {
+    helper.name: helper
+    for module in (weighted, support)
+    for helper in vars(module).values()
+    if isinstance(helper, Support)
+}
 ELEMENTS = {"float": "TensorProto.FLOAT", "int": "TensorProto.INT64", "bool": "TensorProto.BOOL"}
 IMPORTS = """\
 import argparse
@@ -83,7 +91,6 @@ class ModelFile(FunctionFile):
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
         main = self.program.main
-        self.refuse_params()
         self._model(main)
         if self.problems.failed:
             return ""
@@ -97,13 +104,14 @@ class ModelFile(FunctionFile):
 
     def _graph(self) -> str:
         """The graph class with the methods that the program calls."""
+        known = BY_NAME | self.support
         needed = set(self.support)
         waiting = list(needed)
         while waiting:
-            roots = BY_NAME[waiting.pop()].roots
+            roots = known[waiting.pop()].roots
             waiting += [root for root in roots if root not in needed]
             needed.update(roots)
-        methods = [BY_NAME[word].code for word in BY_NAME if word in needed]
+        methods = [known[word].code for word in known if word in needed]
         return "\n".join([GRAPH, *methods])
 
     # --- functions ------------------------------------------------------------------------------

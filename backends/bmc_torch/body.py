@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Function, Module, Support
 from bmc.emit.body import Body, instances
 from bmc.emit.lowering import lowered
 from bmc.emit.names import TORCH_MODULE, attribute
-from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan
+from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan
+from bmc.ops.base import Weight
+from bmc_torch.lower.initializers import initialise
 from bmc_torch.lower.table import LOWERINGS
 from bmc_torch.starts import Starts
 
@@ -32,7 +35,7 @@ class TorchBody(Body):
         self.construct = construct
         self.starts = starts
         self.init: list[p.Statement] = []
-        self.own_starts: list[tuple[p.Call, Instance, p.Expr]] = []
+        self.own_starts: list[tuple[Module, Instance, p.Expr]] = []
         self.support: list[Support] = []
         self.rules: dict[int, Module | Function | None] = {}
 
@@ -40,10 +43,29 @@ class TorchBody(Body):
         """The constructors, in the order of the layers."""
         for parameter in self.spec.params:
             self.variables[parameter.value] = _own(parameter.name)
+            self._parameter(parameter)
         for instance in instances(self.spec):
             made = self._made(instance)
             if made is not None:
                 self.init.append(p.Assign(_own(instance.name), made))
+
+    def _parameter(self, parameter: ParamTensor) -> None:
+        """`self.scale = nn.Parameter(torch.ones(64))`"""
+        target, shape = _own(parameter.name), parameter.value.type.shape
+        word = {"zeros": "zeros", "ones": "ones"}.get(parameter.init.name, "empty")
+        made = p.call("nn.Parameter", p.call(f"torch.{word}", *(shape or ((),))))
+        self.init.append(p.Assign(target, made))
+        if word == "empty":
+            calls = initialise(target, parameter.init, Weight(shape, parameter.init))
+            if not calls:
+                what, reason = f"`{parameter.init.name}`", "it is not lowered yet"
+                span = parameter.value.span
+                self.problems.add(Unsupported(span, self.backend, what, reason))
+            self.init += [p.ExprStmt(call) for call in calls]
+
+    def lent(self, owner: Instance, weight: str) -> p.Expr:
+        """`self.embed.weight`"""
+        return p.Attr(_path(owner), weight)
 
     # --- constructors -------------------------------------------------------------------------
 
@@ -66,8 +88,8 @@ class TorchBody(Body):
         rule = self._rule(instance)
         if not isinstance(rule, Module):
             return None
-        self.starts.add(rule.constructor, instance)
-        self.own_starts.append((rule.constructor, instance, target))
+        self.starts.add(rule, instance)
+        self.own_starts.append((rule, instance, target))
         return rule.constructor
 
     def _copies(self, instance: Instance, repeat: Repeat, target: p.Expr) -> p.Expr | None:
@@ -147,8 +169,8 @@ class TorchBody(Body):
     def finish(self) -> list[p.Statement]:
         """What sets the weights of layers that start in their own way, once all are known."""
         found: list[p.Statement] = []
-        for constructor, instance, target in self.own_starts:
-            found += self.starts.own(constructor, instance, target)
+        for rule, instance, target in self.own_starts:
+            found += self.starts.own(rule, instance, target)
         return found
 
 

@@ -6,9 +6,13 @@ does by itself, ones and zeros of a normalisation, is not said again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bmc.emit import pyexpr as p
+from bmc.emit.backend import Module
 from bmc.emit.layout import expression
 from bmc.ir.model import Instance
+from bmc.ops.base import Weight
 from bmc.ops.initializers import Zeros
 from bmc_torch.lower.initializers import initialise
 
@@ -25,40 +29,45 @@ class Starts:
     """The initialisers of all layers of a file."""
 
     def __init__(self) -> None:
-        self.calls: dict[str, dict[str, p.Call]] = {}  # kind -> weight -> call
+        self.calls: dict[str, dict[str, tuple[p.Call, ...]]] = {}  # kind -> weight -> calls
         self.count: dict[str, int] = {}
         self.seen: dict[str, dict[str, int]] = {}
         self.mixed: set[str] = set()
         self.names: dict[str, set[str]] = {}
 
-    def add(self, constructor: p.Call, instance: Instance) -> None:
+    def add(self, rule: Module, instance: Instance) -> None:
         """Notes how a layer starts."""
-        kind = expression(constructor.fn)
-        if kind in ALREADY:
-            return
-        self.count[kind] = self.count.get(kind, 0) + 1
-        known = self.calls.setdefault(kind, {})
-        for key, weight in instance.weights.items():
-            call = initialise(p.Attr(MODULE, key), weight.init, weight)
-            if call is None or any(isinstance(node, p.Var) for node in p.walk(call)):
-                self.mixed.add(kind)
+        for path, kind, weights in _parts(rule, instance):
+            del path
+            if kind in ALREADY:
                 continue
-            if known.setdefault(key, call) != call:
-                self.mixed.add(kind)
-            seen = self.seen.setdefault(kind, {})
-            seen[key] = seen.get(key, 0) + 1
-            if not isinstance(weight.init, Zeros):
-                self.names.setdefault(kind, set()).add(weight.init.name)
+            self.count[kind] = self.count.get(kind, 0) + 1
+            for key, weight in weights.items():
+                self._note(kind, key, weight)
 
-    def own(self, constructor: p.Call, instance: Instance, target: p.Expr) -> list[p.Statement]:
+    def _note(self, kind: str, key: str, weight: Weight) -> None:
+        known = self.calls.setdefault(kind, {})
+        calls = initialise(p.Attr(MODULE, key), weight.init, weight)
+        if not calls or any(isinstance(node, p.Var) for call in calls for node in p.walk(call)):
+            self.mixed.add(kind)
+            return
+        if known.setdefault(key, calls) != calls:
+            self.mixed.add(kind)
+        seen = self.seen.setdefault(kind, {})
+        seen[key] = seen.get(key, 0) + 1
+        if not isinstance(weight.init, Zeros):
+            self.names.setdefault(kind, set()).add(weight.init.name)
+
+    def own(self, rule: Module, instance: Instance, target: p.Expr) -> list[p.Statement]:
         """The statements of a constructor for a layer that starts in its own way."""
-        if expression(constructor.fn) not in self.mixed:
-            return []
         found: list[p.Statement] = []
-        for key, weight in instance.weights.items():
-            call = initialise(p.Attr(target, key), weight.init, weight)
-            if call is not None:
-                found.append(p.ExprStmt(call))
+        for path, kind, weights in _parts(rule, instance):
+            if kind not in self.mixed:
+                continue
+            place = p.Attr(target, path) if path else target
+            for key, weight in weights.items():
+                calls = initialise(p.Attr(place, key), weight.init, weight)
+                found += [p.ExprStmt(call) for call in calls]
         return found
 
     def function(self) -> p.Def | None:
@@ -67,7 +76,11 @@ class Starts:
         for kind, calls in self.calls.items():
             if kind in self.mixed or not calls:
                 continue
-            statements = tuple(self._statement(kind, key, call) for key, call in calls.items())
+            statements = tuple(
+                statement
+                for key, made in calls.items()
+                for statement in self._said(kind, key, made)
+            )
             groups.setdefault(statements, []).append(kind)
         test: tuple[p.Statement, ...] = ()
         for statements, kinds in reversed(groups.items()):
@@ -84,9 +97,23 @@ class Starts:
         parameter = p.Param("module", p.name("nn.Module"))
         return p.Def("initialize", (parameter,), p.Lit(None), test, doc=doc)
 
-    def _statement(self, kind: str, key: str, call: p.Call) -> p.Statement:
-        statement = p.ExprStmt(call)
-        if key != "bias" and self.seen[kind][key] == self.count[kind]:
-            return statement
+    def _said(self, kind: str, key: str, calls: tuple[p.Call, ...]) -> tuple[p.Statement, ...]:
+        """The calls; under a test where not every layer of the kind has the weight."""
+        statements = tuple(p.ExprStmt(call) for call in calls)
+        if self.seen[kind][key] == self.count[kind]:
+            return statements
         there = p.Compare("is not", p.Attr(MODULE, key), p.Lit(None))
-        return p.IfStmt(there, (statement,))
+        return (p.IfStmt(there, statements),)
+
+
+def _parts(rule: Module, instance: Instance) -> Iterator[tuple[str, str, dict[str, Weight]]]:
+    """The modules in which a layer keeps weights: where, of which class, the weights.
+
+    `rule.weights` names the classes of the parts of a layer of our own.
+    """
+    found: dict[str, dict[str, Weight]] = {}
+    for key, weight in instance.weights.items():
+        path, _, leaf = key.rpartition(".")
+        found.setdefault(path, {})[leaf] = weight
+    for path, weights in found.items():
+        yield path, rule.weights.get(path) or expression(rule.constructor.fn), weights

@@ -34,8 +34,8 @@ def literals(**settings: Any) -> dict[str, Expr]:
 
 def axis(x: TensorType, place: int) -> int:
     """An axis of the language's layout as Keras counts it, the batch included."""
-    place = int(place)
-    return place if place < 0 or not x.batched else place + 1
+    del x  # a value that is the same for all samples has a batch here, too
+    return int(place) if place < 0 else int(place) + 1
 
 
 def alike(op: object, types: tuple[TensorType, ...]) -> Layout:

@@ -96,16 +96,17 @@ def embedding(op: ops.Embedding, site: Site) -> Lowered:
     if start is None:
         return NO_START
     settings: dict[str, Any] = {"embeddings_initializer": start}
-    kind, support = "layers.Embedding", ()
+    kind, helper = "layers.Embedding", "embedding"
     if op.pad is not None:
-        kind, support = "PaddedEmbedding", (PADDED,)  # type: ignore[assignment]
+        kind, helper = "PaddedEmbedding", "padded_embedding"
         settings["pad"] = op.pad
-    made = Call(name(kind), (lit(op.count), lit(op.dim)), keywords(settings))
+    elif site.lends:
+        kind, helper = "layers.ReversibleEmbedding", "reversible_embedding"
     return Module(
-        made,
-        helper="embedding" if op.pad is None else "padded_embedding",
+        Call(name(kind), (lit(op.count), lit(op.dim)), keywords(settings)),
+        helper=helper,
         positional=("count", "dim"),
-        support=support,
+        support=() if op.pad is None else (PADDED,),
         weights=TABLE,
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Lowered, Module, Site, Unsupported
+from collections.abc import Callable
+
+from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
 from bmc.emit.helpers import keywords
-from bmc.emit.pyexpr import Call, Expr, call, lit, name
+from bmc.emit.pyexpr import Attr, Call, Expr, call, lit, name
 from bmc.ops.axes import axis_of
+from bmc.ops.embedding import Embedding
 from bmc.ops.linear import Dense
 from bmc_keras.lower.common import axis, bias, literals, starts
 from bmc_keras.lower.table import lower
@@ -17,14 +20,16 @@ def dense(op: Dense, site: Site) -> Lowered:
     """`layers.Dense`, with the summed axis last."""
     (x,) = site.inputs
     initial = starts(op)
-    if op.weight is not None or initial is None:
-        return Unsupported("a matrix of another layer, or this start, is not lowered yet")
+    if initial is None:
+        return Unsupported("this start is not lowered yet")
     place = axis_of(x, op.axis)
 
     def turned(value: Expr) -> Expr:
         last = place == x.rank - 1
         return value if last else call("ops.swapaxes", value, axis(x, place), -1)
 
+    if op.weight is not None:
+        return _borrowed(op, site, turned)
     settings = {"use_bias": op.bias, **initial}
     made = Call(name("layers.Dense"), (lit(op.units),), keywords(settings))
     return Module(
@@ -35,3 +40,18 @@ def dense(op: Dense, site: Site) -> Lowered:
         defaults=literals(use_bias=True),
         weights={"weight": At("kernel", (1, 0), "(in, out) -> (out, in)"), **bias(op)},
     )
+
+
+def _borrowed(op: Dense, site: Site, turned: Callable[[Expr], Expr]) -> Lowered:
+    """With the table of a `layers.ReversibleEmbedding`, or the kernel of a `layers.Dense`."""
+    if op.bias:
+        reason = "a matrix of another layer beside a bias of its own is not lowered yet"
+        return Unsupported(reason, "write `bias=false`")
+    if isinstance(site.owner, Embedding) and site.owner.pad is None:
+        reverse = (("reverse", lit(True)),)
+        return Function(lambda args: turned(Call(args[1], (turned(args[0]),), reverse)))
+    if isinstance(site.owner, Dense):
+        return Function(
+            lambda args: turned(call("ops.matmul", turned(args[0]), Attr(args[1], "kernel")))
+        )
+    return Unsupported("a matrix of this layer is not lowered yet")

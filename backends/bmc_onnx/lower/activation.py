@@ -11,8 +11,9 @@ from bmc.ops import activation as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import Layer
 from bmc_onnx.lower.common import axis, below, node
-from bmc_onnx.lower.support import NUMBER, WEIGHT, WIDEN
+from bmc_onnx.lower.support import NUMBER, WIDEN
 from bmc_onnx.lower.table import lower
+from bmc_onnx.lower.weighted import WEIGHT
 
 PLAIN: dict[type[Layer], str] = {
     ops.Abs: "Abs",

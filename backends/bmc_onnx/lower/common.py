@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.backend import Function, Support
+from bmc.emit.backend import Function, Site, Support
 from bmc.emit.pyexpr import Expr, FString, Lit, Name, call, lit
 from bmc.ir.types import TensorType
 from bmc_onnx.lower.support import WIDEN
@@ -81,3 +82,29 @@ def permuted(value: Expr, order: list[int], batched: bool, label: Expr) -> Expr:
     """The axes in another order."""
     whole = [0, *(axis + 1 for axis in order)] if batched else order
     return call("g.add", "Transpose", value, name=label, perm=listed(whole))
+
+
+def turned(
+    order: list[int], site: Site, run: Callable[[list[Expr]], Expr]
+) -> Callable[[list[Expr]], Expr]:
+    """Runs nodes on a value with its axes in this order, and puts them back.
+
+    The nodes keep the layer's name where they read weights, which are called by it.
+    """
+    (x,) = site.inputs
+    if order == list(range(x.rank)):
+        return run
+    shift = 1 if x.batched else 0
+    there = [*range(shift), *(place + shift for place in order)]
+    back = [there.index(place) for place in range(len(there))]
+
+    def around(args: list[Expr]) -> Expr:
+        value, *more, label = args
+        inner, outer = label, below(label, "back")
+        if not site.weights:
+            inner, outer = below(label, "normed"), label
+        moved = call("g.add", "Transpose", value, name=below(label, "moved"), perm=listed(there))
+        made = run([moved, *more, inner])
+        return call("g.add", "Transpose", made, name=outer, perm=listed(back))
+
+    return around

@@ -10,8 +10,8 @@ from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv
 from bmc_onnx.lower.common import listed, method, pads
-from bmc_onnx.lower.support import CONV, CONV_WITHOUT_BIAS
 from bmc_onnx.lower.table import lower
+from bmc_onnx.lower.weighted import CONV, CONV_WITHOUT_BIAS
 
 
 def around(op: Any, sizes: tuple[Any, ...], stride: Any, dilation: Any) -> dict[str, Any]:

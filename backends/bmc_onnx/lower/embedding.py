@@ -6,8 +6,9 @@ from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Expr, Starred, call, name
 from bmc.ops import embedding as ops
 from bmc_onnx.lower.common import below, method
-from bmc_onnx.lower.support import EMBED, FIRST_ROWS, SINUSOIDAL_POSITIONS, SINUSOIDS, WEIGHT
+from bmc_onnx.lower.support import SINUSOIDAL_POSITIONS, SINUSOIDS
 from bmc_onnx.lower.table import lower
+from bmc_onnx.lower.weighted import ALL_POSITIONS, EMBED, LEARNED_POSITIONS
 
 
 @lower(ops.Embedding)
@@ -21,16 +22,8 @@ def learned_positions(op: ops.LearnedPositions, site: Site) -> Lowered:
     """The first rows of the table, added."""
     (x,) = site.inputs
     count = op.count(x)
-    whole = x.shape[-2] == count
-
-    def build(args: list[Expr]) -> Expr:
-        value, label = args
-        rows = call("g.weight", below(label, "weight"), count, x.shape[-1])
-        if not whole:
-            rows = call("g.first_rows", value, rows, -2, name=below(label, "rows"))
-        return call("g.add", "Add", value, rows, name=label)
-
-    return Function(build, (WEIGHT, *(() if whole else (FIRST_ROWS,))))
+    key = ALL_POSITIONS if x.shape[-2] == count else LEARNED_POSITIONS
+    return method(key, (count, x.shape[-1]))
 
 
 @lower(ops.SinusoidalPositions)

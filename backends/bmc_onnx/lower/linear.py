@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Lowered, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.pyexpr import Expr, call
 from bmc.ops.axes import axis_of
 from bmc.ops.linear import Dense
-from bmc_onnx.lower.common import method
-from bmc_onnx.lower.support import (
+from bmc_onnx.lower.common import turned
+from bmc_onnx.lower.table import lower
+from bmc_onnx.lower.weighted import (
     DENSE,
     DENSE_LAST,
     DENSE_LAST_WITHOUT_BIAS,
     DENSE_WITHOUT_BIAS,
+    MULTIPLY_TURNED,
 )
-from bmc_onnx.lower.table import lower
 
 
 @lower(Dense)
 def dense(op: Dense, site: Site) -> Lowered:
     """`Gemm` on rows, `MatMul` on more axes."""
     (x,) = site.inputs
-    if op.weight is not None:
-        return Unsupported("a matrix of another layer is not lowered yet")
     place = axis_of(x, op.axis)
-    if place != x.rank - 1:
-        return Unsupported("another axis than the last is not lowered yet")
     rows = x.rank == 1 and x.batched
     helper = (DENSE if op.bias else DENSE_WITHOUT_BIAS) if rows else None
     helper = helper or (DENSE_LAST if op.bias else DENSE_LAST_WITHOUT_BIAS)
-    return method(helper, (op.units, x.shape[place]))
+    if op.weight is not None:
+        if op.bias:
+            reason = "a matrix of another layer beside a bias of its own is not lowered yet"
+            return Unsupported(reason, "write `bias=false`")
+        helper = MULTIPLY_TURNED
+    shape = (op.units, x.shape[place])
+
+    def run(args: list[Expr]) -> Expr:
+        value, *weights, label = args
+        if weights:
+            return call(f"g.{helper.name}", value, *weights, name=label)
+        return call(f"g.{helper.name}", value, shape, name=label)
+
+    order = [*(n for n in range(x.rank) if n != place), place]
+    return Function(turned(order, site, run), (helper,))

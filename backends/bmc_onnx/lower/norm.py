@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from bmc.emit.backend import Function, Lowered, Site
+from bmc.emit.backend import Function, Lowered, Site, Support
 from bmc.emit.pyexpr import Expr, call
 from bmc.ops import norm as ops
 from bmc.ops.axes import axis_of
-from bmc_onnx.lower.common import axis, below, listed, method
-from bmc_onnx.lower.support import (
-    FILLED,
-    INTEGERS,
+from bmc_onnx.lower.common import axis, below, listed, method, turned
+from bmc_onnx.lower.support import INTEGERS, NUMBER, STANDARDIZE, TAKE
+from bmc_onnx.lower.table import lower
+from bmc_onnx.lower.weighted import (
+    GROUP_NORM,
+    GROUP_NORM_WITHOUT_WEIGHTS,
+    LAYER_NORM,
+    LAYER_NORM_WITHOUT_BIAS,
+    LAYER_NORM_WITHOUT_WEIGHTS,
     NORM,
     NORM_WITHOUT_WEIGHTS,
-    NORMALIZE,
-    NORMALIZE_WITHOUT_BIAS,
-    NUMBER,
-    STANDARDIZE,
-    TAKE,
+    RMS_NORM,
+    RMS_NORM_WITHOUT_WEIGHTS,
 )
-from bmc_onnx.lower.table import lower
 
 
 @lower(ops.BatchNorm)
@@ -37,95 +35,50 @@ def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
         value, label = args
         return call(f"g.{key.name}", value, channels, name=label, epsilon=op.epsilon)
 
-    return Function(_turned(order, site, run), (key,))
+    return Function(turned(order, site, run), (key,))
 
 
-def _turned(
-    order: list[int], site: Site, run: Callable[[list[Expr]], Expr]
-) -> Callable[[list[Expr]], Expr]:
-    """Runs nodes on a value with its axes in this order, and puts them back.
-
-    The nodes keep the layer's name where they read weights, which are called by it.
-    """
+def _over_axes(op: ops.LayerNorm | ops.RMSNorm, site: Site, keys: tuple[Support, ...]) -> Function:
+    """A method that normalises the last axes; `keys` are for no weight, one and two."""
     (x,) = site.inputs
-    if order == list(range(x.rank)):
-        return run
-    shift = 1 if x.batched else 0
-    there = [*range(shift), *(place + shift for place in order)]
-    back = [there.index(place) for place in range(len(there))]
-
-    def around(args: list[Expr]) -> Expr:
-        value, label = args
-        inner, outer = label, below(label, "back")
-        if not site.weights:
-            inner, outer = below(label, "normed"), label
-        turned = call("g.add", "Transpose", value, name=below(label, "turned"), perm=listed(there))
-        return call("g.add", "Transpose", run([turned, inner]), name=outer, perm=listed(back))
-
-    return around
-
-
-def _normed(op: str, site: Site, axes: tuple[int, ...], **attributes: Any) -> Function:
-    """A node that normalises the last axes, with weights of their sizes."""
-    (x,) = site.inputs
+    axes = op.axes(x)
     shape = tuple(x.shape[place] for place in axes)
-    needed = 1 if op == "RMSNormalization" else 2
-    helper = {0: FILLED, 1: NORMALIZE_WITHOUT_BIAS, 2: NORMALIZE}[len(site.weights)]
+    key = keys[len(site.weights)]
 
     def run(args: list[Expr]) -> Expr:
         value, label = args
-        if site.weights:
-            return call(f"g.{helper.name}", op, value, shape, name=label, **attributes)
-        plain = [
-            call("g.filled", number, shape, name=below(label, word))
-            for number, word in ((1.0, "ones"), (0.0, "zeros"))
-        ]
-        return call("g.add", op, value, *plain[:needed], name=label, **attributes)
+        return call(f"g.{key.name}", value, shape, name=label, epsilon=op.epsilon)
 
     first = [place for place in range(x.rank) if place not in axes]
-    return Function(_turned([*first, *axes], site, run), (helper,))
+    return Function(turned([*first, *axes], site, run), (key,))
 
 
 @lower(ops.LayerNorm)
 def layer_norm(op: ops.LayerNorm, site: Site) -> Lowered:
     """`LayerNormalization`."""
-    axes = op.axes(site.inputs[0])
-    return _normed("LayerNormalization", site, axes, axis=-len(axes), epsilon=op.epsilon)
+    keys = (LAYER_NORM_WITHOUT_WEIGHTS, LAYER_NORM_WITHOUT_BIAS, LAYER_NORM)
+    return _over_axes(op, site, keys)
 
 
 @lower(ops.RMSNorm)
 def rms_norm(op: ops.RMSNorm, site: Site) -> Lowered:
     """`RMSNormalization`."""
-    axes = op.axes(site.inputs[0])
-    return _normed("RMSNormalization", site, axes, axis=-len(axes), epsilon=op.epsilon)
-
-
-def _groups(op: ops.GroupNorm | ops.InstanceNorm, site: Site, groups: Any) -> Lowered:
-    channels = (site.inputs[0].shape[0],)
-
-    def build(args: list[Expr]) -> Expr:
-        value, label = args
-        word = "GroupNormalization"
-        named = {"num_groups": groups, "epsilon": op.epsilon}
-        if op.affine:
-            return call("g.normalize", word, value, channels, name=label, **named)
-        ones = call("g.filled", 1.0, channels, name=below(label, "ones"))
-        zeros = call("g.filled", 0.0, channels, name=below(label, "zeros"))
-        return call("g.add", word, value, ones, zeros, name=label, **named)
-
-    return Function(build, (NORMALIZE if op.affine else FILLED,))
+    return _over_axes(op, site, (RMS_NORM_WITHOUT_WEIGHTS, RMS_NORM))
 
 
 @lower(ops.GroupNorm)
 def group_norm(op: ops.GroupNorm, site: Site) -> Lowered:
     """`GroupNormalization`."""
-    return _groups(op, site, op.groups)
+    key = GROUP_NORM if op.affine else GROUP_NORM_WITHOUT_WEIGHTS
+    return method(key, site.inputs[0].shape[0], op.groups, epsilon=op.epsilon)
 
 
 @lower(ops.InstanceNorm)
 def instance_norm(op: ops.InstanceNorm, site: Site) -> Lowered:
     """`GroupNormalization` with a group for each channel."""
-    return _groups(op, site, site.inputs[0].shape[0])
+    channels = site.inputs[0].shape[0]
+    key = GROUP_NORM if op.affine else GROUP_NORM_WITHOUT_WEIGHTS
+    return method(key, channels, channels, epsilon=op.epsilon)
 
 
 @lower(ops.L2Normalize)

@@ -13,16 +13,7 @@ from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
 from bmc_onnx.lower.common import axis, below, listed, method, node, permuted
-from bmc_onnx.lower.support import (
-    FRAMES,
-    NARROW,
-    NUMBER,
-    PAD,
-    RESHAPE,
-    ROLL,
-    UPSAMPLE,
-    WIDEN,
-)
+from bmc_onnx.lower.support import FRAMES, NARROW, NUMBER, PAD, RESHAPE, ROLL, UPSAMPLE, WIDEN
 from bmc_onnx.lower.table import lower
 
 FREE = Unsupported("several axes of free size are not lowered yet")

@@ -4,136 +4,6 @@ from __future__ import annotations
 
 from bmc.emit.backend import Support
 
-WEIGHT = Support(
-    "weight",
-    '''\
-    def weight(self, name: str, *shape: int) -> str:
-        """Note a tensor of weights.safetensors; return its name."""
-        self.weights[name] = shape
-        return name
-''',
-)
-CONV = Support(
-    "conv",
-    '''\
-    def conv(self, x: str, shape: tuple[int, ...], name: str, **attributes: Any) -> str:
-        """Convolve with a weight (filters, channels, *kernel), and add a bias."""
-        weight = self.weight(f"{name}.weight", *shape)
-        bias = self.weight(f"{name}.bias", shape[0])
-        return self.add("Conv", x, weight, bias, name=name, **attributes)
-''',
-    ("weight",),
-)
-CONV_WITHOUT_BIAS = Support(
-    "conv_without_bias",
-    '''\
-    def conv_without_bias(
-        self, x: str, shape: tuple[int, ...], name: str, **attributes: Any
-    ) -> str:
-        """Convolve with a weight (filters, channels, *kernel)."""
-        weight = self.weight(f"{name}.weight", *shape)
-        return self.add("Conv", x, weight, name=name, **attributes)
-''',
-    ("weight",),
-)
-DENSE = Support(
-    "dense",
-    '''\
-    def dense(self, x: str, shape: tuple[int, int], name: str) -> str:
-        """Multiply rows by the transposed weight (out, in), and add a bias."""
-        weight = self.weight(f"{name}.weight", *shape)
-        bias = self.weight(f"{name}.bias", shape[0])
-        return self.add("Gemm", x, weight, bias, name=name, transB=1)
-''',
-    ("weight",),
-)
-DENSE_WITHOUT_BIAS = Support(
-    "dense_without_bias",
-    '''\
-    def dense_without_bias(self, x: str, shape: tuple[int, int], name: str) -> str:
-        """Multiply rows by the transposed weight (out, in)."""
-        weight = self.weight(f"{name}.weight", *shape)
-        return self.add("Gemm", x, weight, name=name, transB=1)
-''',
-    ("weight",),
-)
-DENSE_LAST = Support(
-    "dense_last",
-    '''\
-    def dense_last(self, x: str, shape: tuple[int, int], name: str) -> str:
-        """Multiply the last axis by the transposed weight (out, in), and add a bias."""
-        weight = self.weight(f"{name}.weight", *shape)
-        bias = self.weight(f"{name}.bias", shape[0])
-        turned = self.add("Transpose", weight, name=f"{name}.turned", perm=[1, 0])
-        product = self.add("MatMul", x, turned, name=f"{name}.product")
-        return self.add("Add", product, bias, name=name)
-''',
-    ("weight",),
-)
-DENSE_LAST_WITHOUT_BIAS = Support(
-    "dense_last_without_bias",
-    '''\
-    def dense_last_without_bias(self, x: str, shape: tuple[int, int], name: str) -> str:
-        """Multiply the last axis by the transposed weight (out, in)."""
-        weight = self.weight(f"{name}.weight", *shape)
-        turned = self.add("Transpose", weight, name=f"{name}.turned", perm=[1, 0])
-        return self.add("MatMul", x, turned, name=name)
-''',
-    ("weight",),
-)
-NORM = Support(
-    "norm",
-    '''\
-    def norm(self, x: str, channels: int, name: str, epsilon: float) -> str:
-        """Normalise each channel by the running statistics."""
-        keys = ("weight", "bias", "running_mean", "running_var")
-        tensors = [self.weight(f"{name}.{key}", channels) for key in keys]
-        return self.add("BatchNormalization", x, *tensors, name=name, epsilon=epsilon)
-''',
-    ("weight",),
-)
-NORM_WITHOUT_WEIGHTS = Support(
-    "norm_without_weights",
-    '''\
-    def norm_without_weights(
-        self, x: str, channels: int, name: str, epsilon: float
-    ) -> str:
-        """Normalise each channel by the running statistics, and leave it so."""
-        ones = self.filled(1.0, (channels,), name=f"{name}.ones")
-        zeros = self.filled(0.0, (channels,), name=f"{name}.zeros")
-        keys = ("running_mean", "running_var")
-        stats = [self.weight(f"{name}.{key}", channels) for key in keys]
-        return self.add(
-            "BatchNormalization", x, ones, zeros, *stats, name=name, epsilon=epsilon
-        )
-''',
-    ("weight", "filled"),
-)
-NORMALIZE = Support(
-    "normalize",
-    '''\
-    def normalize(
-        self, op: str, x: str, shape: tuple[int, ...], name: str, **attributes: Any
-    ) -> str:
-        """Normalise, then scale and shift by weights of that shape."""
-        weight = self.weight(f"{name}.weight", *shape)
-        bias = self.weight(f"{name}.bias", *shape)
-        return self.add(op, x, weight, bias, name=name, **attributes)
-''',
-    ("weight",),
-)
-NORMALIZE_WITHOUT_BIAS = Support(
-    "normalize_without_bias",
-    '''\
-    def normalize_without_bias(
-        self, op: str, x: str, shape: tuple[int, ...], name: str, **attributes: Any
-    ) -> str:
-        """Normalise, then scale by weights of that shape."""
-        weight = self.weight(f"{name}.weight", *shape)
-        return self.add(op, x, weight, name=name, **attributes)
-''',
-    ("weight",),
-)
 STANDARDIZE = Support(
     "standardize_series",
     '''\
@@ -309,27 +179,6 @@ WIDEN = Support(
 ''',
     ("integers",),
 )
-EMBED = Support(
-    "embed",
-    '''\
-    def embed(self, ids: str, shape: tuple[int, int], name: str) -> str:
-        """Take the row of the weight (ids, size) for each id."""
-        weight = self.weight(f"{name}.weight", *shape)
-        return self.add("Gather", weight, ids, name=name)
-''',
-    ("weight",),
-)
-FIRST_ROWS = Support(
-    "first_rows",
-    '''\
-    def first_rows(self, x: str, table: str, axis: int, name: str) -> str:
-        """Take as many rows of a table as x has places on an axis."""
-        count = self.add("Shape", x, name=f"{name}.count", start=axis, end=axis + 1)
-        zero = self.integers([0], name=f"{name}.zero")
-        return self.add("Slice", table, zero, count, zero, name=name)
-''',
-    ("integers",),
-)
 PLACES = Support(
     "places",
     '''\
@@ -432,7 +281,3 @@ GATHER = Support(
 ''',
     ("integers",),
 )
-# In the order in which a program has them.
-BY_NAME = {
-    helper.name: helper for helper in list(globals().values()) if isinstance(helper, Support)
-}

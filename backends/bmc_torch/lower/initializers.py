@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.pyexpr import Call, Expr, Un, call, lit
+from bmc.emit.pyexpr import Call, Expr, Index, Un, call, lit
 from bmc.emit.values import unless
 from bmc.ir.symbolic import expression_of, product
 from bmc.ops import initializers as ops
@@ -14,10 +14,13 @@ from bmc.ops.base import Initializer, Weight
 Rule = Callable[[Expr, Any, Weight], Call]
 
 
-def initialise(target: Expr, init: Initializer, weight: Weight) -> Call | None:
-    """The call that fills `target`, a parameter of that weight's shape; None if there is none."""
+def initialise(target: Expr, init: Initializer, weight: Weight) -> tuple[Call, ...]:
+    """The calls that fill `target`, a parameter of that weight's shape; empty if there are none."""
+    if isinstance(init, ops.ZeroRow):
+        row = Index(target, (lit(init.row),))
+        return (*initialise(target, init.others, weight), call("nn.init.zeros_", row))
     rule = RULES.get(type(init))
-    return rule(target, init, weight) if rule else None
+    return (rule(target, init, weight),) if rule else ()
 
 
 def _within(target: Expr, bound: Any) -> Call:
@@ -85,7 +88,7 @@ RULES: dict[type[Initializer], Rule] = {
     ops.Ones: lambda target, init, weight: call("nn.init.ones_", target),
     ops.Constant: lambda target, init, weight: call("nn.init.constant_", target, init.value),
     ops.Normal: lambda target, init, weight: call(
-        "nn.init.normal_", target, mean=init.mean, std=init.std
+        "nn.init.normal_", target, **unless(0.0, mean=init.mean), std=init.std
     ),
     ops.Uniform: lambda target, init, weight: call("nn.init.uniform_", target, init.low, init.high),
     ops.TruncatedNormal: _truncated,

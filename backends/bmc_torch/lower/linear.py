@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Lowered, Module, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call, method
 from bmc.emit.values import unless
 from bmc.ops.axes import axis_of
@@ -10,17 +10,23 @@ from bmc.ops.linear import Dense
 from bmc_torch.lower.common import dim
 from bmc_torch.lower.table import lower
 
+BORROWED = Unsupported("a matrix of another layer beside a bias of its own is not lowered yet",
+                       "write `bias=false`")  # fmt: skip
+
 
 @lower(Dense)
 def dense(op: Dense, site: Site) -> Lowered:
     """`nn.Linear`, with the summed axis last."""
     (x,) = site.inputs
-    if op.weight is not None:
-        return Unsupported("a matrix of another layer is not lowered yet")
     axis = axis_of(x, op.axis)
 
     def turned(value: Expr) -> Expr:
         return value if axis == x.rank - 1 else method(value, "transpose", dim(x, axis), -1)
+
+    if op.weight is not None:
+        if op.bias:
+            return BORROWED
+        return Function(lambda args: turned(call("F.linear", turned(args[0]), args[1])))
 
     return Module(
         call("nn.Linear", x.shape[axis], op.units, **unless(True, bias=op.bias)),

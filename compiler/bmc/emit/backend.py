@@ -74,11 +74,17 @@ Lowered = Module | Function | Unsupported
 
 @record
 class Site:
-    """Where a layer is used: its types and its weights."""
+    """Where a layer is used: its types and its weights.
+
+    `lends` says whether another layer computes with one of them, `owner` which layer it is whose
+    weight this one computes with.
+    """
 
     inputs: tuple[TensorType, ...]
     outputs: tuple[TensorType, ...]
     weights: Mapping[str, Weight]
+    lends: bool = False
+    owner: Declaration | None = None
 
 
 Rule = Callable[[Any, Site], Lowered]

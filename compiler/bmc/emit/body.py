@@ -62,6 +62,22 @@ class Body:
         """A loop whose copies take the named values and give them back."""
         raise NotImplementedError
 
+    def lent(self, owner: Instance, weight: str) -> p.Expr:
+        """A weight of another layer, or the layer that has it, as the backend's rules take it."""
+        raise NotImplementedError
+
+    def borrowed(self, use: Apply) -> list[p.Expr] | None:
+        """The weights of other layers that a layer computes with; None when one is out of reach."""
+        found: list[p.Expr] = []
+        for owner, weight in use.instance.shared.values():
+            if not any(owner is one for one in self.spec.instances):
+                reason = "the layer that has it is in another block"
+                what = "a weight of another layer"
+                self.problems.add(Unsupported(use.span, self.backend, what, reason))
+                return None
+            found.append(self.lent(owner, weight))
+        return found
+
     def arguments(self, use: Apply) -> list[p.Expr]:
         """The inputs of a use."""
         return [self.read(value) for value in use.inputs]
@@ -81,6 +97,8 @@ class Body:
             self.hold(value, name)
         self.begin()
         groups: list[tuple[int, list[p.Statement]]] = []
+        if self.statements:
+            groups.append((-1, self.statements))
         for index, use in enumerate(self.applies):
             self.statements = []
             self._use(use, index)
@@ -136,7 +154,11 @@ class Body:
             else:
                 self.store(use, made, index)
             return
-        made = self.block(use, args) if isinstance(target, BlockSpec) else self.layer(use, args)
+        if isinstance(target, BlockSpec):
+            made = self.block(use, args)
+        else:
+            lent = self.borrowed(use)
+            made = None if lent is None else self.layer(use, [*args, *lent])
         if made is None:  # refused; the rest may have more to report
             self.variables |= dict.fromkeys(use.outputs, p.Name("_"))
         else:

@@ -9,7 +9,6 @@ from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar
 
 from bmc.diagnostics.diagnostic import Problems
-from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Support
@@ -57,13 +56,6 @@ class FunctionFile:
     def specs(self) -> Iterable[BlockSpec]:
         """The blocks of the program, and the model."""
         return (*parts.specs_below(self.program.main), self.program.main)
-
-    def refuse_params(self) -> None:
-        """Reports learned tensors of the author's own."""
-        reason = "learned tensors of the author's own are not lowered yet"
-        for parameter in (one for spec in self.specs() for one in spec.params):
-            span = parameter.value.span
-            self.problems.add(Unsupported(span, self.backend, f"`{parameter.name}`", reason))
 
     def run(self, body: FunctionBody) -> None:
         """Fills a body, and notes the helpers that it needs."""

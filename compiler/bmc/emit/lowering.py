@@ -16,7 +16,14 @@ def lowered(table: Lowerings, instance: Instance, problems: Problems) -> Module 
     """What a backend makes of a layer; None when it was refused, which is then in `problems`."""
     op = instance.target
     assert isinstance(op, Layer)
-    site = Site(instance.inputs, instance.outputs, instance.weights)
+    owner = next((one.target for one, _ in instance.shared.values()), None)
+    site = Site(
+        instance.inputs,
+        instance.outputs,
+        instance.weights,
+        instance.lends,
+        owner if isinstance(owner, Layer) else None,
+    )
     found = rule_for(table, op, site)
     if isinstance(found, Unsupported):
         problems.add(

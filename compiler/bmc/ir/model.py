@@ -68,6 +68,7 @@ class Instance:
     loops: tuple[int, ...] = ()  # its place in each loop around it, outermost first
     weights: dict[str, Weight] = field(default_factory=dict)
     shared: dict[str, tuple[Instance, str]] = field(default_factory=dict)
+    lends: bool = False  # whether another layer computes with a weight of this one
     arguments: dict[str, Any] = field(default_factory=dict)
     dims: dict[str, Dim] = field(default_factory=dict)
     doc: str | None = None

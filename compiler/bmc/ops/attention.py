@@ -87,6 +87,28 @@ class _Attention(Layer):
             made[f"{name}.bias"] = Weight((rows,), Zeros(), decay=False)
         return made
 
+    def _projections(self, query: TensorType, memory: TensorType) -> dict[str, Weight]:
+        features: int = query.shape[-1]  # type: ignore[assignment]
+        inner = features
+        if self.kv_heads is not None:
+            inner = self.kv_heads * self.head_size(query)
+        return {
+            **self._projection(features, features, "query", features),
+            **self._projection(inner, memory.shape[-1], "key", inner),
+            **self._projection(inner, memory.shape[-1], "value", inner),
+            **self._projection(features, features, "output", features),
+        }
+
+    def _flops(self, query: TensorType, memory: TensorType) -> Dim:
+        shapes = self._projections(query, memory)
+        asked, held = product(query.shape[:-1]), product(memory.shape[:-1])
+        return (
+            2 * asked * product(shapes["query.weight"].shape)
+            + 2 * held * product(shapes["key.weight"].shape) * 2
+            + 2 * asked * product(shapes["output.weight"].shape)
+            + 4 * asked * memory.shape[-2] * query.shape[-1]
+        )
+
 
 class SelfAttention(
     _Attention,
@@ -105,8 +127,6 @@ class SelfAttention(
     q, k and v are projections of the input, split into heads of size features / heads; the
     results are joined and projected. With fewer `kv_heads` several heads share keys and values
     (Ainslie et al. 2023). `causal` hides what comes later. Padding is not looked at.
-
-    The three projections are one weight `qkv`, rows q, k, v in this order.
     """
 
     heads: int = param(COUNT, "number of heads")
@@ -179,19 +199,12 @@ class SelfAttention(
             raise Refusal(f"takes an input [{shown}, D] for these windows, and got {x}")
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
-        """qkv.weight ((heads + 2 * kv_heads) * size, D), output.weight (D, D), and biases.
+        """query, key, value and output, each weight (out, in) and bias (out,).
 
         With relative_2d also positions.weight ((2 * window - 1) ** 2, heads).
         """
         (x,) = inputs
-        features: int = x.shape[-1]  # type: ignore[assignment]
-        rows = features * 3
-        if self.kv_heads is not None:
-            rows = (self.heads + 2 * self.kv_heads) * self.head_size(x)
-        made = {
-            **self._projection(rows, features, "qkv", features),
-            **self._projection(features, features, "output", features),
-        }
+        made = self._projections(x, x)
         if isinstance(self.positions, Relative2d):
             offsets = (2 * self.positions.window - 1) ** 2
             table = TruncatedNormal(std=0.02, mean=0.0)
@@ -200,13 +213,7 @@ class SelfAttention(
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Projections, scores and weighted sums; hidden scores count."""
-        (x,) = inputs
-        shapes = self.weights(x)
-        steps = product(x.shape[:-1])
-        matrices = sum(
-            2 * steps * product(shapes[name].shape) for name in ("qkv.weight", "output.weight")
-        )
-        return matrices + 4 * steps * x.shape[-2] * x.shape[-1]
+        return self._flops(inputs[0], inputs[0])
 
 
 class Attention(_Attention, name="attention", aliases=("cross_attention", "crossattention")):
@@ -253,26 +260,8 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
         """query, key, value and output, each weight (out, in) and bias (out,)."""
-        query, memory = inputs
-        features: int = query.shape[-1]  # type: ignore[assignment]
-        inner = features
-        if self.kv_heads is not None:
-            inner = self.kv_heads * self.head_size(query)
-        return {
-            **self._projection(features, features, "query", features),
-            **self._projection(inner, memory.shape[-1], "key", inner),
-            **self._projection(inner, memory.shape[-1], "value", inner),
-            **self._projection(features, features, "output", features),
-        }
+        return self._projections(*inputs)
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Projections, scores and weighted sums."""
-        query, memory = inputs
-        shapes = self.weights(query, memory)
-        asked, held = product(query.shape[:-1]), product(memory.shape[:-1])
-        return (
-            2 * asked * product(shapes["query.weight"].shape)
-            + 2 * held * product(shapes["key.weight"].shape) * 2
-            + 2 * asked * product(shapes["output.weight"].shape)
-            + 4 * asked * memory.shape[-2] * query.shape[-1]
-        )
+        return self._flops(*inputs)

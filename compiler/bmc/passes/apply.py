@@ -226,6 +226,8 @@ class Applier:
             for key, setting in op.values().items()
             if isinstance(setting, SharedWeight)
         }
+        for owner, _ in shared.values():
+            owner.lends = True
         return Instance(op, base, types, outputs, span, weights=weights, shared=shared)
 
     def block_instance(

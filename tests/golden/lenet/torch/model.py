@@ -41,5 +41,4 @@ def initialize(module: nn.Module) -> None:
     """Start from glorot_uniform weights and zero biases."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,208 @@
+"""The attention layers of a Keras program: one small class for each configuration."""
+
+from __future__ import annotations
+
+from bmc.emit.attention import Configuration
+from bmc.emit.backend import Support
+
+ROTARY = Support(
+    "rotate",
+    '''\
+def rotate(x, theta: float):
+    """Turn pairs (i, i + size / 2) by angles that grow with the position."""
+    rates = theta ** (-np.arange(0, x.shape[-1], 2) / x.shape[-1])
+    steps = ops.arange(ops.shape(x)[-3], dtype=x.dtype)
+    angles = ops.outer(steps, ops.convert_to_tensor(rates, dtype=x.dtype))
+    cosine = ops.expand_dims(ops.cos(angles), 1)  # (T, 1, size / 2)
+    sine = ops.expand_dims(ops.sin(angles), 1)
+    a, b = ops.split(x, 2, axis=-1)
+    return ops.concatenate((a * cosine - b * sine, b * cosine + a * sine), axis=-1)
+''',
+    ("np", "ops"),
+)
+INTERLEAVED = Support(
+    "rotate_neighbours",
+    '''\
+def rotate_neighbours(x, theta: float):
+    """Turn pairs (2 i, 2 i + 1) by angles that grow with the position."""
+    rates = theta ** (-np.arange(0, x.shape[-1], 2) / x.shape[-1])
+    steps = ops.arange(ops.shape(x)[-3], dtype=x.dtype)
+    angles = ops.outer(steps, ops.convert_to_tensor(rates, dtype=x.dtype))
+    cosine = ops.expand_dims(ops.cos(angles), 1)  # (T, 1, size / 2)
+    sine = ops.expand_dims(ops.sin(angles), 1)
+    a, b = x[..., 0::2], x[..., 1::2]
+    turned = (a * cosine - b * sine, b * cosine + a * sine)
+    return ops.reshape(ops.stack(turned, axis=-1), ops.shape(x))
+''',
+    ("np", "ops"),
+)
+ALIBI = Support(
+    "alibi",
+    '''\
+def alibi(heads: int, x):
+    """Return penalties for distance (Press et al. 2022): (heads, T, T)."""
+    slopes = 2.0 ** (-8.0 * np.arange(1, heads + 1) / heads)
+    steps = ops.arange(ops.shape(x)[-2], dtype=x.dtype)
+    distance = ops.abs(ops.expand_dims(steps, 1) - steps)
+    return -ops.convert_to_tensor(slopes[:, None, None], dtype=x.dtype) * distance
+''',
+    ("np", "ops"),
+)
+RELATIVE = Support(
+    "relative_places",
+    '''\
+def relative_places(window: int) -> np.ndarray:
+    """Return the row of the table for each pair of positions: (window^2, window^2)."""
+    rows, columns = (side.ravel() for side in np.indices((window, window)))
+    down = rows[:, None] - rows + window - 1
+    right = columns[:, None] - columns + window - 1
+    return down * (2 * window - 1) + right
+''',
+    ("np",),
+)
+WINDOWS = Support(
+    "shifted_windows",
+    '''\
+def shifted_windows(height: int, width: int, window: int, shift: int) -> np.ndarray:
+    """Say which positions were neighbours before the map was rolled.
+
+    Returns (windows, 1, window^2, window^2).
+    """
+    down, right = np.arange(height), np.arange(width)
+    rows = (down >= height - window).astype(int) + (down >= height - shift)
+    columns = (right >= width - window).astype(int) + (right >= width - shift)
+    area = (3 * rows[:, None] + columns).reshape(-1, window, width // window, window)
+    area = area.transpose(0, 2, 1, 3).reshape(-1, window * window)
+    return (area[:, :, None] == area[:, None, :])[:, None]
+''',
+    ("np",),
+)
+
+
+def helpers(plan: Configuration) -> tuple[Support, ...]:
+    """The functions that the class calls."""
+    turn = INTERLEAVED if plan.interleaved else ROTARY
+    found = {turn: plan.rotary, ALIBI: plan.alibi, RELATIVE: plan.relative, WINDOWS: plan.windows}
+    return tuple(helper for helper, on in found.items() if on)
+
+
+def attention(plan: Configuration) -> Support:
+    """The class of a configuration."""
+    text = "\n".join([*_init(plan), *_build(plan), "", *_call(plan), "", *SPLIT, ""])
+    roots = ("keras", "layers", "ops", *(("math",) if not plan.scaled else ()))
+    return Support(plan.name, text, roots)
+
+
+SPLIT = (
+    "    def split_heads(self, x):",
+    "        return ops.reshape(x, (*ops.shape(x)[:-1], -1, self.size))",
+)
+
+
+def _init(plan: Configuration) -> list[str]:
+    optional = {
+        "kv_heads: int": plan.grouped,
+        "bias: bool": not plan.bias,
+        "dropout: float": plan.dropout,
+        "scale: float": plan.scaled,
+        "theta: float": plan.rotary,
+        "window: int": plan.relative or plan.windows,
+        "height: int": plan.windows,
+        "columns: int": plan.windows,
+        "shift: int": plan.windows,
+    }
+    parameters = ["width: int", "heads: int", *(p for p, on in optional.items() if on)]
+    parameters += ["kernel_initializer", "name: str"]
+    lines = [
+        f"class {plan.name}(layers.Layer):",
+        f'    """{plan.doc}"""',
+        "",
+        "    def __init__(",
+        "        self,",
+        *(f"        {one}," for one in parameters),
+        "    ):",
+        "        super().__init__(name=name)",
+        "        self.size = width // heads  # of a head",
+    ]
+    kept = {"heads": plan.alibi or plan.relative, "scale": plan.scaled}
+    kept |= {"theta": plan.rotary, "window": plan.relative}
+    lines += [f"        self.{word} = {word}" for word, on in kept.items() if on]
+    if plan.grouped:
+        lines.append("        self.shared = heads // kv_heads  # heads that have keys in common")
+    inner = "kv_heads * self.size" if plan.grouped else "width"
+    more = "" if plan.bias else ", use_bias=bias"
+    for role, size in zip(("query", "key", "value"), ("width", inner, inner)):
+        lines.append(f"        self.{role} = layers.Dense(")
+        lines.append(f"            {size}{more}, kernel_initializer=kernel_initializer")
+        lines.append("        )")
+    lines.append("        self.combine = layers.Dense(")
+    lines.append(f"            width{more}, kernel_initializer=kernel_initializer")
+    lines.append("        )")
+    if plan.dropout:
+        lines.append("        self.dropout = layers.Dropout(dropout)")
+    if plan.windows:
+        lines.append("        self.near = shifted_windows(height, columns, window, shift)")
+    return lines
+
+
+def _build(plan: Configuration) -> list[str]:
+    """The table of relative positions is the only weight that no other layer has."""
+    if not plan.relative:
+        return []
+    return [
+        "",
+        "    def build(self, input_shape):",
+        "        self.positions = self.add_weight(",
+        "            shape=((2 * self.window - 1) ** 2, self.heads),",
+        "            initializer=keras.initializers.TruncatedNormal(stddev=0.02),",
+        '            name="positions",',
+        "        )",
+        "        for layer in (self.query, self.key, self.value, self.combine):",
+        "            layer.build(input_shape)",
+    ]
+
+
+def _call(plan: Configuration) -> list[str]:
+    held = "memory" if plan.cross else "x"
+    takes = ["self", "x", *(["memory"] if plan.cross else [])]
+    takes += ["training=None"] if plan.dropout else []
+    lines = [
+        "query = self.split_heads(self.query(x))  # (..., T, heads, size)",
+        f"key = self.split_heads(self.key({held}))",
+        f"value = self.split_heads(self.value({held}))",
+    ]
+    if plan.rotary:
+        turn = INTERLEAVED.name if plan.interleaved else ROTARY.name
+        lines += [f"query = {turn}(query, self.theta)", f"key = {turn}(key, self.theta)"]
+    if plan.grouped:
+        lines += [
+            "key = ops.repeat(key, self.shared, axis=-2)",
+            "value = ops.repeat(value, self.shared, axis=-2)",
+        ]
+    scale = "* self.scale" if plan.scaled else "/ math.sqrt(self.size)"
+    lines.append(f'scores = ops.einsum("...qhd,...khd->...hqk", query, key) {scale}')
+    lines += [*_scores(plan), "weights = ops.softmax(scores, axis=-1)"]
+    if plan.dropout:
+        lines.append("weights = self.dropout(weights, training=training)")
+    lines += [
+        'values = ops.einsum("...hqk,...khd->...qhd", weights, value)',
+        "return self.combine(ops.reshape(values, ops.shape(x)))",
+    ]
+    return [f"    def call({', '.join(takes)}):", *(f"        {line}" for line in lines)]
+
+
+def _scores(plan: Configuration) -> list[str]:
+    """What is added to the scores, or hidden."""
+    lines: list[str] = []
+    if plan.relative:
+        lines.append("places = relative_places(self.window)")
+        lines.append("bias = ops.take(self.positions, places, axis=0)")
+        lines.append("scores = scores + ops.transpose(bias, (2, 0, 1))")
+    if plan.alibi:
+        lines.append("scores = scores + alibi(self.heads, x)")
+    if plan.windows:
+        lines.append('scores = ops.where(self.near, scores, -float("inf"))')
+    if plan.causal:
+        lines.append('later = ops.triu(ops.ones_like(scores, dtype="bool"), k=1)')
+        lines.append('scores = ops.where(later, -float("inf"), scores)')
+    return lines

@@ -1,0 +1,215 @@
+"""The attention methods of an ONNX program's graph class: one for each configuration."""
+
+from __future__ import annotations
+
+from bmc.emit.attention import Configuration
+from bmc.emit.backend import Support
+from bmc.passes.naming import snake
+
+ROTATE = Support(
+    "rotate",
+    '''\
+    def rotate(
+        self, x: str, heads: int, size: int, theta: float, name: str, **attributes: int
+    ) -> str:
+        """Turn pairs in each head by angles that grow with the position."""
+        steps = self.places(x, 1, name=f"{name}.steps")
+        sine, cosine = self.sinusoids(steps, size, theta, name=f"{name}.waves")
+        tables = [
+            self.repeat(wave, x, name=f"{wave}.table") for wave in (cosine, sine)
+        ]
+        return self.add(
+            "RotaryEmbedding", x, *tables, name=name, num_heads=heads, **attributes
+        )
+''',
+    ("places", "sinusoids", "repeat"),
+)
+ALIBI = Support(
+    "alibi",
+    '''\
+    def alibi(self, x: str, heads: int, name: str) -> str:
+        """Penalties for distance (Press et al. 2022): (1, heads, T, T)."""
+        steps = self.places(x, 1, name=f"{name}.steps")
+        rows = self.widen(steps, [1], name=f"{name}.rows")
+        apart = self.add("Sub", rows, steps, name=f"{name}.apart")
+        distance = self.add("Abs", apart, name=f"{name}.distance")
+        numbers = [-(2.0 ** (-8.0 * head / heads)) for head in range(1, heads + 1)]
+        flat = self.add("Constant", name=f"{name}.flat", value_floats=numbers)
+        slopes = self.widen(flat, [0, 2, 3], name=f"{name}.slopes")
+        return self.add("Mul", slopes, distance, name=name)
+''',
+    ("places", "widen"),
+)
+RELATIVE = Support(
+    "relative_bias",
+    '''\
+    def relative_bias(self, window: int, heads: int, name: str) -> str:
+        """A learned number for each offset in a window: (1, heads, T, T)."""
+        table = self.weight(f"{name}.weight", (2 * window - 1) ** 2, heads)
+        places = [divmod(place, window) for place in range(window * window)]
+        offsets = [
+            (row - other_row + window - 1) * (2 * window - 1)
+            + (column - other_column + window - 1)
+            for row, column in places
+            for other_row, other_column in places
+        ]
+        index = self.integers(offsets, name=f"{name}.index")
+        taken = self.add("Gather", table, index, name=f"{name}.taken")
+        count = len(places)
+        square = self.reshape(taken, [1, count, count, heads], name=f"{name}.square")
+        return self.add("Transpose", square, name=name, perm=[0, 3, 1, 2])
+''',
+    ("weight", "integers", "reshape"),
+)
+WINDOWS = Support(
+    "shifted_windows",
+    '''\
+    def shifted_windows(
+        self, x: str, height: int, width: int, window: int, shift: int, name: str
+    ) -> str:
+        """Hide what was no neighbour before the map was rolled: (B * windows, 1, T, T)."""
+
+        def area(place: int, size: int) -> int:
+            return (place >= size - window) + (place >= size - shift)
+
+        hidden = []
+        for top in range(0, height, window):
+            for left in range(0, width, window):
+                areas = [
+                    (area(top + row, height), area(left + column, width))
+                    for row in range(window)
+                    for column in range(window)
+                ]
+                hidden += [float("-inf") if a != b else 0.0 for a in areas for b in areas]
+        count = window * window
+        numbers = self.add("Constant", name=f"{name}.numbers", value_floats=hidden)
+        square = self.reshape(numbers, [-1, 1, count, count], name=f"{name}.square")
+        repeated = self.repeat(square, x, name=f"{name}.repeated")
+        return self.reshape(repeated, [-1, 1, count, count], name=name)
+''',
+    ("reshape", "repeat"),
+)
+
+
+def helpers(plan: Configuration) -> tuple[Support, ...]:
+    """The methods that the attention calls."""
+    found = {
+        ROTATE: plan.rotary,
+        ALIBI: plan.alibi,
+        RELATIVE: plan.relative,
+        WINDOWS: plan.windows,
+    }
+    return tuple(helper for helper, on in found.items() if on)
+
+
+def attention(plan: Configuration, folded: bool) -> Support:
+    """The method of a configuration; `folded` puts one axis before T into the batch."""
+    name = snake(plan.name) + ("_in_parts" if folded else "")
+    dense = "dense_last" if plan.bias else "dense_last_without_bias"
+    lines = [*_head(plan, name, folded), *_project(plan, dense, folded), *_attend(plan)]
+    result = "values"
+    if folded:
+        lines.append("values = self.add(")
+        lines.append('    "Reshape", values, shape, name=f"{name}.unfolded"')
+        lines.append(")")
+    lines.append(f'return self.{dense}({result}, (width, width), name=f"{{name}}.output")')
+    head, body = lines[: lines.index("")], lines[lines.index("") + 1 :]
+    text = "\n".join([*head, *(f"        {line}" for line in body), ""])
+    needed = [dense, *(helper.name for helper in helpers(plan))]
+    return Support(name, text, (*needed, *(("integers",) if folded else ())))
+
+
+def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
+    optional = {
+        "memory_width: int": plan.cross,
+        "kv_heads: int": plan.grouped,
+        "scale: float": plan.scaled,
+        "theta: float": plan.rotary,
+        "window: int": plan.relative or plan.windows,
+        "height: int": plan.windows,
+        "columns: int": plan.windows,
+        "shift: int": plan.windows,
+    }
+    inputs = ["x: str", *(["memory: str"] if plan.cross else [])]
+    parameters = ["self", *inputs, "width: int"]
+    parameters += [word for word, on in optional.items() if on and word.startswith("memory")]
+    parameters += ["heads: int"]
+    parameters += [word for word, on in optional.items() if on and not word.startswith("memory")]
+    parameters.append("name: str")
+    inside = ", ".join(parameters)
+    line = f"    def {name}({inside}) -> str:"
+    if len(line) <= 88:
+        heading = [line]
+    elif len(inside) + 8 <= 88:
+        heading = [f"    def {name}(", f"        {inside}", "    ) -> str:"]
+    else:
+        heading = [f"    def {name}(", *(f"        {one}," for one in parameters), "    ) -> str:"]
+    return [*heading, f'        """{plan.doc}"""', ""]
+
+
+def _project(plan: Configuration, dense: str, folded: bool) -> list[str]:
+    held, size = ("memory", "memory_width") if plan.cross else ("x", "width")
+    inner = "kv_heads * (width // heads)" if plan.grouped else "width"
+    lines: list[str] = []
+    if folded:
+        lines.append('shape = self.add("Shape", x, name=f"{name}.shape")')
+        for value in ("x", "memory") if plan.cross else ("x",):
+            lines += [
+                f'length = self.add("Shape", {value}, name=f"{{name}}.{value}.length", start=2)',
+                f'rest = self.integers([-1], name=f"{{name}}.{value}.rest")',
+                f'fold = self.add("Concat", rest, length, name=f"{{name}}.{value}.fold", axis=0)',
+                f'folded_{value} = self.add("Reshape", {value}, fold, name=f"{{name}}.{value}.folded")',
+            ]
+    asked = "folded_x" if folded else "x"
+    held = f"folded_{held}" if folded else held
+    for role, value, sizes in (
+        ("query", asked, "(width, width)"),
+        ("key", held, f"({inner}, {size})"),
+        ("value", held, f"({inner}, {size})"),
+    ):
+        line = f'{role} = self.{dense}({value}, {sizes}, name=f"{{name}}.{role}")'
+        if len(line) + 8 <= 88:
+            lines.append(line)
+        else:
+            lines += [f"{role} = self.{dense}(", line.split("(", 1)[1].join(("    ", ""))[:-1], ")"]
+    if plan.rotary:
+        more = ", interleaved=1" if plan.interleaved else ""
+        for role in ("query", "key"):
+            count = "kv_heads" if plan.grouped and role == "key" else "heads"
+            lines += [
+                f"{role} = self.rotate(",
+                f'    {role}, {count}, width // heads, theta, name=f"{{name}}.{role}.rotated"{more}',
+                ")",
+            ]
+    return lines
+
+
+def _attend(plan: Configuration) -> list[str]:
+    """The `Attention` node and what is added to its scores."""
+    lines: list[str] = []
+    biases = []
+    if plan.relative:
+        lines.append('relative = self.relative_bias(window, heads, name=f"{name}.positions")')
+        biases.append("relative")
+    if plan.alibi:
+        lines.append('distance = self.alibi(x, heads, name=f"{name}.alibi")')
+        biases.append("distance")
+    if plan.windows:
+        lines += [
+            "hidden = self.shifted_windows(",
+            '    x, height, columns, window, shift, name=f"{name}.hidden"',
+            ")",
+        ]
+        biases.append("hidden")
+    if len(biases) == 2:
+        lines.append(f'bias = self.add("Add", {", ".join(biases)}, name=f"{{name}}.bias")')
+        biases = ["bias"]
+    named = [
+        'name=f"{name}.values"',
+        "q_num_heads=heads",
+        f"kv_num_heads={'kv_heads' if plan.grouped else 'heads'}",
+        *(["is_causal=1"] if plan.causal else []),
+        *(["scale=scale"] if plan.scaled else []),
+    ]
+    parts = ['"Attention"', "query", "key", "value", *biases, *named]
+    return [*lines, "values = self.add(", *(f"    {part}," for part in parts), ")"]

@@ -1,0 +1,246 @@
+"""Methods of the graph class for layers with weights, each printed once in a program that needs it."""
+
+from __future__ import annotations
+
+from bmc.emit.backend import Support
+
+WEIGHT = Support(
+    "weight",
+    '''\
+    def weight(self, name: str, *shape: int) -> str:
+        """Note a tensor of weights.safetensors; return its name."""
+        self.weights[name] = shape
+        return name
+''',
+)
+CONV = Support(
+    "conv",
+    '''\
+    def conv(self, x: str, shape: tuple[int, ...], name: str, **attributes: Any) -> str:
+        """Convolve with a weight (filters, channels, *kernel), and add a bias."""
+        weight = self.weight(f"{name}.weight", *shape)
+        bias = self.weight(f"{name}.bias", shape[0])
+        return self.add("Conv", x, weight, bias, name=name, **attributes)
+''',
+    ("weight",),
+)
+CONV_WITHOUT_BIAS = Support(
+    "conv_without_bias",
+    '''\
+    def conv_without_bias(
+        self, x: str, shape: tuple[int, ...], name: str, **attributes: Any
+    ) -> str:
+        """Convolve with a weight (filters, channels, *kernel)."""
+        weight = self.weight(f"{name}.weight", *shape)
+        return self.add("Conv", x, weight, name=name, **attributes)
+''',
+    ("weight",),
+)
+DENSE = Support(
+    "dense",
+    '''\
+    def dense(self, x: str, shape: tuple[int, int], name: str) -> str:
+        """Multiply rows by the transposed weight (out, in), and add a bias."""
+        weight = self.weight(f"{name}.weight", *shape)
+        bias = self.weight(f"{name}.bias", shape[0])
+        return self.add("Gemm", x, weight, bias, name=name, transB=1)
+''',
+    ("weight",),
+)
+DENSE_WITHOUT_BIAS = Support(
+    "dense_without_bias",
+    '''\
+    def dense_without_bias(self, x: str, shape: tuple[int, int], name: str) -> str:
+        """Multiply rows by the transposed weight (out, in)."""
+        weight = self.weight(f"{name}.weight", *shape)
+        return self.add("Gemm", x, weight, name=name, transB=1)
+''',
+    ("weight",),
+)
+DENSE_LAST = Support(
+    "dense_last",
+    '''\
+    def dense_last(self, x: str, shape: tuple[int, int], name: str) -> str:
+        """Multiply the last axis by the transposed weight (out, in), and add a bias."""
+        weight = self.weight(f"{name}.weight", *shape)
+        bias = self.weight(f"{name}.bias", shape[0])
+        turned = self.add("Transpose", weight, name=f"{name}.turned", perm=[1, 0])
+        product = self.add("MatMul", x, turned, name=f"{name}.product")
+        return self.add("Add", product, bias, name=name)
+''',
+    ("weight",),
+)
+DENSE_LAST_WITHOUT_BIAS = Support(
+    "dense_last_without_bias",
+    '''\
+    def dense_last_without_bias(self, x: str, shape: tuple[int, int], name: str) -> str:
+        """Multiply the last axis by the transposed weight (out, in)."""
+        weight = self.weight(f"{name}.weight", *shape)
+        turned = self.add("Transpose", weight, name=f"{name}.turned", perm=[1, 0])
+        return self.add("MatMul", x, turned, name=name)
+''',
+    ("weight",),
+)
+MULTIPLY_TURNED = Support(
+    "multiply_turned",
+    '''\
+    def multiply_turned(self, x: str, weight: str, name: str) -> str:
+        """Multiply the last axis by another layer's transposed weight (out, in)."""
+        turned = self.add("Transpose", weight, name=f"{name}.turned", perm=[1, 0])
+        return self.add("MatMul", x, turned, name=name)
+''',
+)
+NORM = Support(
+    "norm",
+    '''\
+    def norm(self, x: str, channels: int, name: str, epsilon: float) -> str:
+        """Normalise each channel by the running statistics."""
+        keys = ("weight", "bias", "running_mean", "running_var")
+        tensors = [self.weight(f"{name}.{key}", channels) for key in keys]
+        return self.add("BatchNormalization", x, *tensors, name=name, epsilon=epsilon)
+''',
+    ("weight",),
+)
+NORM_WITHOUT_WEIGHTS = Support(
+    "norm_without_weights",
+    '''\
+    def norm_without_weights(
+        self, x: str, channels: int, name: str, epsilon: float
+    ) -> str:
+        """Normalise each channel by the running statistics, and leave it so."""
+        ones = self.filled(1.0, (channels,), name=f"{name}.ones")
+        zeros = self.filled(0.0, (channels,), name=f"{name}.zeros")
+        keys = ("running_mean", "running_var")
+        stats = [self.weight(f"{name}.{key}", channels) for key in keys]
+        return self.add(
+            "BatchNormalization", x, ones, zeros, *stats, name=name, epsilon=epsilon
+        )
+''',
+    ("weight", "filled"),
+)
+LAYER_NORM = Support(
+    "layer_norm",
+    '''\
+    def layer_norm(
+        self, x: str, shape: tuple[int, ...], name: str, epsilon: float
+    ) -> str:
+        """Normalise the last axes, of that shape; scale and shift."""
+        weight = self.weight(f"{name}.weight", *shape)
+        bias = self.weight(f"{name}.bias", *shape)
+        settings = {"axis": -len(shape), "epsilon": epsilon}
+        return self.add("LayerNormalization", x, weight, bias, name=name, **settings)
+''',
+    ("weight",),
+)
+LAYER_NORM_WITHOUT_BIAS = Support(
+    "layer_norm_without_bias",
+    '''\
+    def layer_norm_without_bias(
+        self, x: str, shape: tuple[int, ...], name: str, epsilon: float
+    ) -> str:
+        """Normalise the last axes, of that shape; scale."""
+        weight = self.weight(f"{name}.weight", *shape)
+        settings = {"axis": -len(shape), "epsilon": epsilon}
+        return self.add("LayerNormalization", x, weight, name=name, **settings)
+''',
+    ("weight",),
+)
+LAYER_NORM_WITHOUT_WEIGHTS = Support(
+    "layer_norm_without_weights",
+    '''\
+    def layer_norm_without_weights(
+        self, x: str, shape: tuple[int, ...], name: str, epsilon: float
+    ) -> str:
+        """Normalise the last axes, of that shape."""
+        ones = self.filled(1.0, shape, name=f"{name}.ones")
+        settings = {"axis": -len(shape), "epsilon": epsilon}
+        return self.add("LayerNormalization", x, ones, name=name, **settings)
+''',
+    ("filled",),
+)
+RMS_NORM = Support(
+    "rms_norm",
+    '''\
+    def rms_norm(
+        self, x: str, shape: tuple[int, ...], name: str, epsilon: float
+    ) -> str:
+        """Divide the last axes, of that shape, by their root mean square; scale."""
+        weight = self.weight(f"{name}.weight", *shape)
+        settings = {"axis": -len(shape), "epsilon": epsilon}
+        return self.add("RMSNormalization", x, weight, name=name, **settings)
+''',
+    ("weight",),
+)
+RMS_NORM_WITHOUT_WEIGHTS = Support(
+    "rms_norm_without_weights",
+    '''\
+    def rms_norm_without_weights(
+        self, x: str, shape: tuple[int, ...], name: str, epsilon: float
+    ) -> str:
+        """Divide the last axes, of that shape, by their root mean square."""
+        ones = self.filled(1.0, shape, name=f"{name}.ones")
+        settings = {"axis": -len(shape), "epsilon": epsilon}
+        return self.add("RMSNormalization", x, ones, name=name, **settings)
+''',
+    ("filled",),
+)
+GROUP_NORM = Support(
+    "group_norm",
+    '''\
+    def group_norm(
+        self, x: str, channels: int, groups: int, name: str, epsilon: float
+    ) -> str:
+        """Normalise groups of channels; scale and shift."""
+        weight = self.weight(f"{name}.weight", channels)
+        bias = self.weight(f"{name}.bias", channels)
+        settings = {"num_groups": groups, "epsilon": epsilon}
+        return self.add("GroupNormalization", x, weight, bias, name=name, **settings)
+''',
+    ("weight",),
+)
+GROUP_NORM_WITHOUT_WEIGHTS = Support(
+    "group_norm_without_weights",
+    '''\
+    def group_norm_without_weights(
+        self, x: str, channels: int, groups: int, name: str, epsilon: float
+    ) -> str:
+        """Normalise groups of channels."""
+        ones = self.filled(1.0, (channels,), name=f"{name}.ones")
+        zeros = self.filled(0.0, (channels,), name=f"{name}.zeros")
+        settings = {"num_groups": groups, "epsilon": epsilon}
+        return self.add("GroupNormalization", x, ones, zeros, name=name, **settings)
+''',
+    ("filled",),
+)
+EMBED = Support(
+    "embed",
+    '''\
+    def embed(self, ids: str, shape: tuple[int, int], name: str) -> str:
+        """Take the row of the weight (ids, size) for each id."""
+        weight = self.weight(f"{name}.weight", *shape)
+        return self.add("Gather", weight, ids, name=name)
+''',
+    ("weight",),
+)
+LEARNED_POSITIONS = Support(
+    "learned_positions",
+    '''\
+    def learned_positions(self, x: str, shape: tuple[int, int], name: str) -> str:
+        """Add as many rows of the weight (longest, size) as x has positions."""
+        weight = self.weight(f"{name}.weight", *shape)
+        count = self.add("Shape", x, name=f"{name}.count", start=-2, end=-1)
+        zero = self.integers([0], name=f"{name}.zero")
+        rows = self.add("Slice", weight, zero, count, zero, name=f"{name}.rows")
+        return self.add("Add", x, rows, name=name)
+''',
+    ("weight", "integers"),
+)
+ALL_POSITIONS = Support(
+    "all_positions",
+    '''\
+    def all_positions(self, x: str, shape: tuple[int, int], name: str) -> str:
+        """Add the weight (positions, size)."""
+        return self.add("Add", x, self.weight(f"{name}.weight", *shape), name=name)
+''',
+    ("weight",),
+)

@@ -1,0 +1,89 @@
+"""Which kind of attention a layer is: what backends write a class of its own for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.emit.values import fixed, unless
+from bmc.ops.attention import Attention, SelfAttention
+from bmc.ops.positions import Alibi, Relative2d, Rope, ShiftedWindows
+from bmc.records import record
+
+
+@record
+class Configuration:
+    """What of attention is fixed while compiling."""
+
+    cross: bool = False
+    grouped: bool = False
+    causal: bool = False
+    scaled: bool = False
+    dropout: bool = False
+    bias: bool = True
+    rotary: bool = False
+    interleaved: bool = False
+    alibi: bool = False
+    relative: bool = False
+    windows: bool = False
+
+    @property
+    def scored(self) -> bool:
+        """Whether something is added to the scores."""
+        return self.alibi or self.relative or self.windows
+
+    @property
+    def name(self) -> str:
+        """The name of the class: `CausalSelfAttention`."""
+        words = {
+            "Causal": self.causal,
+            "Grouped": self.grouped,
+            "Scaled": self.scaled,
+            "Dropout": self.dropout,
+            "Interleaved": self.interleaved,
+            "Rotary": self.rotary,
+            "Alibi": self.alibi,
+            "Relative": self.relative,
+            "Windowed": self.windows,
+        }
+        kind = "CrossAttention" if self.cross else "SelfAttention"
+        return "".join(word for word, on in words.items() if on) + kind
+
+    @property
+    def doc(self) -> str:
+        """One line on the class."""
+        what = "Attention to another sequence" if self.cross else "Self-attention"
+        what = f"Causal {what.lower()}" if self.causal else what
+        return f"{what} with several heads, (..., T, width) -> the same."
+
+
+def configuration(op: SelfAttention | Attention) -> tuple[Configuration, dict[str, Any]]:
+    """The kind of an attention layer, and the settings that its class takes after the sizes."""
+    named: dict[str, Any] = {} if op.kv_heads is None else {"kv_heads": op.kv_heads}
+    named |= unless(True, bias=op.bias)
+    named |= unless(0.0, dropout=op.dropout)
+    if op.scale is not None:
+        named["scale"] = op.scale
+    positions = getattr(op, "positions", None)
+    if isinstance(positions, Rope):
+        named["theta"] = positions.theta
+    elif isinstance(positions, Relative2d):
+        named["window"] = positions.window
+    hidden = getattr(op, "mask", None)
+    windows = isinstance(hidden, ShiftedWindows) and (hidden.shift != 0 or not fixed(hidden.shift))
+    if isinstance(hidden, ShiftedWindows) and windows:
+        named |= {"window": hidden.window, "height": hidden.height}
+        named |= {"columns": hidden.width, "shift": hidden.shift}
+    plan = Configuration(
+        cross=isinstance(op, Attention),
+        grouped=op.kv_heads is not None,
+        causal=op.causal,
+        scaled=op.scale is not None,
+        dropout="dropout" in named,
+        bias="bias" not in named,
+        rotary=isinstance(positions, Rope),
+        interleaved=isinstance(positions, Rope) and positions.interleaved,
+        alibi=isinstance(positions, Alibi),
+        relative=isinstance(positions, Relative2d),
+        windows=windows,
+    )
+    return plan, named

@@ -39,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     _compile(commands.add_parser("compile", help="write a program for a framework"))
     _train(commands.add_parser("train", help="compile, then train"))
     _summary(commands.add_parser("summary", help="list layers, shapes, parameters and costs"))
+    _verify(commands.add_parser("verify", help="compare the programs of several backends"))
+    _weights(commands.add_parser("weights", help="list the tensors of a weights file"))
     _format(commands.add_parser("fmt", help="bring files into the standard layout"))
     explain = commands.add_parser("explain", help="explain a problem's code, or a layer")
     explain.add_argument("topic", metavar="CODE", help="such as BM301, or conv")
@@ -91,6 +93,32 @@ def _summary(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE", help="a .bm file; - reads the input")
     _add_reading(command)
     _add_format(command)
+
+
+def _verify(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="a .bm file; - reads the input")
+    command.add_argument(
+        "--backends",
+        type=_names,
+        default=("torch", "keras", "onnx"),
+        metavar="NAMES",
+        help="which, the first being the measure: torch,keras,onnx",
+    )
+    command.add_argument("--weights", metavar="FILE", help="weights, instead of random ones")
+    command.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    command.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
+    _add_reading(command)
+    _add_format(command)
+
+
+def _weights(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="a .bm file; - reads the input")
+    _add_reading(command)
+    _add_format(command)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def _format(command: argparse.ArgumentParser) -> None:
@@ -161,6 +189,8 @@ def _run(options: argparse.Namespace) -> int:
         "compile": commands.compile_file,
         "train": commands.train,
         "summary": commands.summary,
+        "verify": commands.verify,
+        "weights": commands.weights,
         "fmt": commands.format_files,
         "explain": commands.explain,
         "doctor": commands.doctor,

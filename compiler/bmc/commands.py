@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bmc.cli import FINE, FOUND, PASSED_TO_TRAIN, USAGE
 from bmc.diagnostics.diagnostic import Problems
-from bmc.diagnostics.problems.backend import Unsupported
+from bmc.diagnostics.problems.backend import UnknownBackend, Unsupported
 from bmc.diagnostics.problems.files import CannotWrite, FileRefused, FileTooLarge, nowhere
 from bmc.diagnostics.problems.training import SectionMissing
 from bmc.diagnostics.render import all_to_json, escape, render_all, summary_line
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bmc.ir.model import Program
 
 STDIN = "-"
+BACKENDS = ("torch", "keras", "onnx")
 FIRST_FILES = ("penguins.bm", "penguins.csv")
 
 
@@ -134,6 +135,46 @@ def summary(options: argparse.Namespace) -> int:
     if options.format == "json":
         return _finish(problems, options, table.to_data(result))
     print(table.to_text(result))
+    return _finish(problems, options, quiet=True)
+
+
+def verify(options: argparse.Namespace) -> int:
+    """`bmc verify FILE`"""
+    problems = Problems()
+    program = _load(options.file, options, problems)
+    if program is None or problems.failed:
+        return _finish(problems, options)
+    unknown = [name for name in options.backends if name not in BACKENDS]
+    if unknown or len(options.backends) < 2:
+        word = unknown[0] if unknown else ", ".join(options.backends)
+        problems.add(UnknownBackend(program.main.span, word, BACKENDS))
+        return _finish(problems, options)
+    from bmc.verify import command
+
+    given = Path(options.weights) if options.weights else None
+    plan = command.Plan(options.backends, options.dtype, options.seed, given)
+    pairs = command.verify(program, plan, problems)
+    if options.format == "text" and pairs:
+        print(command.table(pairs), flush=True)
+    code = _finish(problems, options, {"pairs": command.as_json(pairs)})
+    return code or (FINE if pairs and all(pair.fine for pair in pairs) else FOUND)
+
+
+def weights(options: argparse.Namespace) -> int:
+    """`bmc weights FILE`"""
+    problems = Problems()
+    program = _load(options.file, options, problems)
+    if program is None or problems.failed:
+        return _finish(problems, options)
+    from bmc.weights.files import expected
+
+    found = expected(program.main)
+    if options.format == "json":
+        data = [{"name": name, "shape": list(shape)} for name, shape in found.items()]
+        return _finish(problems, options, {"weights": data})
+    wide = max(map(len, found), default=0)
+    for name, shape in found.items():
+        print(f"{name:{wide}}  [{', '.join(map(str, shape))}]")
     return _finish(problems, options, quiet=True)
 
 

@@ -34,7 +34,7 @@ NUMBERS = itertools.count()
 
 def built(backend: str, program: Any, folder: Path, weights: Any, dtype: str) -> Any:
     """The program compiled for a backend, loaded and given weights; None if it was refused."""
-    runner = pytest.importorskip(f"tests.layers.run_{backend}", reason=f"no {backend}")
+    runner = pytest.importorskip(f"bmc_{backend}.probe", reason=f"no {backend}")
     problems = Problems()
     text = find_backend(backend).compile(program, problems).get("model.py", "")  # type: ignore
     if problems.failed:

@@ -58,3 +58,46 @@ class UnknownBackend(Problem, code="BM502"):
             notes=notes,
             help=did_you_mean(self.name, self.candidates),
         )
+
+
+@record
+class VerifyFailed(Problem, code="BM503"):
+    """A comparison of programs that could not be made.
+
+    `bmc verify` runs the programs of several backends; each needs its framework's packages, and
+    all of them numpy.
+
+    Example:
+        bmc verify model.bm --backends torch,keras
+
+    Fix:
+        Install what the message names, or leave the backend out.
+    """
+
+    backend: str
+    what: str
+    help: str | None = None
+
+    def diagnostic(self) -> Diagnostic:
+        return self.build(f"{self.backend} {self.what}", help=self.help)
+
+
+@record
+class WeightsDiffer(Problem, code="BM504"):
+    """A file of weights that does not fit the model.
+
+    `bmc weights model.bm` lists the tensors that a model expects, with their shapes. Names are
+    the path of the author's names; shapes are those of PyTorch.
+
+    Example:
+        bmc verify model.bm --weights other.safetensors
+
+    Fix:
+        Use the weights of this model, or map the names of another's with `names="map.json"`.
+    """
+
+    what: str
+    names: tuple[str, ...] = ()
+
+    def diagnostic(self) -> Diagnostic:
+        return self.build(self.what, notes=self.names)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from bmc.verify.probe import serve
+
 
 class Model:
     """The model of a program, with weights by canonical name."""
@@ -47,7 +49,32 @@ class Model:
         kept = {k: v.numpy() for k, v in self.model.named_buffers() if "num_batches" not in k}
         return {**found, **kept}
 
+    def layers(self, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+        """What every module puts out, by its name, in order."""
+        found: dict[str, np.ndarray] = {}
+
+        def keep(name: str) -> Any:
+            def hook(module: torch.nn.Module, args: Any, output: Any) -> None:
+                if isinstance(output, torch.Tensor):
+                    found[name] = output.numpy()
+
+            return hook
+
+        handles = [
+            module.register_forward_hook(keep(name))
+            for name, module in self.model.named_modules()
+            if name
+        ]
+        self.run(arrays)
+        for handle in handles:
+            handle.remove()
+        return found
+
     def weights(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of what a weights file would hold."""
         state = self.model.state_dict()
         return {k: tuple(v.shape) for k, v in state.items() if "num_batches_tracked" not in k}
+
+
+if __name__ == "__main__":
+    serve(Model)

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bmc.verify.probe import serve
+
 
 def prepare(dtype: str) -> None:
     """What a program is made with."""
@@ -64,6 +66,20 @@ class Model:
                 found[key] = place.store()
         return found
 
+    def layers(self, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+        """What every layer puts out, by its name; channels last where Keras has them so."""
+        named = [layer for layer in self.model.layers if not layer.name.startswith("x")]
+        named = [layer for layer in named if not isinstance(layer, keras.layers.InputLayer)]
+        tap = keras.Model(self.model.inputs, [layer.output for layer in named])
+        made = tap(arrays if len(arrays) > 1 else arrays[0], training=False)
+        values = made if isinstance(made, list | tuple) else [made]
+        names = [layer.name for layer in named]
+        return {n: keras.ops.convert_to_numpy(v) for n, v in zip(names, values, strict=True)}
+
     def weights(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of what a weights file would hold."""
         return {k: place.store().shape for k, place in self.places.items()}
+
+
+if __name__ == "__main__":
+    serve(Model)

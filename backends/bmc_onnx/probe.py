@@ -10,6 +10,8 @@ import onnx
 import onnxruntime
 from onnx import numpy_helper
 
+from bmc.verify.probe import serve
+
 
 class Model:
     """The graph of a program, checked in full, with weights by canonical name."""
@@ -28,6 +30,7 @@ class Model:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(weights[key]) for key in self.shapes]
         if values:
             options.add_external_initializers(list(self.shapes), values)
+        self.options = options
         self.session = onnxruntime.InferenceSession(self.graph.SerializeToString(), options)
 
     def run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -36,6 +39,22 @@ class Model:
         made: list[np.ndarray] = self.session.run(None, dict(zip(names, arrays, strict=True)))
         return made
 
+    def layers(self, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+        """What every node puts out, by its name, in order."""
+        tapped = onnx.ModelProto()
+        tapped.CopyFrom(self.graph)
+        given = {one.name for one in self.graph.graph.output}
+        names = [n for node in tapped.graph.node for n in node.output if n not in given]
+        tapped.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+        session = onnxruntime.InferenceSession(tapped.SerializeToString(), self.options)
+        inputs = [one.name for one in session.get_inputs()]
+        made = session.run(names, dict(zip(inputs, arrays, strict=True)))
+        return dict(zip(names, made, strict=True))
+
     def weights(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of what a weights file would hold."""
         return self.shapes
+
+
+if __name__ == "__main__":
+    serve(Model)

@@ -1,0 +1,1 @@
+"""`bmc verify`: the programs of all backends, given the same weights and inputs, compared."""

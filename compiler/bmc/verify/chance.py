@@ -1,0 +1,106 @@
+"""Random weights and inputs for a model."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from bmc.ir.model import BlockSpec, Input, Instance, Repeat, Scan, weights
+from bmc.ir.symbolic import Sym
+from bmc.ir.types import TensorType
+from bmc.ops.embedding import Embedding
+from bmc.ops.join import Gather
+
+LENGTH = 7  # of free axes, where their limits allow it
+BATCH = 2
+
+
+def draw_weights(model: BlockSpec, dtype: str, seed: int) -> dict[str, np.ndarray]:
+    """A number for every element of every weight; what is a variance is positive.
+
+    Matrices are scaled so that values neither grow nor vanish in deep models.
+    """
+    random = np.random.default_rng(seed)
+    found = {}
+    for name, weight in weights(model):
+        shape = tuple(int(size) for size in weight.shape)  # type: ignore[arg-type]
+        values = random.standard_normal(shape)
+        leaf = name.rpartition(".")[2]
+        if len(shape) > 1 and leaf == "weight":
+            values *= 1 / math.sqrt(math.prod(shape[1:]))
+        elif leaf in ("weight", "running_var"):
+            values = 1 + 0.1 * np.abs(values)
+        else:
+            values *= 0.1
+        found[name] = values.astype(dtype)
+    return found
+
+
+def sizes(kind: TensorType, lengths: dict[str, int], batch: int = BATCH) -> tuple[int, ...]:
+    """The real shape of a value for these lengths of its free axes."""
+    inner = [
+        size.evaluate({name: lengths[name] for name in size.symbols()})
+        if isinstance(size, Sym)
+        else int(size)
+        for size in kind.shape
+    ]
+    return (batch, *inner) if kind.batched else tuple(inner)
+
+
+def draw_lengths(model: BlockSpec, length: int = LENGTH) -> dict[str, int]:
+    """A length for each free axis of the inputs, within its limit."""
+    found: dict[str, int] = {}
+    for entry in model.inputs:
+        for size in entry.value.type.shape:
+            for name in size.symbols() if isinstance(size, Sym) else ():
+                found[name] = min(length, int(entry.limits.get(name, length)))
+    return found
+
+
+def draw_inputs(
+    model: BlockSpec, dtype: str, seed: int, lengths: dict[str, int], batch: int = BATCH
+) -> list[np.ndarray]:
+    """Numbers around zero, and ids that every table of the model has."""
+    random = np.random.default_rng(seed)
+    limit = id_limit(model)
+    return [_draw(entry, dtype, random, limit, lengths, batch) for entry in model.inputs]
+
+
+def _draw(
+    entry: Input,
+    dtype: str,
+    random: np.random.Generator,
+    limit: int,
+    lengths: dict[str, int],
+    batch: int,
+) -> np.ndarray:
+    kind = entry.value.type
+    shape = sizes(kind, lengths, batch)
+    if kind.dtype == "int":
+        return random.integers(0, limit, shape)
+    if kind.dtype == "bool":
+        return random.random(shape) < 0.5
+    return random.standard_normal(shape).astype(dtype)
+
+
+def id_limit(model: BlockSpec) -> int:
+    """A number below which every id is one of every table."""
+    limit = 2**15
+    waiting: list[Any] = list(model.instances)
+    while waiting:
+        instance: Instance = waiting.pop()
+        target = instance.target
+        if isinstance(target, BlockSpec):
+            waiting += target.instances
+        elif isinstance(target, Repeat):
+            waiting += [copy for _, copy in target.runs]
+        elif isinstance(target, Scan):
+            waiting.append(target.step)
+        elif isinstance(target, Embedding):
+            limit = min(limit, int(target.count))
+        elif isinstance(target, Gather):
+            size = instance.inputs[0].shape[target.axis]
+            limit = min(limit, int(size) if isinstance(size, int) else 1)
+    return limit

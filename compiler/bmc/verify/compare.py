@@ -1,0 +1,139 @@
+"""Runs the programs of several backends on the same numbers, and compares what comes out."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bmc.records import record
+from bmc.verify.probe import Arrays, pack, unpack
+
+PACKAGES = {
+    "torch": ("torch",),
+    "keras": ("keras", "tensorflow"),
+    "onnx": ("onnx", "onnxruntime"),
+}
+OUTPUTS = {"float32": 1e-5, "float64": 1e-8}
+GRADIENTS = {"float32": 1e-4, "float64": 1e-7}
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "OMP_WAIT_POLICY": "PASSIVE"}
+SECONDS = 600
+
+
+@record
+class Answer:
+    """What one program gave."""
+
+    outputs: list[np.ndarray]
+    layers: Arrays
+    gradients: Arrays
+    order: list[str]  # of the layers
+
+
+@record
+class Difference:
+    """The largest difference of one array between two programs, as a share of its largest element."""
+
+    name: str
+    share: float
+    bound: float
+
+    @property
+    def fine(self) -> bool:
+        """Whether it is within its bound."""
+        return self.share <= self.bound
+
+
+class Failed(Exception):
+    """A program did not run; the message is what it said last."""
+
+
+def missing(backend: str) -> list[str]:
+    """The packages that a backend's programs need and that are not installed."""
+    return [name for name in PACKAGES[backend] if importlib.util.find_spec(name) is None]
+
+
+def run(
+    backend: str,
+    program: Path,
+    header: Mapping[str, Any],
+    weights: Arrays,
+    inputs: list[np.ndarray],
+) -> Answer:
+    """Runs the program in a folder on weights and inputs, in a process of its own."""
+    request, answer = program / "request.npz", program / "answer.npz"
+    pack(request, dict(header), weights=weights, inputs=inputs)
+    done = subprocess.run(
+        [sys.executable, "-m", f"bmc_{backend}.probe", *map(str, (program, request, answer))],
+        env={**os.environ, **QUIET},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise Failed(lines[-1] if lines else f"it ended with code {done.returncode}")
+    found, groups = unpack(answer)
+    outputs = groups.get("outputs", {})
+    return Answer(
+        [outputs[key] for key in sorted(outputs, key=int)],
+        groups.get("layers", {}),
+        groups.get("gradients", {}),
+        found["layers"],
+    )
+
+
+def difference(name: str, mine: np.ndarray, theirs: np.ndarray, bound: float) -> Difference:
+    """How far two arrays are apart; infinitely where shapes or what is finite differ."""
+    if mine.shape != theirs.shape:
+        return Difference(name, float("inf"), bound)
+    if theirs.dtype.kind != "f":
+        return Difference(name, 0.0 if np.array_equal(mine, theirs) else float("inf"), 0.0)
+    finite = np.isfinite(theirs)
+    if not np.array_equal(finite, np.isfinite(mine)):
+        return Difference(name, float("inf"), bound)
+    scale = float(np.abs(theirs[finite]).max(initial=0.0)) or 1.0
+    apart = float(np.abs(mine[finite].astype(np.float64) - theirs[finite]).max(initial=0.0))
+    return Difference(name, apart / scale, bound)
+
+
+def compare(mine: Answer, theirs: Answer, names: list[str], dtype: str) -> list[Difference]:
+    """The differences of outputs, and of gradients where both programs train.
+
+    `dtype` is the coarser of both programs'.
+    """
+    found = [
+        difference(name, one, other, OUTPUTS[dtype])
+        for name, one, other in zip(names, mine.outputs, theirs.outputs)
+    ]
+    shared = [key for key in theirs.gradients if key in mine.gradients]
+    if shared:
+        bound = GRADIENTS[dtype]
+        scale = max(float(np.abs(theirs.gradients[key]).max(initial=0.0)) for key in shared) or 1.0
+        apart = [
+            float(np.abs(mine.gradients[key] - theirs.gradients[key]).max(initial=0.0))
+            for key in shared
+        ]
+        found.append(Difference("gradients", max(apart) / scale, bound))
+    return found
+
+
+def first_difference(mine: Answer, theirs: Answer, dtype: str) -> Difference | None:
+    """The first layer, in the order of the other program, whose values differ."""
+    for name in theirs.order:
+        if name not in mine.layers:
+            continue
+        one, other = mine.layers[name], theirs.layers[name]
+        if one.shape != other.shape and one.ndim == other.ndim > 2:
+            one = np.moveaxis(one, -1, 1)  # channels last in Keras
+        found = difference(name, one, other, OUTPUTS[dtype])
+        if not found.fine:
+            return found
+    return None

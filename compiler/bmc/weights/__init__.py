@@ -1,0 +1,1 @@
+"""Files of weights: what a model expects, and what a file has."""

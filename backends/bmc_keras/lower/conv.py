@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.backend import Lowered, Module, Site, Unsupported
+from bmc.emit.backend import Lowered, Module, Site, Support, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Call, Expr, call, lit, name
+from bmc.emit.values import same_pads
 from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv
 from bmc_keras.lower.common import bias as kept_bias
 from bmc_keras.lower.common import literals, starts
+from bmc_keras.lower.initializers import explicit
 from bmc_keras.lower.table import lower
 from bmc_keras.weights import At
 
@@ -20,6 +23,34 @@ KERNELS = {
     1: At("kernel", (2, 1, 0), "TIO -> OIT"),
     2: At("kernel", (3, 2, 0, 1), "HWIO -> OIHW"),
     3: At("kernel", (4, 3, 0, 1, 2), "DHWIO -> OIDHW"),
+}
+DEFAULTS = literals(strides=1, padding="valid", dilation_rate=1, use_bias=True)
+GROUPED = {
+    axes: Support(
+        f"GroupedConv{axes}D",
+        f'''\
+class GroupedConv{axes}D(layers.Conv{axes}D):
+    """A convolution of each group of channels by itself.
+
+    TensorFlow computes `groups` in one step, without a gradient on a CPU.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        settings = {{
+            "strides": list(self.strides),
+            "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
+        }}
+        parts = zip(
+            ops.split(inputs, self.groups, axis=-1),
+            ops.split(kernel, self.groups, axis=-1),
+        )
+        made = [ops.conv(part, window, **settings) for part, window in parts]
+        return ops.concatenate(made, axis=-1)
+''',
+        ("layers", "ops"),
+    )
+    for axes in (1, 2, 3)
 }
 HELPERS = {1: "conv1d", 2: "conv", 3: "conv3d"}
 
@@ -38,19 +69,18 @@ def conv(op: Conv, site: Site) -> Lowered:
     """`layers.Conv1D`, `2D` or `3D`; other padding than `same` is put around before."""
     (x,) = site.inputs
     axes = x.rank - 1
+    if op.padding_mode == "replicate":
+        return Unsupported("Keras has no padding that repeats the border")
+    if _steps_apart(op, axes):
+        return Unsupported("Keras has no stride beside a dilation")
+    before = _before(op, x, axes)
+    word = _padding(op, x, axes)[0] if op.padding_mode == "zeros" else "valid"
     initial = starts(op)
-    if initial is None or op.padding_mode != "zeros":
-        return Unsupported("this start, or padding with other than zeros, is not lowered yet")
-    groups = op.group_count(x)
-    if groups != 1:
-        return Unsupported("TensorFlow has no gradient of grouped convolutions on a CPU")
-    word, pads = _padding(op, x, axes)
+    if before is None or initial is None:
+        return Unsupported("this start, or padding of a free size, is not lowered yet")
 
     def use(layer: Expr, args: list[Expr]) -> Expr:
-        value = args[0]
-        if pads is not None:
-            value = Call(call(f"layers.ZeroPadding{axes}D", _pads(pads, axes)), (value,))
-        return Call(layer, (value,))
+        return Call(layer, (before(args[0]),))
 
     settings = {
         "kernel_size": op.kernel,
@@ -60,14 +90,79 @@ def conv(op: Conv, site: Site) -> Lowered:
         "use_bias": op.bias,
         **initial,
     }
+    groups = op.group_count(x)
+    if groups != 1 and _depthwise(op, x, axes):
+        return _by_channel(op, site, settings, use)
+    kind, helper, support = f"layers.Conv{axes}D", HELPERS[axes], ()
+    if groups != 1:
+        kind, helper = f"GroupedConv{axes}D", f"grouped_{HELPERS[axes]}"
+        settings = {"groups": groups, **settings}
+        support = (GROUPED[axes],)  # type: ignore[assignment]
     return Module(
-        Call(name(f"layers.Conv{axes}D"), (lit(op.filters),), keywords(settings)),
+        Call(name(kind), (lit(op.filters),), keywords(settings)),
         use,
-        helper=HELPERS[axes] if op.bias else f"{HELPERS[axes]}_without_bias",
+        helper=helper if op.bias else f"{helper}_without_bias",
         positional=("filters",),
-        defaults=literals(strides=1, padding="valid", dilation_rate=1, use_bias=True),
+        defaults=DEFAULTS,
+        support=support,
         weights={"weight": KERNELS[axes], **kept_bias(op)},
     )
+
+
+def _steps_apart(op: Any, axes: int) -> bool:
+    both = zip(per_axis(op.stride, axes, ""), per_axis(op.dilation, axes, ""))
+    strides, dilations = zip(*both)
+    return bool(max(strides) > 1 and max(dilations) > 1)
+
+
+def _depthwise(op: Conv, x: TensorType, axes: int) -> bool:
+    """Whether each channel has windows of its own, in a form that TensorFlow has."""
+    alike = len(set(per_axis(op.stride, axes, ""))) == 1
+    return axes < 3 and alike and op.group_count(x) == x.shape[0]
+
+
+def _by_channel(op: Conv, site: Site, settings: dict[str, Any], use: Any) -> Module:
+    """`layers.DepthwiseConv1D` or `2D`."""
+    (x,) = site.inputs
+    axes = x.rank - 1
+    multiplier = op.filters // x.shape[0]  # type: ignore[operator]
+    start = explicit(op.init, site.weights["weight"]) or settings.pop("kernel_initializer")
+    settings.pop("kernel_initializer", None)
+    settings = {"depth_multiplier": multiplier, **settings, "depthwise_initializer": start}
+    order = tuple(range(axes))
+    wide = tuple(f"layer.kernel.shape[{place}]" for place in order)
+    at = At(
+        "kernel",
+        (axes, axes + 1, *order),
+        shape=f"(-1, 1, {', '.join(wide)})",
+    )
+    return Module(
+        Call(name(f"layers.DepthwiseConv{axes}D"), (), keywords(settings)),
+        use,
+        helper="depthwise" if op.bias else "depthwise_without_bias",
+        defaults={**DEFAULTS, **literals(depth_multiplier=1)},
+        weights={"weight": at, **kept_bias(op)},
+    )
+
+
+def _before(op: Conv, x: TensorType, axes: int) -> Callable[[Expr], Expr] | None:
+    """What is put around the input before; None if that isn't known."""
+    if op.padding_mode == "zeros":
+        _, pads = _padding(op, x, axes)
+        if pads is None:
+            return lambda value: value
+        layer = call(f"layers.ZeroPadding{axes}D", _pads(pads, axes))
+        return lambda value: Call(layer, (value,))
+    pads = explicit_padding(op.padding, axes) if not isinstance(op.padding, str) else None
+    if op.padding == "same":
+        pads = same_pads(x.shape[1:], op.kernel, op.stride, op.dilation)
+    if op.padding == "causal":
+        reach = per_axis(op.dilation, 1, "")[0] * (per_axis(op.kernel, 1, "")[0] - 1)
+        pads = ((reach, 0),)
+    if pads is None:
+        return None
+    around = ((0, 0), *pads, (0, 0))
+    return lambda value: call("ops.pad", value, around, mode=op.padding_mode)
 
 
 def _padding(op: Conv, x: TensorType, axes: int) -> tuple[str, Any]:

@@ -5,15 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.pyexpr import Expr, call, lit
+from bmc.emit.pyexpr import Bin, Expr, Un, call, lit
 from bmc.ops import initializers as ops
-from bmc.ops.base import Initializer
+from bmc.ops.base import Initializer, Weight
 
 
 def initializer(init: Initializer) -> Expr | None:
     """The value of `kernel_initializer`; None if there is none."""
     rule = RULES.get(type(init))
     return rule(init) if rule else None
+
+
+def explicit(init: Initializer, weight: Weight) -> Expr | None:
+    """The limits or the deviation written out, for kernels whose fans Keras counts in another way.
+
+    None where an initialiser does not depend on fans.
+    """
+    fan_in: Any = weight.fan_in
+    fan_out: Any = weight.fan_out
+    if isinstance(init, ops.GlorotUniform | ops.GlorotNormal):
+        count = fan_in + fan_out
+        scale, uniform = 2 * init.gain**2, isinstance(init, ops.GlorotUniform)
+    elif isinstance(init, ops.HeUniform | ops.HeNormal | ops.LecunNormal):
+        count, uniform = fan_in, isinstance(init, ops.HeUniform)
+        scale = 1 if isinstance(init, ops.LecunNormal) else 2
+    else:
+        return None
+    root = call("math.sqrt", Bin("/", lit(scale * 3 if uniform else scale), lit(count)))
+    if uniform:
+        return call("keras.initializers.RandomUniform", Un("-", root), root)
+    return call("keras.initializers.RandomNormal", stddev=root)
 
 
 def _scaled(scale: Any, mode: str, distribution: str) -> Expr:

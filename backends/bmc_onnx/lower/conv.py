@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Lowered, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.pyexpr import Expr, call
 from bmc.emit.values import fixed, same_pads
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv
-from bmc_onnx.lower.common import listed, method, pads
+from bmc_onnx.lower.common import below, listed, method, pads
+from bmc_onnx.lower.support import SURROUND
 from bmc_onnx.lower.table import lower
 from bmc_onnx.lower.weighted import CONV, CONV_WITHOUT_BIAS
 
@@ -44,13 +46,26 @@ def spread(axes: int, **settings: Any) -> dict[str, Any]:
 def conv(op: Conv, site: Site) -> Lowered:
     """`Conv`."""
     (x,) = site.inputs
-    if op.padding_mode != "zeros":
-        return Unsupported("padding with other than zeros is not lowered yet")
     axes = x.rank - 1
     attributes = spread(axes, strides=op.stride, dilations=op.dilation)
-    attributes |= around(op, x.shape[1:], op.stride, op.dilation)
+    added = around(op, x.shape[1:], op.stride, op.dilation)
+    if op.padding_mode == "zeros":
+        attributes |= added
+    elif "auto_pad" in added:
+        return Unsupported("padding of a free size with other than zeros is not lowered yet")
     groups = op.group_count(x)
     if groups != 1 or not fixed(groups):
         attributes["group"] = groups
     helper = CONV if op.bias else CONV_WITHOUT_BIAS
-    return method(helper, site.weights["weight"].shape, **attributes)
+    shape = site.weights["weight"].shape
+    if op.padding_mode == "zeros" or not added:
+        return method(helper, shape, **attributes)
+    mode = {"reflect": "reflect", "replicate": "edge"}[op.padding_mode]
+
+    def build(args: list[Expr]) -> Expr:
+        value, label = args
+        settings = {"axes": listed(range(2, axes + 2)), "mode": mode}
+        value = call("g.surround", value, added["pads"], name=below(label, "around"), **settings)
+        return call(f"g.{helper.name}", value, shape, name=label, **attributes)
+
+    return Function(build, (SURROUND, helper))

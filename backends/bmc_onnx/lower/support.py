@@ -118,6 +118,19 @@ PAD = Support(
 ''',
     ("integers",),
 )
+SURROUND = Support(
+    "surround",
+    '''\
+    def surround(
+        self, x: str, sizes: list[int], name: str, axes: list[int], mode: str
+    ) -> str:
+        """Mirror or repeat elements at the ends of axes."""
+        pads = self.integers(sizes, name=f"{name}.pads")
+        along = self.integers(axes, name=f"{name}.axes")
+        return self.add("Pad", x, pads, "", along, name=name, mode=mode)
+''',
+    ("integers",),
+)
 UPSAMPLE = Support(
     "upsample",
     '''\

@@ -118,7 +118,24 @@ class KerasBody(FunctionBody):
             if layout != "any":
                 return layout == "last"
         spatial = [v for v in use.inputs if v.type.rank > 1]
-        return bool(spatial) and all(self.last.get(value, False) for value in spatial)
+        here = bool(spatial) and all(self.last.get(value, False) for value in spatial)
+        return self._kept(target, here) if isinstance(target, Repeat) else here
+
+    def _kept(self, repeat: Repeat, here: bool) -> bool:
+        """The layout in which a copy gives its values as it took them; `here` if both do."""
+        (_, copy), *_ = repeat.runs
+        if isinstance(copy.target, Layer):
+            LOWERINGS.find(copy.target)
+            rule = LAYOUTS.get(type(copy.target))
+            layout = rule(copy.target, copy.inputs) if rule else "own"
+            return here if layout == "any" else layout == "last"
+        for last in (here, not here):
+            taken = tuple(last and kind.rank > 1 for kind in copy.inputs)
+            assert isinstance(copy.target, BlockSpec)
+            given = self.results(copy.target, taken)
+            if given[: repeat.carried] == taken[: repeat.carried]:
+                return last
+        return here
 
     def arguments(self, use: Apply) -> list[p.Expr]:
         """The inputs of a use in the layout that it takes."""

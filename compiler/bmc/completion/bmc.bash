@@ -5,13 +5,15 @@
 #    source ~/.local/share/bash_completion/bmc
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_bmc_subparsers=(init check compile train summary fmt explain doctor completion)
+_shtab_bmc_subparsers=(init check compile train summary verify weights fmt explain doctor completion)
 
 _shtab_bmc_init_option_strings=(-h --help --force --format --color)
 _shtab_bmc_check_option_strings=(-h --help --set --root --stdin-filename --format --color)
 _shtab_bmc_compile_option_strings=(-h --help --backend -o --output --emit --force --set --root --stdin-filename --format --color)
 _shtab_bmc_train_option_strings=(-h --help --backend --force --data --epochs --steps --device --out --seed --set --root --stdin-filename --format --color)
 _shtab_bmc_summary_option_strings=(-h --help --set --root --stdin-filename --format --color)
+_shtab_bmc_verify_option_strings=(-h --help --backends --weights --dtype --seed --set --root --stdin-filename --format --color)
+_shtab_bmc_weights_option_strings=(-h --help --set --root --stdin-filename --format --color)
 _shtab_bmc_fmt_option_strings=(-h --help --check --stdin-filename --format --color)
 _shtab_bmc_explain_option_strings=(-h --help)
 _shtab_bmc_doctor_option_strings=(-h --help --format --color)
@@ -29,6 +31,11 @@ _shtab_bmc_train_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_bmc_train___root_COMPGEN=_shtab_compgen_dirs
 _shtab_bmc_summary_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_bmc_summary___root_COMPGEN=_shtab_compgen_dirs
+_shtab_bmc_verify_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_bmc_verify___weights_COMPGEN=_shtab_compgen_files
+_shtab_bmc_verify___root_COMPGEN=_shtab_compgen_dirs
+_shtab_bmc_weights_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_bmc_weights___root_COMPGEN=_shtab_compgen_dirs
 _shtab_bmc_fmt_pos_0_COMPGEN=_shtab_compgen_files
 
 _shtab_bmc_init___format_choices=(text json)
@@ -44,12 +51,17 @@ _shtab_bmc_train___format_choices=(text json)
 _shtab_bmc_train___color_choices=(auto always never)
 _shtab_bmc_summary___format_choices=(text json)
 _shtab_bmc_summary___color_choices=(auto always never)
+_shtab_bmc_verify___dtype_choices=(float32 float64)
+_shtab_bmc_verify___format_choices=(text json)
+_shtab_bmc_verify___color_choices=(auto always never)
+_shtab_bmc_weights___format_choices=(text json)
+_shtab_bmc_weights___color_choices=(auto always never)
 _shtab_bmc_fmt___format_choices=(text json)
 _shtab_bmc_fmt___color_choices=(auto always never)
 _shtab_bmc_doctor___format_choices=(text json)
 _shtab_bmc_doctor___color_choices=(auto always never)
 _shtab_bmc_completion_pos_0_choices=(bash zsh fish)
-_shtab_bmc_pos_0_choices=(init check compile train summary fmt explain doctor completion)
+_shtab_bmc_pos_0_choices=(init check compile train summary verify weights fmt explain doctor completion)
 
 _shtab_bmc_init__h_nargs=0
 _shtab_bmc_init___help_nargs=0
@@ -65,6 +77,10 @@ _shtab_bmc_train___help_nargs=0
 _shtab_bmc_train___force_nargs=0
 _shtab_bmc_summary__h_nargs=0
 _shtab_bmc_summary___help_nargs=0
+_shtab_bmc_verify__h_nargs=0
+_shtab_bmc_verify___help_nargs=0
+_shtab_bmc_weights__h_nargs=0
+_shtab_bmc_weights___help_nargs=0
 _shtab_bmc_fmt_pos_0_nargs=+
 _shtab_bmc_fmt__h_nargs=0
 _shtab_bmc_fmt___help_nargs=0

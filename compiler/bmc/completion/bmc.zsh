@@ -19,6 +19,8 @@ _shtab_bmc_commands() {
     init:'write a first spec that works, and its data'
     summary:'list layers, shapes, parameters and costs'
     train:'compile, then train'
+    verify:'compare the programs of several backends'
+    weights:'list the tensors of a weights file'
   )
   _describe 'bmc commands' _commands
 }
@@ -143,6 +145,36 @@ _shtab_bmc_train_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_bmc_train_defaults_added=0
 
+_shtab_bmc_verify_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--backends[which, the first being the measure\: torch,keras,onnx]:NAMES:"
+  "--weights[weights, instead of random ones]:FILE:_files"
+  "--dtype[dtype]:dtype:(float32 float64)"
+  "--seed[seed of the random numbers]:seed:"
+  "*--set[override a setting, such as train.epochs\=1 or Net.depth\=6\; repeatable]:KEY=VALUE:"
+  "--root[folder that imports stay inside]:DIR:_files -/"
+  "--stdin-filename[what to call the input]:NAME:"
+  "--format[format]:format:(text json)"
+  "--color[color]:color:(auto always never)"
+  ":a .bm file\; - reads the input:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_bmc_verify_defaults_added=0
+
+_shtab_bmc_weights_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*--set[override a setting, such as train.epochs\=1 or Net.depth\=6\; repeatable]:KEY=VALUE:"
+  "--root[folder that imports stay inside]:DIR:_files -/"
+  "--stdin-filename[what to call the input]:NAME:"
+  "--format[format]:format:(text json)"
+  "--color[color]:color:(auto always never)"
+  ":a .bm file\; - reads the input:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_bmc_weights_defaults_added=0
+
 
 _shtab_bmc() {
   local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->bmc'
@@ -171,6 +203,8 @@ _shtab_bmc() {
         init) _arguments -C -s $_shtab_bmc_init_options ;;
         summary) _arguments -C -s $_shtab_bmc_summary_options ;;
         train) _arguments -C -s $_shtab_bmc_train_options ;;
+        verify) _arguments -C -s $_shtab_bmc_verify_options ;;
+        weights) _arguments -C -s $_shtab_bmc_weights_options ;;
       esac
   esac
 }

@@ -282,6 +282,8 @@ class Printer:
             return self._items(parts, prefix + "{", "}" + suffix, indent, always=True)
         if isinstance(node, p.ListComp):
             return self._broken_comprehension(node, prefix + "[", "]" + suffix, indent)
+        if isinstance(node, p.Starred) and isinstance(node.value, p.GeneratorExp):
+            return self._broken_comprehension(node.value, prefix + "*(", ")" + suffix, indent)
         if isinstance(node, p.Attr) and isinstance(node.base, p.Call):
             return self._bracketed(node.base, prefix, f".{node.name}{suffix}", indent)
         return None

@@ -22,10 +22,11 @@ from bmc.diagnostics.problems.shapes import (
     WrongInputCount,
 )
 from bmc.ir.model import Apply, BlockSpec, Input, Instance, Output, Repeat, Step, Value
-from bmc.ir.symbolic import Dim, Num, Var, known, product
+from bmc.ir.symbolic import Dim, Num, Real, Var, known, product
 from bmc.ir.types import TensorType
 from bmc.ops.base import REGISTRY, Layer, Refusal, SharedWeight, alias_of, show
 from bmc.passes.elaborate import MAX_ELEMENTS, MAX_LAYERS, Elaborator, outer
+from bmc.passes.evaluate import literal
 from bmc.passes.naming import Site, name_instances, plural, snake
 from bmc.passes.scan import outside_scan, scan_instance
 from bmc.passes.scope import UNKNOWN, BoundLayer, Chain, Family, Scope, Tensors
@@ -254,7 +255,8 @@ class Applier:
     def _spec_instance(
         self, spec: BlockSpec, settings: dict[str, Any], values: list[Value], span: Span, base: str
     ) -> Instance:
-        environment = dict(settings)
+        defaults = {k: v for k, v in spec.settings.items() if isinstance(v, Num | Real)}
+        environment = {**{k: literal(v) for k, v in defaults.items()}, **settings}
         for entry, value in zip(spec.inputs, values):
             inner = entry.value.type.shape
             for mine, theirs in zip(inner, value.type.shape):

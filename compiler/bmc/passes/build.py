@@ -24,10 +24,11 @@ from bmc.ir.model import (
     Turn,
     Value,
 )
-from bmc.ir.symbolic import Num, Real, Sym, Var, traced
+from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType
 from bmc.ops.base import REGISTRY, Initializer, Word, show
 from bmc.passes.elaborate import Elaborator
+from bmc.passes.evaluate import literal
 from bmc.passes.expressions import Expressions
 from bmc.passes.naming import name_instances
 from bmc.passes.scan import close_states
@@ -341,7 +342,7 @@ class Builder(Expressions):
             if first is not None and not isinstance(outer_scope.find(name), Value | Tensors):
                 self.problems.add(SettingRebound(statement.span, name, first))
                 return False
-            self.scope.names[name] = _loop_variable(name, value)
+            self.scope.names[name] = literal(value)  # turns are written out
             self.scope.spans[name] = statement.span
         self.body = turn.body
         self.turn_counts.append({})
@@ -374,12 +375,6 @@ class Builder(Expressions):
             self.problems.add(
                 AssertedType(statement.span, statement.name, expected, str(thing.type))
             )
-
-
-def _loop_variable(name: str, value: Any) -> Any:
-    if isinstance(value, Num | Real):
-        return traced(int(value) if isinstance(value, Num) else float(value), Var(name))
-    return value
 
 
 __all__ = ["Apply", "Builder", "Instance", "Step"]

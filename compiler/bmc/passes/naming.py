@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bmc.ir.model import BlockSpec, Instance
+from bmc.ir.model import BlockSpec, Instance, Repeat
 
 Site = tuple[Any, ...]
 
@@ -43,15 +43,22 @@ def name_instances(spec: BlockSpec, sites: dict[int, Site]) -> None:
             by_site[site] = members
         if instance.given:
             given.add(instance.base)
-        groups.setdefault(instance.base, []).append(members)
+        groups.setdefault(_stem(instance, site is not None), []).append(members)
     taken = set(given)
-    for base, slots in groups.items():
+    for stem, slots in groups.items():
         for number, members in enumerate(slots, start=1):
-            _name_slot(base, number, len(slots), members, sites, taken)
+            _name_slot(stem, number, len(slots), members, sites, taken)
+
+
+def _stem(instance: Instance, looped: bool) -> str:
+    """What a name is made from; several of a kind have the plural."""
+    if instance.given or not looped or isinstance(instance.target, Repeat):
+        return instance.base  # a repeat's is one already
+    return plural(instance.base)
 
 
 def _name_slot(
-    base: str,
+    stem: str,
     number: int,
     count: int,
     members: list[Instance],
@@ -59,9 +66,8 @@ def _name_slot(
     taken: set[str],
 ) -> None:
     looped = id(members[0]) in sites
-    name = base
+    name = stem
     if not members[0].given:
-        name = plural(base) if looped else base
         if count > 1:
             name = f"{name}{number}" if not name[-1].isdigit() else f"{name}_{number}"
         while name in taken:

@@ -138,7 +138,7 @@ def table(pairs: list[Pair]) -> str:
         for difference in pair.differences:
             word = "equal" if difference.fine else "DIFFERS"
             lines.append(
-                f"  {difference.name:{wide}}  {difference.share:8.1e} of the largest element"
+                f"  {difference.name:{wide}}  {difference.share:8.1e}"
                 f"  (at most {difference.bound:.0e})  {word}"
             )
         if pair.first is not None:

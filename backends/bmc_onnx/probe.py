@@ -12,8 +12,7 @@ from onnx import numpy_helper
 
 from bmc.verify.probe import serve
 
-
-LARGEST = 2**30  # bytes of weights in a message that is checked; a message has at most twice that
+LARGEST = 2**30  # bytes of weights in a message that is checked
 
 
 class Model:

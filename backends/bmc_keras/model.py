@@ -10,7 +10,7 @@ from typing import Any, cast
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
-from bmc.emit.backend import Module
+from bmc.emit.backend import Module, Support
 from bmc.emit.function_body import FunctionBody
 from bmc.emit.function_file import FunctionFile, Written
 from bmc.emit.gate import HEADER
@@ -46,6 +46,7 @@ class ModelFile(FunctionFile):
         super().__init__(program, problems)
         self.helpers = Helpers("layers.Layer")
         self.places = Places()
+        self.endings: dict[str, Support] = {}
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
@@ -59,11 +60,16 @@ class ModelFile(FunctionFile):
         self.used += definitions
         texts = [helper.code.strip("\n") for helper in self.support.values()]
         texts += [render([one]).rstrip("\n") for one in definitions]
-        texts += [*self.functions, *self.places.texts()]
+        texts += [*self.functions, *self._endings()]
         constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
         doc = "\n".join(Printer({}, 88).docstring(parts.model_doc(self.program, main), 0))
         top = [self._imports().render().rstrip("\n"), *([constants] if constants else [])]
         return f"{HEADER}{doc}\n\n" + "\n\n".join(top) + "\n\n\n" + "\n\n\n".join(texts) + "\n"
+
+    def _endings(self) -> list[str]:
+        """`Place`, what else reads weights, and `name_weights`."""
+        place, naming = self.places.texts()
+        return [place, *(helper.code.strip("\n") for helper in self.endings.values()), naming]
 
     def _note(self, spec: BlockSpec) -> None:
         """Remembers the constructors of a block, before any is printed."""
@@ -82,6 +88,7 @@ class ModelFile(FunctionFile):
                 if isinstance(rule, Module):
                     self.helpers.note(rule)
                     self.places.add(expression(rule.constructor.fn), rule.weights)
+                    self.endings |= {helper.name: helper for helper in rule.ending}
 
     def _imports(self) -> Imports:
         roots = {"dataclass", "keras", "np", "ops"}

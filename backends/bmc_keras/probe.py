@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import ModuleType
 from typing import Any
 
@@ -58,9 +59,7 @@ class Model:
                     found[key] = tf.convert_to_tensor(grad).numpy()
         for key, place in variables.items():
             if key in found:
-                shape = getattr(place, "shape", None)
-                turned = found[key].transpose(place.axes)
-                found[key] = turned.reshape(shape) if shape else turned
+                found[key] = dataclasses.replace(place, variable=found[key]).store()
         for key, place in self.places.items():
             if not place.variable.trainable:
                 found[key] = place.store()

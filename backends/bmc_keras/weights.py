@@ -75,9 +75,28 @@ class At:
 
 @record
 class Said:
-    """Lines that say where all weights of a layer are, where they have much in common."""
+    """Lines that say where all weights of a layer are, where they have much in common.
+
+    Those that only layers with a bias need come under `biased` where others have none. `test`
+    tells the layer where its class alone does not.
+    """
 
     lines: tuple[str, ...]
+    biased: str = ""
+    test: str = ""
+
+    def of(self, others: list[Said]) -> list[str]:
+        """The lines for all layers of a kind."""
+        if all(one.lines == self.lines for one in others):
+            return list(self.lines)
+        pads = {line: " " * (len(line) - len(line.lstrip())) for line in self.lines}
+        found: list[str] = []
+        for line in self.lines:
+            if ".bias" in line:
+                found.append(f"{pads[line]}if {self.biased}:")
+                line = f"    {line}"
+            found.append(line)
+        return found
 
 
 class Places:
@@ -85,27 +104,33 @@ class Places:
 
     def __init__(self) -> None:
         self.kinds: dict[str, list[Mapping[str, At]]] = {}
-        self.said: dict[str, Said] = {}
+        self.said: dict[str, list[Said]] = {}
 
     def add(self, kind: str, weights: Mapping[str, At | Said]) -> None:
         """Notes a layer of a class."""
         for said in weights.values():
             if isinstance(said, Said):
-                self.kinds.setdefault(kind, [])
-                self.said[kind] = said
+                test = said.test or f"isinstance(layer, {kind})"
+                self.kinds.setdefault(test, [])
+                self.said.setdefault(test, []).append(said)
                 return
         if weights:
-            self.kinds.setdefault(kind, []).append(weights)  # type: ignore[arg-type]
+            self.kinds.setdefault(f"isinstance(layer, {kind})", []).append(weights)  # type: ignore[arg-type]
 
     def texts(self) -> list[str]:
         """`Place` and `name_weights`."""
         ats = [at for found in self.kinds.values() for weights in found for at in weights.values()]
-        place = SHAPED if self.said or any(at.shape for at in ats) else PLACE
+        shaped = any("shape" in line for said in self.said.values() for line in said[0].lines)
+        place = SHAPED if shaped or any(at.shape for at in ats) else PLACE
         branches: list[str] = []
-        for kind, found in self.kinds.items():
+        for test, found in self.kinds.items():
             word = "elif" if branches else "if"
-            branches.append(f"        {word} isinstance(layer, {kind}):")
-            lines = self.said[kind].lines if kind in self.said else _lines(found)
+            branches.append(f"        {word} {test}:")
+            if test in self.said:
+                longest = max(self.said[test], key=lambda said: len(said.lines))
+                lines = longest.of(self.said[test])
+            else:
+                lines = _lines(found)
             branches += [f"            {line}" for line in lines]
         body = ["    weights: dict[str, Place] = {}"]
         if branches:

@@ -46,7 +46,8 @@ class Model:
         if isinstance(total, torch.Tensor):
             grads = torch.autograd.grad(total, list(wanted.values()), allow_unused=True)
             found = {n: g.numpy() for n, g in zip(wanted, grads, strict=True) if g is not None}
-        kept = {k: v.numpy() for k, v in self.model.named_buffers() if "num_batches" not in k}
+        stored = self.weights()
+        kept = {k: v.numpy() for k, v in self.model.named_buffers() if k in stored}
         return {**found, **kept}
 
     def layers(self, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:

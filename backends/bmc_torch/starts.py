@@ -62,7 +62,7 @@ class Starts:
         """The statements of a constructor for a layer that starts in its own way."""
         found: list[p.Statement] = []
         for path, kind, weights in _parts(rule, instance):
-            if kind not in self.mixed:
+            if not self._apart(kind):
                 continue
             place = p.Attr(target, path) if path else target
             for key, weight in weights.items():
@@ -74,7 +74,7 @@ class Starts:
         """`initialize(module)`; None when there is nothing to set."""
         groups: dict[tuple[p.Statement, ...], list[str]] = {}
         for kind, calls in self.calls.items():
-            if kind in self.mixed or not calls:
+            if self._apart(kind) or not calls:
                 continue
             statements = tuple(
                 statement
@@ -96,6 +96,12 @@ class Starts:
         doc = f"Start from {' and '.join(named)} weights and zero biases."
         parameter = p.Param("module", p.name("nn.Module"))
         return p.Def("initialize", (parameter,), p.Lit(None), test, doc=doc)
+
+    def _apart(self, kind: str) -> bool:
+        """Whether the layers of a kind start differently, or do not all have the same weights."""
+        seen = self.seen.get(kind, {})
+        some = any(key != "bias" and count != self.count[kind] for key, count in seen.items())
+        return kind in self.mixed or some
 
     def _said(self, kind: str, key: str, calls: tuple[p.Call, ...]) -> tuple[p.Statement, ...]:
         """The calls; under a test where not every layer of the kind has the weight."""

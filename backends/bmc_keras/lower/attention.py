@@ -44,7 +44,8 @@ def _built_in_weights(bias: bool) -> Said:
         'weights[f"{name}.output.weight"] = Place(part.kernel, (2, 0, 1), shape)',
         'weights[f"{name}.output.bias"] = Place(part.bias, (0,))',
     ]
-    return Said(tuple(line for line in lines if bias or ".bias" not in line))
+    kept = tuple(line for line in lines if bias or ".bias" not in line)
+    return Said(kept, biased="part.bias is not None")
 
 
 def _start(op: Any, width: Any, built_in: bool) -> Expr | None:

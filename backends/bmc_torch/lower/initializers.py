@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.pyexpr import Call, Expr, Index, Un, call, lit
+from bmc.emit.pyexpr import Call, Expr, Index, Un, call, lit, method
 from bmc.emit.values import unless
 from bmc.ir.symbolic import expression_of, product
 from bmc.ops import initializers as ops
@@ -19,6 +19,9 @@ def initialise(target: Expr, init: Initializer, weight: Weight) -> tuple[Call, .
     if isinstance(init, ops.ZeroRow):
         row = Index(target, (lit(init.row),))
         return (*initialise(target, init.others, weight), call("nn.init.zeros_", row))
+    if isinstance(init, ops.ForgetGateOne):
+        gate = Index(method(target, "chunk", 4), (lit(1),))
+        return call("nn.init.zeros_", target), call("nn.init.ones_", gate)
     rule = RULES.get(type(init))
     return (rule(target, init, weight),) if rule else ()
 

@@ -37,7 +37,8 @@ class Module:
     `call` is what a use of it looks like, plain calling unless given. `helper` is the word for a
     function that holds what all uses of the constructor in a file have in common: `positional`
     names its first arguments, and a keyword with the value in `defaults` is not printed.
-    `weights` says where the layer keeps each weight, in the backend's own form.
+    `weights` says where the layer keeps each weight, in the backend's own form; `ending` are
+    helpers of the code that reads it.
     """
 
     constructor: Call
@@ -47,6 +48,7 @@ class Module:
     defaults: Mapping[str, Expr] = field(default_factory=dict)
     support: tuple[Support, ...] = ()
     weights: Mapping[str, Any] = field(default_factory=dict)
+    ending: tuple[Support, ...] = ()
 
     def apply(self, layer: Expr, args: list[Expr]) -> Expr:
         """The layer, an expression, on its inputs."""

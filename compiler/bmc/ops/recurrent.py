@@ -68,15 +68,13 @@ class Recurrent(Layer):
         """(layer, suffix of the weights' names) for each cell, in order."""
         both = ("", "_reverse") if self.bidirectional else ("",)
         return tuple(
-            (layer, (f"_{layer}" if layer else "") + end)
-            for layer in range(int(self.layers))
-            for end in both
+            (layer, f"_l{layer}{end}") for layer in range(int(self.layers)) for end in both
         )
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
-        """weight_ih (gates * units, D), weight_hh (gates * units, units), bias (gates * units,).
+        """weight_ih_l0 (gates * units, D), weight_hh_l0 (gates * units, units), bias_ih_l0.
 
-        The second direction's end in `_reverse`; those of a second layer in `_1`, and so on.
+        A second layer's end in `_l1`, and so on, those of the second direction in `_reverse`.
         """
         made: dict[str, Weight] = {}
         above = self.units * 2 if self.bidirectional else self.units
@@ -93,7 +91,7 @@ class Recurrent(Layer):
 
     def biases(self, end: str) -> dict[str, Weight]:
         """The biases of one cell."""
-        return {"bias" + end: Weight((self.units * self.gates,), Zeros(), decay=False)}
+        return {"bias_ih" + end: Weight((self.units * self.gates,), Zeros(), decay=False)}
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """2 for every element of the matrices at each step."""
@@ -145,14 +143,15 @@ class LSTM(Recurrent, name="lstm", aliases=("long_short_term_memory", "bilstm", 
 
     def biases(self, end: str) -> dict[str, Weight]:
         """One bias, one at the forget gate."""
-        return {"bias" + end: Weight((self.units * 4,), ForgetGateOne(), decay=False)}
+        return {"bias_ih" + end: Weight((self.units * 4,), ForgetGateOne(), decay=False)}
 
 
 class GRU(Recurrent, name="gru", aliases=("gated_recurrent_unit", "bigru", "cudnngru")):
     """The gated recurrent unit (Cho et al. 2014), with the reset after the product.
 
-    r, z = sigmoid(W x + U h + b); n = tanh(W x + b + r (U h + bias_n)); h' = (1 - z) n + z h.
-    The rows of W, U and b hold r, z, n in this order.
+    r, z = sigmoid(W x + b + U h + d); n = tanh(W x + b + r (U h + d)); h' = (1 - z) n + z h.
+    The rows of W, U, b and d hold r, z, n in this order. Both biases are learned, as PyTorch and
+    Keras do it: for n they differ.
     """
 
     units: int = param(COUNT, "size of the state")
@@ -171,10 +170,10 @@ class GRU(Recurrent, name="gru", aliases=("gated_recurrent_unit", "bigru", "cudn
     )
 
     def biases(self, end: str) -> dict[str, Weight]:
-        """bias (3 * units,) and, inside the reset, bias_n (units,)."""
+        """bias_ih beside the input, bias_hh beside the state: (3 * units,) each."""
         return {
-            "bias" + end: Weight((self.units * 3,), Zeros(), decay=False),
-            "bias_n" + end: Weight((self.units,), Zeros(), decay=False),
+            "bias_ih" + end: Weight((self.units * 3,), Zeros(), decay=False),
+            "bias_hh" + end: Weight((self.units * 3,), Zeros(), decay=False),
         }
 
 
@@ -206,7 +205,7 @@ class LSTMCell(Layer, name="lstm_cell", aliases=("lstmcell",)):
         return out, out
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
-        """weight_ih (4 * units, D), weight_hh (4 * units, units), bias (4 * units,)."""
+        """weight_ih (4 * units, D), weight_hh (4 * units, units), bias_ih (4 * units,)."""
         size, rows = inputs[0].shape[0], self.units * 4
         made = {
             "weight_ih": Weight((rows, size), self.init, fan_in=size, fan_out=rows),
@@ -215,7 +214,7 @@ class LSTMCell(Layer, name="lstm_cell", aliases=("lstmcell",)):
             ),
         }
         if self.bias:
-            made["bias"] = Weight((rows,), ForgetGateOne(), decay=False)
+            made["bias_ih"] = Weight((rows,), ForgetGateOne(), decay=False)
         return made
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:

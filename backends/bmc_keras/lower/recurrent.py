@@ -1,0 +1,147 @@
+"""Recurrent layers in Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.emit.backend import Lowered, Module, Site, Support, Unsupported
+from bmc.emit.pyexpr import Call, Expr, Index, ListExpr, call, lit
+from bmc.emit.values import unless
+from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
+from bmc_keras.lower.initializers import initializer
+from bmc_keras.lower.table import lower
+from bmc_keras.weights import At, Said
+
+GRU_PLACE = Support(
+    "GRUPlace",
+    '''\
+@dataclass(frozen=True)
+class GRUPlace(Place):
+    """A variable of a GRU: gates z, r, n in Keras, and r, z, n in weights.safetensors.
+
+    `row` is the row of a variable that holds both biases.
+    """
+
+    row: int | None = None
+
+    def store(self) -> np.ndarray:
+        """Return the variable in the layout of weights.safetensors."""
+        array = ops.convert_to_numpy(self.variable)
+        array = array if self.row is None else array[self.row]
+        z, r, n = np.split(array, 3, axis=-1)
+        gates = np.concatenate((r, z, n), axis=-1)
+        return np.ascontiguousarray(gates.transpose(self.axes))
+
+    def restore(self, tensor: np.ndarray) -> None:
+        """Set the variable from the layout of weights.safetensors."""
+        r, z, n = np.split(tensor.transpose(np.argsort(self.axes)), 3, axis=-1)
+        array = np.concatenate((z, r, n), axis=-1)
+        if self.row is not None:
+            both = ops.convert_to_numpy(self.variable).copy()
+            both[self.row] = array
+            array = both
+        self.variable.assign(array)
+''',
+    ("dataclass", "np", "ops"),
+)
+
+
+BOTH_WAYS = Support(
+    "is_both_ways",
+    '''\
+def is_both_ways(layer: layers.Layer, kind: type[layers.Layer]) -> bool:
+    """Whether a layer runs another one of that kind in both directions."""
+    return isinstance(layer, layers.Bidirectional) and isinstance(
+        layer.forward_layer, kind
+    )
+''',
+    ("layers",),
+)
+
+
+def _ending(op: Recurrent) -> tuple[Support, ...]:
+    """What stands beside `name_weights`."""
+    gates = (GRU_PLACE,) if isinstance(op, GRU) else ()
+    return (*gates, *((BOTH_WAYS,) if op.bidirectional else ()))
+
+
+def _weights(op: Recurrent) -> Said:
+    """Lines for one layer, or for both directions of one."""
+    both = op.bidirectional
+    pad = "    " if both else ""
+    lines = []
+    if both:
+        lines.append('parts = {"": layer.forward_layer, "_reverse": layer.backward_layer}')
+        lines.append("for end, part in parts.items():")
+    part, end = ("part", "{end}") if both else ("layer", "")
+    place = "GRUPlace" if isinstance(op, GRU) else "Place"
+
+    def line(key: str, made: str) -> str:
+        return f'{pad}weights[f"{{name}}.{key}_l0{end}"] = {made}'
+
+    for key, attribute in (("weight_ih", "kernel"), ("weight_hh", "recurrent_kernel")):
+        lines.append(line(key, f"{place}({part}.cell.{attribute}, (1, 0))"))
+    if op.bias and isinstance(op, GRU):
+        for row, key in enumerate(("bias_ih", "bias_hh")):
+            lines.append(line(key, f"GRUPlace({part}.cell.bias, (0,), row={row})"))
+    elif op.bias:
+        lines.append(line("bias_ih", f"Place({part}.cell.bias, (0,))"))
+    kind = {RNN: "SimpleRNN", LSTM: "LSTM", GRU: "GRU"}[type(op)]
+    test = ""
+    if both:
+        test = f"is_both_ways(layer, layers.{kind})"
+    return Said(tuple(lines), biased=f"{part}.cell.use_bias", test=test)
+
+
+def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:
+    kernel, recurrent = initializer(op.init), initializer(op.recurrent_init)
+    if kernel is None or recurrent is None:
+        return Unsupported("this start is not lowered yet")
+    if op.layers != 1:
+        return Unsupported("several layers in one are not lowered yet",
+                           "write them one after the other")  # fmt: skip
+    named: dict[str, Any] = {"return_sequences": True, **more, **unless(True, use_bias=op.bias)}
+    named |= {"kernel_initializer": kernel, "recurrent_initializer": recurrent}
+    made = call(f"layers.{kind}", op.units, **named)
+    if op.bidirectional:
+        made = call("layers.Bidirectional", made)
+    return Module(made, weights={"": _weights(op)}, ending=_ending(op))
+
+
+@lower(RNN)
+def rnn(op: RNN, site: Site) -> Lowered:
+    """`layers.SimpleRNN`."""
+    return _recurrent(op, site, "SimpleRNN", **unless("tanh", activation=op.activation))
+
+
+@lower(LSTM)
+def lstm(op: LSTM, site: Site) -> Lowered:
+    """`layers.LSTM`."""
+    return _recurrent(op, site, "LSTM")
+
+
+@lower(GRU)
+def gru(op: GRU, site: Site) -> Lowered:
+    """`layers.GRU`, the reset after the product."""
+    return _recurrent(op, site, "GRU")
+
+
+@lower(LSTMCell)
+def lstm_cell(op: LSTMCell, site: Site) -> Lowered:
+    """`layers.LSTMCell`, whose second result are both states."""
+    kernel, recurrent = initializer(op.init), initializer(op.recurrent_init)
+    if kernel is None or recurrent is None:
+        return Unsupported("this start is not lowered yet")
+    named = {**unless(True, use_bias=op.bias), "kernel_initializer": kernel}
+    named |= {"recurrent_initializer": recurrent}
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        x, h, c = args
+        return Index(Call(layer, (x, ListExpr((h, c)))), (lit(1),))
+
+    made = call("layers.LSTMCell", op.units, **named)
+    return Module(made, use, weights={
+        "weight_ih": At("kernel", (1, 0)),
+        "weight_hh": At("recurrent_kernel", (1, 0)),
+        **({"bias_ih": At("bias", (0,), test="layer.use_bias")} if op.bias else {}),
+    })  # fmt: skip

@@ -1,0 +1,193 @@
+"""Recurrent layers in ONNX."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.emit.backend import Function, Lowered, Site, Support
+from bmc.emit.pyexpr import Expr, call, lit
+from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
+from bmc_onnx.lower.common import listed
+from bmc_onnx.lower.table import lower
+
+GATES = Support(
+    "gates",
+    '''\
+    def gates(self, weight: str, order: list[int], name: str) -> str:
+        """Put the blocks of a weight's rows in another order; add an axis in front."""
+        parts = [f"{name}.gate{place}" for place in range(len(order))]
+        split = {"axis": 0, "num_outputs": len(order)}
+        self.nodes.append(helper.make_node("Split", [weight], parts, name, **split))
+        ordered = [parts[place] for place in order]
+        joined = self.add("Concat", *ordered, name=f"{name}.joined", axis=0)
+        return self.widen(joined, [0], name=f"{name}.wide")
+''',
+    ("widen",),
+)
+RECUR = Support(
+    "recur",
+    '''\
+    def recur(
+        self,
+        op: str,
+        x: str,
+        sizes: tuple[int, int],
+        order: list[int],
+        name: str,
+        ends: tuple[str, ...],
+        biases: tuple[str, ...],
+        **attributes: Any,
+    ) -> str:
+        """Run a recurrent operator over (B, T, features): (B, T, units) in each direction.
+
+        `order` is that of the operator's gates among the weight's; `ends` are those of the
+        weights' names in each direction.
+        """
+        features, units = sizes
+        rows = units * len(order)
+        shapes = {"weight_ih": (rows, features), "weight_hh": (rows, units)}
+        shapes |= {bias: (rows,) for bias in biases}
+        tensors: dict[str, list[str]] = {key: [] for key in shapes}
+        for end in ends:
+            for key, shape in shapes.items():
+                weight = self.weight(f"{name}.{key}{end}", *shape)
+                ordered = self.gates(weight, order, name=f"{name}.{key}{end}.ordered")
+                tensors[key].append(ordered)
+        if biases:
+            if len(biases) == 1:  # the operator has a second one
+                none = self.filled(0.0, (1, rows), name=f"{name}.none{ends[0]}")
+                tensors["none"] = [none] * len(ends)
+            pairs = zip(*list(tensors.values())[2:])
+            tensors["bias"] = [
+                self.add("Concat", *pair, name=f"{name}.biases{end}", axis=1)
+                for pair, end in zip(pairs, ends)
+            ]
+        given = [
+            self.add("Concat", *tensors[key], name=f"{name}.{key}{ends[0]}.all", axis=0)
+            for key in ("weight_ih", "weight_hh", "bias")
+            if key in tensors
+        ]
+        turned = self.add("Transpose", x, name=f"{name}.turned{ends[0]}", perm=[1, 0, 2])
+        if len(ends) == 2:
+            attributes["direction"] = "bidirectional"
+        states = self.add(
+            op, turned, *given, name=f"{name}.states{ends[0]}", hidden_size=units, **attributes
+        )
+        back = self.add("Transpose", states, name=f"{name}.back{ends[0]}", perm=[2, 0, 1, 3])
+        return self.reshape(back, [0, 0, -1], name=f"{name}{ends[0]}")
+''',
+    ("weight", "gates", "filled", "reshape"),
+)
+LSTM_CELL = Support(
+    "lstm_cell",
+    '''\
+    def lstm_cell(
+        self, x: str, h: str, c: str, features: int, units: int, name: str
+    ) -> tuple[str, str]:
+        """One step of long short-term memory; return both states."""
+        sums = self.cell_sums(x, h, features, units, name)
+        bias = self.weight(f"{name}.bias_ih", 4 * units)
+        sums = self.add("Add", sums, bias, name=f"{name}.biased")
+        return self.cell_states(sums, c, units, name)
+''',
+    ("weight", "cell_sums", "cell_states"),
+)
+LSTM_CELL_WITHOUT_BIAS = Support(
+    "lstm_cell_without_bias",
+    '''\
+    def lstm_cell_without_bias(
+        self, x: str, h: str, c: str, features: int, units: int, name: str
+    ) -> tuple[str, str]:
+        """One step of long short-term memory; return both states."""
+        sums = self.cell_sums(x, h, features, units, name)
+        return self.cell_states(sums, c, units, name)
+''',
+    ("cell_sums", "cell_states"),
+)
+CELL_SUMS = Support(
+    "cell_sums",
+    '''\
+    def cell_sums(self, x: str, h: str, features: int, units: int, name: str) -> str:
+        """Weigh the input and the state of a cell for its four gates."""
+        sums = []
+        for value, key, size in ((x, "weight_ih", features), (h, "weight_hh", units)):
+            weight = self.weight(f"{name}.{key}", 4 * units, size)
+            sums.append(self.add("Gemm", value, weight, name=f"{name}.{key}.sum", transB=1))
+        return self.add("Add", *sums, name=f"{name}.sums")
+''',
+    ("weight",),
+)
+CELL_STATES = Support(
+    "cell_states",
+    '''\
+    def cell_states(self, sums: str, c: str, units: int, name: str) -> tuple[str, str]:
+        """Both states of a cell from the sums of its gates."""
+        parts = self.split(sums, [units] * 4, name=f"{name}.gates", axis=1)
+        write, forget, new, show = [
+            self.add(op, part, name=f"{part}.on")
+            for op, part in zip(("Sigmoid", "Sigmoid", "Tanh", "Sigmoid"), parts)
+        ]
+        kept = self.add("Mul", forget, c, name=f"{name}.kept")
+        added = self.add("Mul", write, new, name=f"{name}.added")
+        c = self.add("Add", kept, added, name=f"{name}.c")
+        shown = self.add("Tanh", c, name=f"{name}.shown")
+        return self.add("Mul", show, shown, name=f"{name}.h"), c
+''',
+    ("split",),
+)
+
+
+def _recurrent(
+    op: Recurrent, site: Site, word: str, order: list[int], biases: tuple[str, ...], **more: Any
+) -> Lowered:
+    both = ("", "_reverse") if op.bidirectional else ("",)
+    width = op.units * len(both)
+
+    def build(args: list[Expr]) -> Expr:
+        value, label = args
+        for layer in range(int(op.layers)):
+            features = width if layer else site.inputs[0].shape[1]
+            named = {
+                "ends": tuple(f"_l{layer}{end}" for end in both),
+                "biases": biases if op.bias else (),
+                **more,
+            }
+            sizes = lit((features, op.units))
+            value = call("g.recur", word, value, sizes, listed(order), name=label, **named)
+        return value
+
+    return Function(build, (RECUR, GATES))
+
+
+@lower(RNN)
+def rnn(op: RNN, site: Site) -> Lowered:
+    """`RNN`."""
+    both = 2 if op.bidirectional else 1
+    word = {"tanh": "Tanh", "relu": "Relu"}[op.activation]
+    return _recurrent(op, site, "RNN", [0], ("bias_ih",), activations=[word] * both)
+
+
+@lower(LSTM)
+def lstm(op: LSTM, site: Site) -> Lowered:
+    """`LSTM`, whose gates are i, o, f, c."""
+    return _recurrent(op, site, "LSTM", [0, 3, 1, 2], ("bias_ih",))
+
+
+@lower(GRU)
+def gru(op: GRU, site: Site) -> Lowered:
+    """`GRU`, whose gates are z, r, h, with the reset after the product."""
+    biases = ("bias_ih", "bias_hh")
+    return _recurrent(op, site, "GRU", [1, 0, 2], biases, linear_before_reset=1)
+
+
+@lower(LSTMCell)
+def lstm_cell(op: LSTMCell, site: Site) -> Lowered:
+    """Nodes for one step."""
+    key = LSTM_CELL if op.bias else LSTM_CELL_WITHOUT_BIAS
+
+    def build(args: list[Expr]) -> Expr:
+        *values, label = args
+        sizes = (site.inputs[0].shape[0], op.units)
+        return call(f"g.{key.name}", *values, *sizes, name=label)
+
+    return Function(build, (CELL_SUMS, CELL_STATES, key))

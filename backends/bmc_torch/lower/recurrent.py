@@ -1,0 +1,92 @@
+"""Recurrent layers in PyTorch."""
+
+from __future__ import annotations
+
+from bmc.emit.backend import Lowered, Module, Site, Support
+from bmc.emit.pyexpr import Call, Expr, Index, call, lit
+from bmc.emit.values import unless
+from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
+from bmc_torch.lower.table import lower
+
+
+def _one_bias(kind: str) -> Support:
+    return Support(
+        kind,
+        f'''\
+class {kind}(nn.{kind}):
+    """`nn.{kind}` with one learned bias; the second, which would double it, stays zero."""
+
+    def __init__(self, *args, **settings) -> None:
+        super().__init__(*args, **settings)
+        for name in [name for name in self._parameters if name.startswith("bias_hh")]:
+            second = self._parameters.pop(name)
+            self.register_buffer(name, torch.zeros_like(second), persistent=False)
+        self._init_flat_weights()
+''',
+        ("nn", "torch"),
+    )
+
+
+LSTM_CELL = Support(
+    "LSTMCell",
+    '''\
+class LSTMCell(nn.LSTMCell):
+    """`nn.LSTMCell` with one learned bias; the second, which would double it, stays zero."""
+
+    def __init__(self, *args, **settings) -> None:
+        super().__init__(*args, **settings)
+        if self.bias:
+            second = self._parameters.pop("bias_hh")
+            self.register_buffer(
+                "bias_hh", torch.zeros_like(second), persistent=False
+            )
+''',
+    ("nn", "torch"),
+)
+
+
+def _recurrent(op: Recurrent, site: Site, kind: str, support: tuple[Support, ...]) -> Lowered:
+    """The module; it gives the states of all steps, and the last ones beside."""
+    settings = unless(1, num_layers=op.layers)
+    settings |= unless(False, bidirectional=op.bidirectional)
+    settings |= unless(True, bias=op.bias)
+    if isinstance(op, RNN):
+        settings |= unless("tanh", nonlinearity=op.activation)
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        return Index(Call(layer, tuple(args)), (lit(0),))
+
+    made = call(kind, site.inputs[0].shape[1], op.units, **settings, batch_first=True)
+    return Module(made, use, support=support)
+
+
+@lower(RNN)
+def rnn(op: RNN, site: Site) -> Lowered:
+    """`nn.RNN`; with a bias a subclass of it."""
+    own = (_one_bias("RNN"),) if op.bias else ()
+    return _recurrent(op, site, "RNN" if op.bias else "nn.RNN", own)
+
+
+@lower(LSTM)
+def lstm(op: LSTM, site: Site) -> Lowered:
+    """`nn.LSTM`; with a bias a subclass of it."""
+    own = (_one_bias("LSTM"),) if op.bias else ()
+    return _recurrent(op, site, "LSTM" if op.bias else "nn.LSTM", own)
+
+
+@lower(GRU)
+def gru(op: GRU, site: Site) -> Lowered:
+    """`nn.GRU`."""
+    return _recurrent(op, site, "nn.GRU", ())
+
+
+@lower(LSTMCell)
+def lstm_cell(op: LSTMCell, site: Site) -> Lowered:
+    """A subclass of `nn.LSTMCell`."""
+    made = call("LSTMCell", site.inputs[0].shape[0], op.units, **unless(True, bias=op.bias))
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        x, h, c = args
+        return Call(layer, (x, lit((h, c))))
+
+    return Module(made, use, support=(LSTM_CELL,))

@@ -73,7 +73,9 @@ class Starts:
     def function(self) -> p.Def | None:
         """`initialize(module)`; None when there is nothing to set."""
         groups: dict[tuple[p.Statement, ...], list[str]] = {}
-        for kind, calls in self.calls.items():
+        # Classes of the program before those of PyTorch that they are made from.
+        for kind in sorted(self.calls, key=lambda kind: kind.startswith("nn.")):
+            calls = self.calls[kind]
             if self._apart(kind) or not calls:
                 continue
             statements = tuple(

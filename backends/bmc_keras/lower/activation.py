@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Module, Site, Support, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Attr, Call, Compare, call, lit, name
 from bmc.emit.values import number, unless
@@ -18,6 +18,16 @@ from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import Layout, lower
 from bmc_keras.weights import At
 
+KEEP_TOP = Support(
+    "keep_top",
+    '''\
+def keep_top(x, count: int, axis: int, fill: float):
+    """Keep the largest elements of an axis and set the others to `fill`."""
+    least = ops.take(ops.flip(ops.sort(x, axis=axis), axis=axis), [count - 1], axis=axis)
+    return ops.where(x >= least, x, fill)
+''',
+    ("ops",),
+)
 PLAIN: dict[type[Layer], str] = {
     ops.Abs: "ops.abs",
     ops.Cos: "ops.cos",
@@ -139,3 +149,13 @@ def prelu(op: ops.PRelu, site: Site) -> Lowered:
     settings = {"alpha_initializer": start, **unless([], shared_axes=shared)}
     weight = At("alpha", tuple(range(x.rank)), shape="(-1,)" if shared else "")
     return Module(Call(name("layers.PReLU"), (), keywords(settings)), weights={"weight": weight})
+
+
+@lower(ops.KeepTop)
+def keep_top(op: ops.KeepTop, site: Site) -> Lowered:
+    """A helper that sorts the axis."""
+    place = axis(site.inputs[0], op.axis)
+    return Function(
+        lambda args: call("keep_top", args[0], op.count, axis=place, fill=number(op.fill)),
+        (KEEP_TOP,),
+    )

@@ -8,11 +8,11 @@ from typing import Any
 from bmc.emit.backend import Lowered, Module, Site, Support, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Call, Expr, call, lit, name
-from bmc.emit.values import same_pads
+from bmc.emit.values import one_number, same_pads
 from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
-from bmc.ops.conv import Conv
+from bmc.ops.conv import Conv, ConvTranspose
 from bmc_keras.lower.common import bias as kept_bias
 from bmc_keras.lower.common import literals, starts
 from bmc_keras.lower.initializers import explicit
@@ -182,3 +182,46 @@ def _pads(pads: Any, axes: int) -> Any:
         return pads[0]
     numbers = {int(size) for pair in pads for size in pair}
     return pads[0][0] if len(numbers) == 1 else pads
+
+
+@lower(ConvTranspose, "last")
+def conv_transpose(op: ConvTranspose, site: Site) -> Lowered:
+    """`layers.Conv1DTranspose`, `2D` or `3D`; padding is cut off afterwards."""
+    (x,) = site.inputs
+    axes = x.rank - 1
+    initial = starts(op)
+    if initial is None:
+        return Unsupported("this start is not lowered yet")
+    if op.groups != 1:
+        return Unsupported("Keras has no groups of transposed convolutions")
+    _, _, dilation, extra = op.spread(axes)
+    if max(dilation) > 1:
+        return Unsupported("TensorFlow has no dilation of transposed convolutions on a CPU")
+    same = op.padding == "same"
+    pads = ((0, 0),) * axes if same else explicit_padding(op.padding, axes)
+    cuts = tuple((low, max(high - more, 0)) for (low, high), more in zip(pads, extra))
+    left = tuple(max(more - high, 0) for (_, high), more in zip(pads, extra))
+    settings = {
+        "kernel_size": op.kernel,
+        "strides": op.stride,
+        "padding": "same" if same else "valid",
+        "output_padding": None if same else one_number(left),
+        "use_bias": op.bias,
+        **initial,
+    }
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        full = Call(layer, tuple(args))
+        if not any(low or high for low, high in cuts):
+            return full
+        return Call(call(f"layers.Cropping{axes}D", _pads(cuts, axes)), (full,))
+
+    order = (axes + 1, axes, *range(axes))
+    return Module(
+        Call(name(f"layers.Conv{axes}DTranspose"), (lit(op.filters),), keywords(settings)),
+        use,
+        helper="conv_transpose" if op.bias else "conv_transpose_without_bias",
+        positional=("filters",),
+        defaults={**DEFAULTS, **literals(output_padding=None)},
+        weights={"weight": At("kernel", order), **kept_bias(op)},
+    )

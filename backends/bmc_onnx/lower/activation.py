@@ -7,11 +7,12 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Expr, call, lit, name
+from bmc.emit.values import number
 from bmc.ops import activation as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import Layer
-from bmc_onnx.lower.common import axis, below, node
-from bmc_onnx.lower.support import NUMBER, WIDEN
+from bmc_onnx.lower.common import axis, below, method, node
+from bmc_onnx.lower.support import KEEP_TOP, NUMBER, WIDEN
 from bmc_onnx.lower.table import lower
 from bmc_onnx.lower.weighted import WEIGHT
 
@@ -192,3 +193,10 @@ def prelu(op: ops.PRelu, site: Site) -> Lowered:
         return call("g.add", "PRelu", value, slope, name=label)
 
     return Function(build, (WEIGHT, *((WIDEN,) if after else ())))
+
+
+@lower(ops.KeepTop)
+def keep_top(op: ops.KeepTop, site: Site) -> Lowered:
+    """`TopK`, and `ScatterElements` onto the fill."""
+    place = axis(site.inputs[0], op.axis)
+    return method(KEEP_TOP, op.count, number(float(op.fill)), axis=place)

@@ -9,11 +9,16 @@ from bmc.emit.pyexpr import Expr, call
 from bmc.emit.values import fixed, same_pads
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
-from bmc.ops.conv import Conv
+from bmc.ops.conv import Conv, ConvTranspose
 from bmc_onnx.lower.common import below, listed, method, pads
 from bmc_onnx.lower.support import SURROUND
 from bmc_onnx.lower.table import lower
-from bmc_onnx.lower.weighted import CONV, CONV_WITHOUT_BIAS
+from bmc_onnx.lower.weighted import (
+    CONV,
+    CONV_TRANSPOSE,
+    CONV_TRANSPOSE_WITHOUT_BIAS,
+    CONV_WITHOUT_BIAS,
+)
 
 
 def around(op: Any, sizes: tuple[Any, ...], stride: Any, dilation: Any) -> dict[str, Any]:
@@ -69,3 +74,27 @@ def conv(op: Conv, site: Site) -> Lowered:
         return call(f"g.{helper.name}", value, shape, name=label, **attributes)
 
     return Function(build, (SURROUND, helper))
+
+
+@lower(ConvTranspose)
+def conv_transpose(op: ConvTranspose, site: Site) -> Lowered:
+    """`ConvTranspose`; `same` cuts the full result."""
+    (x,) = site.inputs
+    axes = x.rank - 1
+    kernel, stride, dilation, extra = op.spread(axes)
+    if op.padding == "same":
+        reach = [apart * (width - 1) + 1 for apart, width in zip(dilation, kernel)]
+        cuts = [max(far - step, 0) for far, step in zip(reach, stride)]
+        found = tuple((cut // 2, cut - cut // 2) for cut in cuts)
+        extra = tuple(max(step - far, 0) for step, far in zip(stride, reach))
+    else:
+        found = explicit_padding(op.padding, axes)
+    attributes = spread(axes, strides=op.stride, dilations=op.dilation)
+    if any(low or high for low, high in found):
+        attributes["pads"] = pads(found)
+    if any(extra):
+        attributes["output_padding"] = listed(extra)
+    if op.groups != 1:
+        attributes["group"] = op.groups
+    helper = CONV_TRANSPOSE if op.bias else CONV_TRANSPOSE_WITHOUT_BIAS
+    return method(helper, site.weights["weight"].shape, op.filters, **attributes)

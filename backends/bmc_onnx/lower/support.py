@@ -131,6 +131,23 @@ SURROUND = Support(
 ''',
     ("integers",),
 )
+KEEP_TOP = Support(
+    "keep_top",
+    '''\
+    def keep_top(self, x: str, count: int, fill: float, name: str, axis: int) -> str:
+        """Keep the largest elements of an axis and set the others to `fill`."""
+        most = self.integers([count], name=f"{name}.count")
+        ends = [f"{name}.top", f"{name}.places"]
+        node = helper.make_node("TopK", [x, most], ends, f"{name}.topk", axis=axis)
+        self.nodes.append(node)
+        shape = self.add("Shape", x, name=f"{name}.shape")
+        value = helper.make_tensor("value", TensorProto.FLOAT, [1], [fill])
+        filled = self.add("ConstantOfShape", shape, name=f"{name}.filled", value=value)
+        top, places = ends
+        return self.add("ScatterElements", filled, places, top, name=name, axis=axis)
+''',
+    ("integers",),
+)
 UPSAMPLE = Support(
     "upsample",
     '''\

@@ -36,6 +36,31 @@ CONV_WITHOUT_BIAS = Support(
 ''',
     ("weight",),
 )
+CONV_TRANSPOSE = Support(
+    "conv_transpose",
+    '''\
+    def conv_transpose(
+        self, x: str, shape: tuple[int, ...], filters: int, name: str, **attributes: Any
+    ) -> str:
+        """Stamp a weight (channels, filters / groups, *kernel), and add a bias."""
+        weight = self.weight(f"{name}.weight", *shape)
+        bias = self.weight(f"{name}.bias", filters)
+        return self.add("ConvTranspose", x, weight, bias, name=name, **attributes)
+''',
+    ("weight",),
+)
+CONV_TRANSPOSE_WITHOUT_BIAS = Support(
+    "conv_transpose_without_bias",
+    '''\
+    def conv_transpose_without_bias(
+        self, x: str, shape: tuple[int, ...], filters: int, name: str, **attributes: Any
+    ) -> str:
+        """Stamp a weight (channels, filters / groups, *kernel)."""
+        weight = self.weight(f"{name}.weight", *shape)
+        return self.add("ConvTranspose", x, weight, name=name, **attributes)
+''',
+    ("weight",),
+)
 DENSE = Support(
     "dense",
     '''\

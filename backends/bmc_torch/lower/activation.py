@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Module, Site
+from bmc.emit.backend import Function, Lowered, Module, Site, Support
 from bmc.emit.pyexpr import Attr, Call, Compare, Expr, call, lit, method
 from bmc.emit.values import number
 from bmc.ops import activation as ops
@@ -14,6 +14,16 @@ from bmc.ops.base import Layer
 from bmc_torch.lower.common import dim
 from bmc_torch.lower.table import lower
 
+KEEP_TOP = Support(
+    "keep_top",
+    '''\
+def keep_top(x: Tensor, count: int, dim: int, fill: float) -> Tensor:
+    """Keep the largest elements of an axis and set the others to `fill`."""
+    top = x.topk(count, dim=dim)
+    return torch.full_like(x, fill).scatter(dim, top.indices, top.values)
+''',
+    ("Tensor", "torch"),
+)
 PLAIN: dict[type[Layer], str] = {
     ops.Abs: "torch.abs",
     ops.Cos: "torch.cos",
@@ -123,3 +133,13 @@ def prelu(op: ops.PRelu, site: Site) -> Lowered:
         return method(Call(layer, (first,)), "movedim", 1, axis + 1)
 
     return Module(call("nn.PReLU", x.shape[axis]), use)
+
+
+@lower(ops.KeepTop)
+def keep_top(op: ops.KeepTop, site: Site) -> Lowered:
+    """A helper around `topk`."""
+    axis = dim(site.inputs[0], op.axis)
+    return Function(
+        lambda args: call("keep_top", args[0], op.count, dim=axis, fill=number(op.fill)),
+        (KEEP_TOP,),
+    )

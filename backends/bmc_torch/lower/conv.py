@@ -10,7 +10,7 @@ from bmc.emit.values import Pads, fixed, one_number, same_pads, unless
 from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
-from bmc.ops.conv import Conv
+from bmc.ops.conv import Conv, ConvTranspose
 from bmc_torch.lower.table import lower
 
 SAME_PADDING = Support(
@@ -82,3 +82,34 @@ def _padding(op: Conv, x: TensorType) -> tuple[Any, Any, tuple[Support, ...]]:
     if all(low == high and fixed((low, high)) for low, high in pads):
         return one_number(tuple(low for low, _ in pads)), None, ()
     return 0, lambda value: call("F.pad", value, torch_pads(pads), **mode), ()
+
+
+@lower(ConvTranspose)
+def conv_transpose(op: ConvTranspose, site: Site) -> Lowered:
+    """`nn.ConvTranspose1d`, `2d` or `3d`; `same` cuts the full result."""
+    (x,) = site.inputs
+    axes = x.rank - 1
+    kernel, stride, dilation, _ = op.spread(axes)
+    same = op.padding == "same"
+    padding: Any = 0 if same else op.padding
+    if isinstance(padding, tuple):
+        padding = tuple(low for low, _ in explicit_padding(padding, axes))
+    reach = tuple(apart * (width - 1) + 1 for apart, width in zip(dilation, kernel))
+    extra = tuple(max(step - far, 0) for step, far in zip(stride, reach))
+    settings: dict[str, Any] = {"kernel_size": op.kernel}
+    settings |= unless(1, stride=op.stride)
+    settings |= unless(0, padding=padding)
+    if same and any(extra):
+        settings["output_padding"] = one_number(extra)
+    settings |= unless(0, output_padding=op.output_padding)
+    settings |= unless(1, groups=op.groups) | unless(True, bias=op.bias)
+    settings |= unless(1, dilation=op.dilation)
+    cuts = [max(far - step, 0) for far, step in zip(reach, stride)]
+    pads = tuple((-(cut // 2), cut // 2 - cut) for cut in cuts)
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        full = Call(layer, tuple(args))
+        return call("F.pad", full, torch_pads(pads)) if same and any(cuts) else full
+
+    made = call(f"nn.ConvTranspose{axes}d", x.shape[0], op.filters, **settings)
+    return Module(made, use)

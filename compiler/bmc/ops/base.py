@@ -527,6 +527,7 @@ class Layer(Declaration, family="layer"):
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # least and most tensors it takes
     attribute: ClassVar[str] = ""  # the short word that nameless instances are called by
     random: ClassVar[bool] = False  # draws random numbers in training
+    draws: ClassVar[bool] = False  # and when it predicts: noise times its last input
     stateful_norm: ClassVar[bool] = False  # has running statistics
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:

@@ -77,6 +77,7 @@ class SampleNormal(
 
     inputs = (2, 2)
     random = True
+    draws = True
     samples = (Sample({}, ((8,), (8,))),)
 
     def infer(self, *inputs: TensorType) -> TensorType:

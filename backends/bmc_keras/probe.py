@@ -16,6 +16,7 @@ from bmc.verify.probe import serve
 def prepare(dtype: str) -> None:
     """What a program is made with."""
     keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
 
 
 class Model:

@@ -24,7 +24,7 @@ from bmc.ops.base import REGISTRY, Sample
 
 LENGTHS = (7, 10)  # of free axes
 OUTPUTS = {"float32": 1e-5, "float64": 1e-10}
-GRADIENTS = 1e-9
+GRADIENTS = {"float32": 1e-4, "float64": 1e-9}
 # The frameworks hold constants of these in single precision, in double precision too: TensorFlow
 # the root of two and slopes, PyTorch the sixth in the gradient of hard_sigmoid. TensorFlow
 # interpolates pictures in single precision.
@@ -90,25 +90,27 @@ def test_declared_is_what_runs(name: str, sample: Sample, tmp_path: Path) -> Non
 @pytest.mark.parametrize(("name", "sample"), cases())
 def test_keras_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
     program = samples.program(name, sample)
-    weights = samples.weights(program, "float64")
-    mine = built("keras", program, tmp_path, weights, "float64")
-    theirs = built("torch", program, tmp_path, weights, "float64")
+    # TensorFlow pools three axes in single precision only.
+    dtype = "float32" if name.endswith("_pool") and len(sample.inputs[0]) == 4 else "float64"
+    weights = samples.weights(program, dtype)
+    mine = built("keras", program, tmp_path, weights, dtype)
+    theirs = built("torch", program, tmp_path, weights, dtype)
     if mine is None or theirs is None:
         pytest.skip("refused by name")
     assert mine.weights() == theirs.weights()
     for length in LENGTHS:
-        arrays = samples.inputs(sample, length, "float64")
+        arrays = samples.inputs(sample, length, dtype)
         if REGISTRY["layer"][name].draws:
             arrays[-1] = np.zeros_like(arrays[-1])  # of the noise
         for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
             assert one.shape == other.shape
-            assert close(one, other, SINGLE.get(name, OUTPUTS["float64"]))
+            assert close(one, other, SINGLE.get(name, OUTPUTS[dtype]))
         if REGISTRY["layer"][name].random:
             continue
         found, expected = mine.gradients(arrays), theirs.gradients(arrays)
         assert found.keys() == expected.keys()
         for key, gradient in expected.items():
-            assert close(found[key], gradient, SINGLE.get(name, GRADIENTS)), key
+            assert close(found[key], gradient, SINGLE.get(name, GRADIENTS[dtype])), key
 
 
 @pytest.mark.torch

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call
+from bmc.emit.values import same_pads
 from bmc.ir.types import TensorType
-from bmc.ops.axes import explicit_padding
-from bmc.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
+from bmc.ops.axes import axis_of, explicit_padding
+from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc_keras.lower.conv import keeps_size
 from bmc_keras.lower.table import Layout, lower
-
-SINGLE = "TensorFlow pools three axes in single precision only"
 
 
 def _layout(op: Pool, types: tuple[TensorType, ...]) -> Layout:
     return "last" if op.axis is None else "own"
+
+
+AVERAGE_INSIDE = Support(
+    "average_inside",
+    '''\
+def average_inside(x, pool: layers.Layer, pads: tuple[tuple[int, int], ...]):
+    """Average windows over what is inside the border."""
+    inside = ops.pad(ops.ones_like(x), pads)
+    return pool(ops.pad(x, pads)) / pool(inside)
+''',
+    ("layers", "ops"),
+)
 
 
 class _Plan:
@@ -41,9 +52,13 @@ class _Plan:
             elif any(low or high for low, high in pads):
                 self.pads = pads
 
+    def layer(self, kind: str) -> Expr:
+        """The layer that pools."""
+        return call(f"layers.{kind}Pooling{self.axes}D", **self.window)
+
     def run(self, kind: str, value: Expr) -> Expr:
         """The pooling on a value."""
-        layer = call(f"layers.{kind}Pooling{self.axes}D", **self.window)
+        layer = self.layer(kind)
         if not self.turned:
             return Call(layer, (value,))
         return call("ops.swapaxes", Call(layer, (call("ops.swapaxes", value, 1, 2),)), 1, 2)
@@ -53,8 +68,6 @@ class _Plan:
 def max_pool(op: MaxPool, site: Site) -> Lowered:
     """`layers.MaxPooling…`; other padding than `same` is filled with -inf before."""
     plan = _Plan(op, site.inputs[0])
-    if plan.axes == 3:
-        return Unsupported(SINGLE)
 
     def build(args: list[Expr]) -> Expr:
         value = args[0]
@@ -71,11 +84,35 @@ def max_pool(op: MaxPool, site: Site) -> Lowered:
 def avg_pool(op: AvgPool, site: Site) -> Lowered:
     """`layers.AveragePooling…`, which does not count what is padded."""
     plan = _Plan(op, site.inputs[0])
-    if plan.axes == 3:
-        return Unsupported(SINGLE)
-    if plan.pads is not None or op.padding == "replicate":
-        return Unsupported("a mean over an uneven or a repeated border is not lowered yet")
-    return Function(lambda args: plan.run("Average", args[0]))
+    x = site.inputs[0]
+    if op.padding == "replicate":
+        return _repeated(op, x, plan)
+    pads = plan.pads
+    if pads is None:
+        return Function(lambda args: plan.run("Average", args[0]))
+    around = ((0, 0), *pads, (0, 0))
+    layer = plan.layer("Average")
+    return Function(lambda args: call("average_inside", args[0], layer, around), (AVERAGE_INSIDE,))
+
+
+def _repeated(op: AvgPool, x: TensorType, plan: _Plan) -> Lowered:
+    """The outermost elements taken several times, then pooled."""
+    sizes = x.shape[1:] if op.axis is None else (x.shape[op.axis],)
+    stride = op.kernel if op.stride is None else op.stride
+    pads = same_pads(sizes, op.kernel, stride)
+    if pads is None or not all(isinstance(size, int) for size in sizes):
+        return Unsupported("repeating the border of a free size is not lowered yet")
+    first = 1 if op.axis is None else axis_of(x, op.axis) + 1  # channels are last
+
+    def build(args: list[Expr]) -> Expr:
+        value = args[0]
+        for place, (size, (low, high)) in enumerate(zip(sizes, pads), start=first):
+            last = int(size) - 1  # type: ignore[arg-type]
+            index = [0] * int(low) + list(range(last + 1)) + [last] * int(high)
+            value = call("ops.take", value, index, axis=place)
+        return plan.run("Average", value)
+
+    return Function(build)
 
 
 @lower(GlobalAvgPool, "last")
@@ -90,3 +127,10 @@ def global_max_pool(op: GlobalMaxPool, site: Site) -> Lowered:
     """`layers.GlobalMaxPooling…`"""
     kind = f"layers.GlobalMaxPooling{site.inputs[0].rank - 1}D"
     return Function(lambda args: Call(call(kind), tuple(args)))
+
+
+@lower(AdaptiveAvgPool, "last")
+def adaptive_avg_pool(op: AdaptiveAvgPool, site: Site) -> Lowered:
+    """`layers.AdaptiveAveragePooling…`"""
+    kind = f"layers.AdaptiveAveragePooling{site.inputs[0].rank - 1}D"
+    return Function(lambda args: Call(call(kind, op.size), tuple(args)))

@@ -4,39 +4,70 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Lowered, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.pyexpr import Expr, call
+from bmc.emit.values import same_pads
+from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
-from bmc.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
-from bmc_onnx.lower.common import listed, method, node
+from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
+from bmc_onnx.lower.common import below, listed, method, pads, turned
 from bmc_onnx.lower.conv import around, spread
-from bmc_onnx.lower.support import REDUCE
+from bmc_onnx.lower.support import GRID_MEAN, REDUCE, SURROUND
 from bmc_onnx.lower.table import lower
 
 
-def _window(op: Pool, site: Site) -> dict[str, Any]:
+def _pooled(op: Pool, site: Site, word: str) -> Lowered:
+    """A pooling node; with `axis` on the value with that axis last."""
     (x,) = site.inputs
-    axes = x.rank - 1
+    one = op.axis is not None
+    sizes = (x.shape[axis_of(x, op.axis)],) if op.axis is not None else x.shape[1:]
+    axes = len(sizes)
     stride = op.kernel if op.stride is None else op.stride
     window: dict[str, Any] = {"kernel_shape": listed(per_axis(op.kernel, axes, ""))}
     window |= spread(axes, strides=stride)
-    return window | around(op, x.shape[1:], stride, 1)
+    repeated = op.padding == "replicate"
+    if repeated:
+        pads_around = same_pads(sizes, op.kernel, stride)
+        if pads_around is None:
+            return Unsupported("repeating the border of a free size is not lowered yet")
+        edge = pads(pads_around)
+    else:
+        window |= around(op, sizes, stride, 1)
 
+    def run(args: list[Expr]) -> Expr:
+        value, label = args
+        if repeated:
+            named = {"axes": listed(range(2, axes + 2)), "mode": "edge"}
+            value = call("g.surround", value, edge, name=below(label, "around"), **named)
+        return call("g.add", word, value, name=label, **window)
 
-OTHER_AXIS = Unsupported("pooling of one axis of other values is not lowered yet")
+    order = list(range(x.rank))
+    if one and axis_of(x, op.axis or 0) == 0:
+        order = [1, 0]
+    return Function(turned(order, site, run), (SURROUND,) if repeated else ())
 
 
 @lower(MaxPool)
 def max_pool(op: MaxPool, site: Site) -> Lowered:
     """`MaxPool`; what is padded never wins."""
-    return OTHER_AXIS if op.axis is not None else node("MaxPool", **_window(op, site))
+    return _pooled(op, site, "MaxPool")
 
 
 @lower(AvgPool)
 def avg_pool(op: AvgPool, site: Site) -> Lowered:
     """`AveragePool`, which does not count what is padded."""
-    if op.padding == "replicate":
-        return Unsupported("a mean over a repeated border is not lowered yet")
-    return OTHER_AXIS if op.axis is not None else node("AveragePool", **_window(op, site))
+    return _pooled(op, site, "AveragePool")
+
+
+@lower(AdaptiveAvgPool)
+def adaptive_avg_pool(op: AdaptiveAvgPool, site: Site) -> Lowered:
+    """Products with matrices of shares, one for each axis."""
+    (x,) = site.inputs
+    sizes = x.shape[1:]
+    if len(sizes) > 2 or not all(isinstance(size, int) for size in sizes):
+        return Unsupported("three axes, or a free size, are not lowered yet")
+    cells = per_axis(op.size, len(sizes), "size")
+    return method(GRID_MEAN, listed(sizes), listed(cells))
 
 
 def _spatial(site: Site) -> list[int]:
@@ -57,11 +88,4 @@ def global_max_pool(op: GlobalMaxPool, site: Site) -> Lowered:
 
 
 def _reduced(op: str, site: Site) -> Lowered:
-    from bmc.emit.backend import Function
-    from bmc.emit.pyexpr import Expr, call
-
-    def build(args: list[Expr]) -> Expr:
-        x, label = args
-        return call("g.reduce", op, x, _spatial(site), name=label)
-
-    return Function(build, method(REDUCE).support)
+    return method(REDUCE, listed(_spatial(site)), first=op)

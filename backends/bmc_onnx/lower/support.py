@@ -148,6 +148,27 @@ KEEP_TOP = Support(
 ''',
     ("integers",),
 )
+GRID_MEAN = Support(
+    "grid_mean",
+    '''\
+    def grid_mean(self, x: str, sizes: list[int], cells: list[int], name: str) -> str:
+        """Average over a grid of cells; cell i covers i * n // cells and what follows."""
+        for axis, (n, count) in enumerate(zip(sizes, cells)):
+            shares = []
+            for cell in range(count):
+                start, end = cell * n // count, -(-(cell + 1) * n // count)
+                shares += [1 / (end - start) if start <= i < end else 0.0 for i in range(n)]
+            label = f"{name}.shares{axis}"
+            flat = self.add("Constant", name=f"{label}.flat", value_floats=shares)
+            matrix = self.reshape(flat, [count, n], name=label)
+            if axis == len(sizes) - 1:
+                turned = self.add("Transpose", matrix, name=f"{label}.turned", perm=[1, 0])
+                return self.add("MatMul", x, turned, name=name)
+            x = self.add("MatMul", matrix, x, name=f"{name}.axis{axis}")
+        return x
+''',
+    ("reshape",),
+)
 UPSAMPLE = Support(
     "upsample",
     '''\

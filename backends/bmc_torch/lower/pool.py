@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
 from bmc.emit.pyexpr import Expr, call, method
 from bmc.emit.values import Pads, number, one_number, same_pads, unless
 from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
-from bmc.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
-from bmc_torch.lower.conv import torch_pads
+from bmc.ops.base import per_axis
+from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
+from bmc_torch.lower.conv import SAME_PADDING, torch_pads
 from bmc_torch.lower.table import lower
 
 
@@ -25,6 +26,7 @@ class _Plan:
         self.window: dict[str, Any] = {"kernel_size": op.kernel}
         if stride != op.kernel:
             self.window["stride"] = stride
+        self.spread = (per_axis(op.kernel, self.axes, ""), per_axis(stride, self.axes, ""))
         self.pads: Pads | None
         if isinstance(op.padding, str):
             self.pads = same_pads(sizes, op.kernel, stride)
@@ -45,7 +47,32 @@ class _Plan:
         return method(run(method(value, "transpose", 1, 2)), "transpose", 1, 2)
 
 
-FREE = "padding of a size that is known only at run time is not lowered yet"
+AVERAGE_INSIDE = Support(
+    "average_inside",
+    '''\
+def average_inside(
+    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], pads: tuple[int, ...]
+) -> Tensor:
+    """Average windows over what is inside the border; `pads` is what `F.pad` takes."""
+    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(pads) // 2 - 1]
+    inside = F.pad(torch.ones_like(x[:1, :1]), pads)
+    return pool(F.pad(x, pads), kernel, stride) / pool(inside, kernel, stride)
+''',
+    ("F", "Tensor", "torch"),
+)
+AVERAGE_SAME = Support(
+    "average_same",
+    '''\
+def average_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    """Average windows over what is inside; an axis of n gives ceil(n / stride)."""
+    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(kernel) - 1]
+    ones = (1,) * len(kernel)
+    inside = pad_same(torch.ones_like(x[:1, :1]), kernel, stride, ones)
+    total = pool(pad_same(x, kernel, stride, ones), kernel, stride)
+    return total / pool(inside, kernel, stride)
+''',
+    ("F", "Tensor", "torch"),
+)
 
 
 @lower(MaxPool)
@@ -53,31 +80,50 @@ def max_pool(op: MaxPool, site: Site) -> Lowered:
     """`F.max_pool…`; uneven padding is filled with -inf before."""
     plan = _Plan(op, site.inputs[0])
     pads, even = plan.pads, plan.even
-    if pads is None:
-        return Unsupported(FREE)
     function = f"F.max_pool{plan.axes}d"
+    lowest = number(float("-inf"))
 
     def run(value: Expr) -> Expr:
         if even is not None:
             return call(function, value, **plan.window, **unless(0, padding=even))
-        lowest = number(float("-inf"))
-        return call(function, call("F.pad", value, torch_pads(pads), value=lowest), **plan.window)
+        if pads is None:
+            value = call("pad_same", value, *plan.spread, (1,) * plan.axes, lowest)
+        else:
+            value = call("F.pad", value, torch_pads(pads), value=lowest)
+        return call(function, value, **plan.window)
 
-    return Function(lambda args: plan.around(args[0], run))
+    helper = (SAME_PADDING,) if pads is None else ()
+    return Function(lambda args: plan.around(args[0], run), helper)
 
 
 @lower(AvgPool)
 def avg_pool(op: AvgPool, site: Site) -> Lowered:
-    """`F.avg_pool…` without the border."""
+    """`F.avg_pool…` without the border, or over a border of repeated elements."""
     plan = _Plan(op, site.inputs[0])
     function = f"F.avg_pool{plan.axes}d"
-    even = plan.even
-    if op.padding == "replicate" or even is None:
-        return Unsupported("a mean over an uneven or a repeated border is not lowered yet")
-    window = {**plan.window, **unless(0, padding=even)}
-    if "padding" in window:
-        window["count_include_pad"] = False
-    return Function(lambda args: plan.around(args[0], lambda v: call(function, v, **window)))
+    pads, even = plan.pads, plan.even
+    if pads is None and op.padding == "replicate":
+        return Unsupported("repeating the border of a free size is not lowered yet")
+    window = plan.window
+    if even is not None:
+        window = {**plan.window, **unless(0, padding=even)}
+        if "padding" in window:
+            window["count_include_pad"] = False
+
+    def run(value: Expr) -> Expr:
+        if op.padding == "replicate":
+            value = call("F.pad", value, torch_pads(pads or ()), mode="replicate")
+            return call(function, value, **plan.window)
+        if even is not None:
+            return call(function, value, **window)
+        if pads is None:
+            return call("average_same", value, *plan.spread)
+        return call("average_inside", value, *plan.spread, torch_pads(pads))
+
+    helpers: tuple[Support, ...] = ()
+    if op.padding != "replicate" and even is None:
+        helpers = (SAME_PADDING, AVERAGE_SAME) if pads is None else (AVERAGE_INSIDE,)
+    return Function(lambda args: plan.around(args[0], run), helpers)
 
 
 def _spatial(x: TensorType) -> Any:
@@ -98,3 +144,10 @@ def global_max_pool(op: GlobalMaxPool, site: Site) -> Lowered:
     """`x.amax` over the spatial axes."""
     axes = _spatial(site.inputs[0])
     return Function(lambda args: method(args[0], "amax", dim=axes))
+
+
+@lower(AdaptiveAvgPool)
+def adaptive_avg_pool(op: AdaptiveAvgPool, site: Site) -> Lowered:
+    """`F.adaptive_avg_pool…`."""
+    function = f"F.adaptive_avg_pool{site.inputs[0].rank - 1}d"
+    return Function(lambda args: call(function, args[0], op.size))

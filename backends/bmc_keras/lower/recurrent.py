@@ -57,27 +57,60 @@ def is_both_ways(layer: layers.Layer, kind: type[layers.Layer]) -> bool:
 ''',
     ("layers",),
 )
+STACK = Support(
+    "is_stack",
+    '''\
+def is_stack(layer: layers.Layer, kind: type[layers.Layer]) -> bool:
+    """Whether a layer is several of that kind, one after the other."""
+    return isinstance(layer, keras.Sequential) and isinstance(layer.layers[0], kind)
+''',
+    ("keras", "layers"),
+)
+STACK_BOTH_WAYS = Support(
+    "is_stack_both_ways",
+    '''\
+def is_stack_both_ways(layer: layers.Layer, kind: type[layers.Layer]) -> bool:
+    """Whether a layer is several of that kind in both directions."""
+    return isinstance(layer, keras.Sequential) and is_both_ways(layer.layers[0], kind)
+''',
+    ("keras", "layers"),
+)
+PARTS = (
+    'parts = {"": layer.forward_layer, "_reverse": layer.backward_layer}',
+    "for end, part in parts.items():",
+)
+
+
+def _test(op: Recurrent) -> Support | None:
+    """What tells such a layer, where its class alone does not."""
+    if op.layers != 1:
+        return STACK_BOTH_WAYS if op.bidirectional else STACK
+    return BOTH_WAYS if op.bidirectional else None
 
 
 def _ending(op: Recurrent) -> tuple[Support, ...]:
     """What stands beside `name_weights`."""
-    gates = (GRU_PLACE,) if isinstance(op, GRU) else ()
-    return (*gates, *((BOTH_WAYS,) if op.bidirectional else ()))
+    test = _test(op)
+    found = [GRU_PLACE] if isinstance(op, GRU) else []
+    found += [BOTH_WAYS] if op.bidirectional and test is not BOTH_WAYS else []
+    return (*found, *([test] if test else []))
 
 
 def _weights(op: Recurrent) -> Said:
-    """Lines for one layer, or for both directions of one."""
-    both = op.bidirectional
-    pad = "    " if both else ""
-    lines = []
-    if both:
-        lines.append('parts = {"": layer.forward_layer, "_reverse": layer.backward_layer}')
-        lines.append("for end, part in parts.items():")
-    part, end = ("part", "{end}") if both else ("layer", "")
+    """Lines for a layer, or for both directions of it, or for each of several."""
     place = "GRUPlace" if isinstance(op, GRU) else "Place"
+    several = op.layers != 1
+    number, part, end, pad = "0", "layer", "", ""
+    lines: list[str] = []
+    if several:
+        lines.append("for number, part in enumerate(layer.layers):")
+        number, part, pad = "{number}", "part", "    "
+    if op.bidirectional:
+        lines += [pad + line.replace("layer.", f"{part}.") for line in PARTS]
+        part, end, pad = "part", "{end}", pad + "    "
 
     def line(key: str, made: str) -> str:
-        return f'{pad}weights[f"{{name}}.{key}_l0{end}"] = {made}'
+        return f'{pad}weights[f"{{name}}.{key}_l{number}{end}"] = {made}'
 
     for key, attribute in (("weight_ih", "kernel"), ("weight_hh", "recurrent_kernel")):
         lines.append(line(key, f"{place}({part}.cell.{attribute}, (1, 0))"))
@@ -87,9 +120,8 @@ def _weights(op: Recurrent) -> Said:
     elif op.bias:
         lines.append(line("bias_ih", f"Place({part}.cell.bias, (0,))"))
     kind = {RNN: "SimpleRNN", LSTM: "LSTM", GRU: "GRU"}[type(op)]
-    test = ""
-    if both:
-        test = f"is_both_ways(layer, layers.{kind})"
+    helper = _test(op)
+    test = f"{helper.name}(layer, layers.{kind})" if helper else ""
     return Said(tuple(lines), biased=f"{part}.cell.use_bias", test=test)
 
 
@@ -97,14 +129,13 @@ def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:
     kernel, recurrent = initializer(op.init), initializer(op.recurrent_init)
     if kernel is None or recurrent is None:
         return Unsupported("this start is not lowered yet")
-    if op.layers != 1:
-        return Unsupported("several layers in one are not lowered yet",
-                           "write them one after the other")  # fmt: skip
     named: dict[str, Any] = {"return_sequences": True, **more, **unless(True, use_bias=op.bias)}
     named |= {"kernel_initializer": kernel, "recurrent_initializer": recurrent}
     made = call(f"layers.{kind}", op.units, **named)
     if op.bidirectional:
         made = call("layers.Bidirectional", made)
+    if op.layers != 1:
+        made = call("keras.Sequential", ListExpr((made,) * int(op.layers)))
     return Module(made, weights={"": _weights(op)}, ending=_ending(op))
 
 

@@ -18,6 +18,7 @@ from bmc.emit.function_body import FunctionBody
 from bmc.emit.helpers import Helpers
 from bmc.emit.lowering import lowered
 from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Value
+from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
 from bmc_keras.lower.initializers import initializer
@@ -72,7 +73,8 @@ class KerasBody(FunctionBody):
         self.last: dict[Value, bool] = {}
         self.forms: dict[tuple[Value, bool], p.Expr] = {}
         self.support: list[Support] = []
-        self.made: dict[int, p.Expr] = {}  # layers that are used twice
+        self.made: dict[int, p.Expr] = {}  # layers and blocks that are used twice
+        self.inner = False  # whether there is a model in the model
 
     def begin(self) -> None:
         """Notes how the inputs are laid out."""
@@ -203,10 +205,33 @@ class KerasBody(FunctionBody):
         """`residual(x, filters=16, name="residual")`"""
         assert isinstance(instance.target, BlockSpec)
         last = tuple(self.wanted(use) and kind.rank > 1 for kind in instance.inputs)
-        made = self.construct(instance, last, label, args)
+        if self.uses(instance) > 1:
+            made = self._again(instance, last, label, args)
+        else:
+            made = self.construct(instance, last, label, args)
         for value, laid in zip(use.outputs, self.results(instance.target, last)):
             self.last[value] = laid
         return made
+
+    def _again(
+        self, instance: Instance, last: tuple[bool, ...], label: p.Expr, args: list[p.Expr]
+    ) -> p.Call:
+        """`tower(x)`: a model of its own, made at the first use."""
+        if id(instance) not in self.made:
+            self.inner = True
+            self.made[id(instance)] = p.Name(instance.name)
+            inputs: list[p.Expr] = []
+            for number, (kind, laid) in enumerate(zip(instance.inputs, last), start=1):
+                end = "" if len(last) == 1 else str(number)
+                inputs.append(p.Name(f"{instance.name}_input{end}"))
+                made = p.call("keras.Input", **input_settings(kind, laid))
+                self.statements.append(p.Assign(inputs[-1], made))
+            inside = self.construct(instance, last, label, inputs)
+            taken = inputs[0] if len(inputs) == 1 else p.ListExpr(tuple(inputs))
+            model = p.call("keras.Model", taken, inside, name=label)
+            self.statements.append(p.Assign(p.Name(instance.name), model))
+        given = args[0] if len(args) == 1 else p.ListExpr(tuple(args))
+        return p.Call(self.made[id(instance)], (given,))
 
     def repeat(self, use: Apply, repeat: Repeat, names: list[str]) -> list[p.Statement]:
         """The loop, and how its results are laid out."""
@@ -218,3 +243,13 @@ class KerasBody(FunctionBody):
 
 def _shape(kind: TensorType, last: bool) -> tuple[Any, ...]:
     return (*kind.shape[1:], kind.shape[0]) if last and kind.rank > 1 else kind.shape
+
+
+def input_settings(kind: TensorType, last: bool = False) -> dict[str, Any]:
+    """What `keras.Input` takes for a type."""
+    found: dict[str, Any] = {
+        "shape": tuple(size if known(size) else None for size in _shape(kind, last))
+    }
+    if kind.dtype != "float":
+        found["dtype"] = {"int": "int64", "bool": "bool"}[kind.dtype]
+    return found

@@ -19,15 +19,15 @@ from bmc.emit.imports import Import, Imports
 from bmc.emit.layout import Printer, expression, render
 from bmc.emit.lowering import lowered
 from bmc.ir.model import BlockSpec, Input, Instance, Program, Value
-from bmc.ir.symbolic import known
 from bmc.ops.base import Layer
-from bmc_keras.body import RESERVED, KerasBody
+from bmc_keras.body import RESERVED, KerasBody, input_settings
 from bmc_keras.lower.table import LOWERINGS
 from bmc_keras.weights import At, Places
 
 ROOTS = {
     "keras": Import("keras"),
     "layers": Import("keras", "layers"),
+    "Iterator": Import("collections.abc", "Iterator"),
     "dataclass": Import("dataclasses", "dataclass"),
     "math": Import("math"),
     "np": Import("numpy", alias="np"),
@@ -46,6 +46,7 @@ class ModelFile(FunctionFile):
         super().__init__(program, problems)
         self.helpers = Helpers("layers.Layer")
         self.places = Places()
+        self.bodies: list[KerasBody] = []
         self.endings: dict[str, Support] = {}
 
     def emit(self) -> str:
@@ -68,8 +69,8 @@ class ModelFile(FunctionFile):
 
     def _endings(self) -> list[str]:
         """`Place`, what else reads weights, and `name_weights`."""
-        place, naming = self.places.texts()
-        return [place, *(helper.code.strip("\n") for helper in self.endings.values()), naming]
+        place, *namings = self.places.texts(any(body.inner for body in self.bodies))
+        return [place, *(helper.code.strip("\n") for helper in self.endings.values()), *namings]
 
     def _note(self, spec: BlockSpec) -> None:
         """Remembers the constructors of a block, before any is printed."""
@@ -92,6 +93,7 @@ class ModelFile(FunctionFile):
 
     def _imports(self) -> Imports:
         roots = {"dataclass", "keras", "np", "ops"}
+        roots |= {"Iterator"} if any(body.inner for body in self.bodies) else set()
         for helper in self.support.values():
             roots.update(helper.roots)
         for statement in self.used:
@@ -103,7 +105,9 @@ class ModelFile(FunctionFile):
     # --- functions ------------------------------------------------------------------------------
 
     def _body(self, spec: BlockSpec, last: tuple[bool, ...]) -> KerasBody:
-        return KerasBody(spec, self.problems, self.helpers, self._construct, self._results, last)
+        body = KerasBody(spec, self.problems, self.helpers, self._construct, self._results, last)
+        self.bodies.append(body)
+        return body
 
     def _block(self, spec: BlockSpec, last: tuple[bool, ...]) -> Written:
         key = (spec, last)
@@ -143,9 +147,5 @@ def _ends(values: list[p.Expr]) -> p.Expr:
 
 
 def _input(entry: Input, variable: str) -> p.Assign:
-    kind = entry.value.type
-    shape = tuple(size if known(size) else None for size in kind.shape)
-    named: dict[str, Any] = {"shape": shape}
-    if kind.dtype != "float":
-        named["dtype"] = {"int": "int64", "bool": "bool"}[kind.dtype]
+    named = input_settings(entry.value.type)
     return p.Assign(p.Name(variable), p.call("keras.Input", **named, name=entry.value.name))

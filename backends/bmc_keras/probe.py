@@ -68,8 +68,12 @@ class Model:
 
     def layers(self, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
         """What every layer puts out, by its name; channels last where Keras has them so."""
-        named = [layer for layer in self.model.layers if not layer.name.startswith("x")]
-        named = [layer for layer in named if not isinstance(layer, keras.layers.InputLayer)]
+        passed = (keras.layers.InputLayer, keras.Model)
+        named = [
+            layer
+            for layer in self.model.layers
+            if not isinstance(layer, passed) and len(layer._inbound_nodes) == 1
+        ]
         tap = keras.Model(self.model.inputs, [layer.output for layer in named])
         made = tap(arrays if len(arrays) > 1 else arrays[0], training=False)
         values = made if isinstance(made, list | tuple) else [made]

@@ -32,6 +32,14 @@ class Place:
     def restore(self, tensor: np.ndarray) -> None:
         """Set the variable from the layout of weights.safetensors."""
         self.variable.assign(tensor.transpose(np.argsort(self.axes)))'''
+FLAT = '''\
+def flat_layers(model: keras.Model) -> Iterator[layers.Layer]:
+    """Go through the layers of a model, and of the models in it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model) and not isinstance(layer, keras.Sequential):
+            yield from flat_layers(layer)
+        else:
+            yield layer'''
 SHAPED = '''\
 @dataclass(frozen=True)
 class Place:
@@ -117,8 +125,8 @@ class Places:
         if weights:
             self.kinds.setdefault(f"isinstance(layer, {kind})", []).append(weights)  # type: ignore[arg-type]
 
-    def texts(self) -> list[str]:
-        """`Place` and `name_weights`."""
+    def texts(self, inner: bool) -> list[str]:
+        """`Place` and `name_weights`; `inner` says that there are models in the model."""
         ats = [at for found in self.kinds.values() for weights in found for at in weights.values()]
         shaped = any("shape" in line for said in self.said.values() for line in said[0].lines)
         place = SHAPED if shaped or any(at.shape for at in ats) else PLACE
@@ -134,12 +142,17 @@ class Places:
             branches += [f"            {line}" for line in lines]
         body = ["    weights: dict[str, Place] = {}"]
         if branches:
-            body += ["    for layer in model.layers:", "        name = layer.name", *branches]
+            body += [
+                f"    for layer in {'flat_layers(model)' if inner else 'model.layers'}:",
+                "        name = layer.name",
+                *branches,
+            ]
         head = [
             "def name_weights(model: keras.Model) -> dict[str, Place]:",
             '    """Say where each weight of weights.safetensors lives in the model."""',
         ]
-        return [place, "\n".join([*head, *body, "    return weights"])]
+        flat = [FLAT] if inner else []
+        return [place, *flat, "\n".join([*head, *body, "    return weights"])]
 
 
 def _lines(found: list[Mapping[str, At]]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module, Support
 from bmc.emit.function_body import FunctionBody
@@ -47,10 +46,6 @@ class OnnxBody(FunctionBody):
         self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
     ) -> p.Expr | None:
         """`g.conv(x, (6, 1, 5, 5), name="conv1")`; a node is called by what the author named."""
-        if self.uses(use.instance) > 1:
-            reason = "each use adds nodes, whose names would be the same"
-            self.problems.add(Unsupported(use.span, "onnx", "a layer that is used twice", reason))
-            return None
         rule = lowered(LOWERINGS, instance, self.problems)
         if rule is None:
             return None

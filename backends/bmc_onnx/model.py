@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from bmc.diagnostics.diagnostic import Problems
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Support
 from bmc.emit.function_file import FunctionFile, Written, function_name
 from bmc.emit.gate import HEADER
 from bmc.emit.layout import Printer, render
-from bmc.ir.model import BlockSpec, Instance
+from bmc.ir.model import BlockSpec, Instance, Program
 from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc_onnx.body import OnnxBody
@@ -49,6 +50,47 @@ class Graph:
         """Append a node whose output has the node's name; return that name."""
         self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
         return name
+'''
+SEVERAL = '''\
+    def add_several(
+        self, op: str, *inputs: str, names: list[str], **attributes: Any
+    ) -> tuple[str, ...]:
+        """Append a node with several outputs; return their names."""
+        self.nodes.append(helper.make_node(op, inputs, names, names[0], **attributes))
+        return tuple(names)
+'''
+# Where layers are used several times, their nodes are told apart by numbers.
+NUMBERED = '''\
+class Graph:
+    """A graph in the making: its nodes, and the weights that they read."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: dict[str, tuple[int, ...]] = {}
+        self.uses: Counter[str] = Counter()
+
+    def add(self, op: str, *inputs: str, name: str, **attributes: Any) -> str:
+        """Append a node whose output has the node's name; return that name.
+
+        A layer that is used again has a number after its nodes' names.
+        """
+        output = self.number_use(name)
+        self.nodes.append(helper.make_node(op, inputs, [output], output, **attributes))
+        return output
+
+    def number_use(self, name: str) -> str:
+        self.uses[name] += 1
+        return name if self.uses[name] == 1 else f"{name}_{self.uses[name]}"
+'''
+NUMBERED_SEVERAL = '''\
+    def add_several(
+        self, op: str, *inputs: str, names: list[str], **attributes: Any
+    ) -> tuple[str, ...]:
+        """Append a node with several outputs; return their names."""
+        outputs = [self.number_use(name) for name in names]
+        node = helper.make_node(op, inputs, outputs, outputs[0], **attributes)
+        self.nodes.append(node)
+        return tuple(outputs)
 '''
 ENDING = '''\
 def finish(
@@ -88,6 +130,10 @@ class ModelFile(FunctionFile):
     names = OnnxBody.taken | {"argparse"}
     before = (p.Param("g", p.Name("Graph")),)
 
+    def __init__(self, program: Program, problems: Problems) -> None:
+        super().__init__(program, problems)
+        self.bodies: list[OnnxBody] = []
+
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
         main = self.program.main
@@ -97,14 +143,19 @@ class ModelFile(FunctionFile):
         constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
         about = parts.model_doc(self.program, main) + "\n\npython model.py -o model.onnx"
         doc = "\n".join(Printer({}, 88).docstring(about, 0))
-        top = "\n".join([IMPORTS, *([constants] if constants else [])])
+        counts = "import argparse\nfrom collections import Counter"
+        numbered = any(body.shares() for body in self.bodies)
+        imports = IMPORTS.replace("import argparse", counts) if numbered else IMPORTS
+        top = "\n".join([imports, *([constants] if constants else [])])
         ending = ENDING.replace("{build}", function_name(main))
         texts = [self._graph().rstrip("\n"), *self.functions, ending]
         return f"{HEADER}{doc}\n\n{top}\n\n\n" + "\n\n\n".join(texts) + "\n"
 
     def _graph(self) -> str:
         """The graph class with the methods that the program calls."""
-        known = BY_NAME | self.support
+        shares = any(body.shares() for body in self.bodies)
+        several = Support("add_several", NUMBERED_SEVERAL if shares else SEVERAL)
+        known = {"add_several": several} | BY_NAME | self.support
         needed = set(self.support)
         waiting = list(needed)
         while waiting:
@@ -112,12 +163,13 @@ class ModelFile(FunctionFile):
             waiting += [root for root in roots if root not in needed]
             needed.update(roots)
         methods = [known[word].code for word in known if word in needed]
-        return "\n".join([GRAPH, *methods])
+        return "\n".join([NUMBERED if shares else GRAPH, *methods])
 
     # --- functions ------------------------------------------------------------------------------
 
     def _body(self, spec: BlockSpec) -> OnnxBody:
         body = OnnxBody(spec, self.problems)
+        self.bodies.append(body)
         body.construct = self._construct
         return body
 

@@ -17,12 +17,12 @@ GATES = Support(
         """Put the blocks of a weight's rows in another order; add an axis in front."""
         parts = [f"{name}.gate{place}" for place in range(len(order))]
         split = {"axis": 0, "num_outputs": len(order)}
-        self.nodes.append(helper.make_node("Split", [weight], parts, name, **split))
+        parts = self.add_several("Split", weight, names=parts, **split)
         ordered = [parts[place] for place in order]
         joined = self.add("Concat", *ordered, name=f"{name}.joined", axis=0)
         return self.widen(joined, [0], name=f"{name}.wide")
 ''',
-    ("widen",),
+    ("widen", "add_several"),
 )
 RECUR = Support(
     "recur",

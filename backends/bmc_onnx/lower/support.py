@@ -138,15 +138,13 @@ KEEP_TOP = Support(
         """Keep the largest elements of an axis and set the others to `fill`."""
         most = self.integers([count], name=f"{name}.count")
         ends = [f"{name}.top", f"{name}.places"]
-        node = helper.make_node("TopK", [x, most], ends, f"{name}.topk", axis=axis)
-        self.nodes.append(node)
+        top, places = self.add_several("TopK", x, most, names=ends, axis=axis)
         shape = self.add("Shape", x, name=f"{name}.shape")
         value = helper.make_tensor("value", TensorProto.FLOAT, [1], [fill])
         filled = self.add("ConstantOfShape", shape, name=f"{name}.filled", value=value)
-        top, places = ends
         return self.add("ScatterElements", filled, places, top, name=name, axis=axis)
 ''',
-    ("integers",),
+    ("integers", "add_several"),
 )
 GRID_MEAN = Support(
     "grid_mean",
@@ -311,12 +309,9 @@ SPLIT = Support(
         """Cut an axis into parts of these sizes."""
         parts = [f"{name}.{part}" for part in range(len(sizes))]
         lengths = self.integers(sizes, name=f"{name}.sizes")
-        self.nodes.append(
-            helper.make_node("Split", [x, lengths], parts, name, axis=axis)
-        )
-        return tuple(parts)
+        return self.add_several("Split", x, lengths, names=parts, axis=axis)
 ''',
-    ("integers",),
+    ("integers", "add_several"),
 )
 GATHER = Support(
     "gather",

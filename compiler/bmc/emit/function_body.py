@@ -10,7 +10,6 @@ from collections import Counter
 from functools import cached_property
 from typing import Any
 
-from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Support
 from bmc.emit.body import Body
@@ -44,16 +43,15 @@ class FunctionBody(Body):
 
     def block(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
         """`residual(x, filters=16, name="residual")`"""
-        if self.uses(use.instance) > 1:
-            reason = "a block is a function here, and makes new layers each time"
-            what = "a block that is used twice"
-            self.problems.add(Unsupported(use.span, self.backend, what, reason))
-            return None
         return self.call(use, use.instance, self.label(use.instance), args)
 
     def uses(self, instance: Instance) -> int:
         """How often an instance is used in this block."""
         return self._counts[id(instance)]
+
+    def shares(self) -> bool:
+        """Whether a layer or block is used several times."""
+        return any(count > 1 for count in self._counts.values())
 
     def label(self, instance: Instance, more: p.Name | int | None = None) -> p.Expr:
         """A layer's name: its path in the model, the block's own name in front."""

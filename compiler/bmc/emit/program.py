@@ -138,5 +138,6 @@ def block_functions(main: BlockSpec, taken: Iterable[str]) -> dict[str, str]:
         values += [value for apply in spec.applies() for value in apply.outputs]
         variables |= {identifier(value.name) for value in values}
         variables |= {entry.name for entry in spec.outputs}
+        variables |= {instance.name for instance in spec.instances if instance.given}
     words = {spec.name: identifier(snake(spec.name)) for spec in specs}
     return {name: f"{word}_block" if word in variables else word for name, word in words.items()}

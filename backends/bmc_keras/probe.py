@@ -74,6 +74,8 @@ class Model:
             for layer in self.model.layers
             if not isinstance(layer, passed) and len(layer._inbound_nodes) == 1
         ]
+        if not named:
+            return {}
         tap = keras.Model(self.model.inputs, [layer.output for layer in named])
         made = tap(arrays if len(arrays) > 1 else arrays[0], training=False)
         values = made if isinstance(made, list | tuple) else [made]

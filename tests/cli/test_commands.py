@@ -122,12 +122,13 @@ def test_what_is_not_lowered_is_refused_by_name(change: str, said: str, backend:
 @pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
 def test_a_layer_that_is_not_lowered_is_refused_by_name(backend: str, tmp_path: Path) -> None:
     (tmp_path / "a.bm").write_text(
-        "model Net {\n  input x: float[5, 8]\n  output y = x -> lstm(4) -> last\n}\n"
+        "block Sum { input x: float[D]  state s: float[D] = zeros  s = s + x  output y = s }\n"
+        "model Net {\n  input x: float[5, 8]\n  output y = x -> scan(Sum)\n}\n"
     )
     done = bmc("compile", "a.bm", "--backend", backend, "-o", "out", folder=tmp_path)
     assert done.returncode == 1
-    assert f"the {backend} backend does not support `lstm`" in done.stderr
-    assert "a.bm:3:19" in done.stderr
+    assert f"the {backend} backend does not support `scan`" in done.stderr
+    assert "a.bm:4:19" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -146,7 +146,7 @@ class KerasBody(FunctionBody):
 
     def form(self, value: Value, last: bool) -> p.Expr:
         """A value in one layout; turned where it is not there yet."""
-        if value.type.rank < 2 or self.last.get(value, False) == last or value in self.inlined:
+        if value.type.rank < 2 or self.last.get(value, False) == last:
             return self.read(value)
         if (value, last) not in self.forms:
             self.forms[value, last] = self._turn(value, last)
@@ -157,7 +157,7 @@ class KerasBody(FunctionBody):
         order = (*axes[1:], 1) if last else (axes[-1], *axes[:-1])
         made = p.Call(p.call("layers.Permute", order), (self.read(value),))
         turned = Value(value.type, value.name, value.span)
-        self.last_use[turned] = self.last_use[value]
+        self.last_use[turned] = self.last_use.get(value, self.index)
         target = self.name(turned, self.index)
         if self.holders.get(target) is value:
             del self.forms[value, not last]

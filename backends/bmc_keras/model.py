@@ -22,7 +22,7 @@ from bmc.ir.model import BlockSpec, Input, Instance, Program, Value
 from bmc.ops.base import Layer
 from bmc_keras.body import RESERVED, KerasBody, input_settings
 from bmc_keras.lower.table import LOWERINGS
-from bmc_keras.weights import At, Places
+from bmc_keras.weights import Places, Said
 
 ROOTS = {
     "keras": Import("keras"),
@@ -47,6 +47,7 @@ class ModelFile(FunctionFile):
         self.helpers = Helpers("layers.Layer")
         self.places = Places()
         self.bodies: list[KerasBody] = []
+        self.laid: dict[tuple[BlockSpec, tuple[bool, ...]], tuple[bool, ...]] = {}
         self.endings: dict[str, Support] = {}
 
     def emit(self) -> str:
@@ -76,9 +77,9 @@ class ModelFile(FunctionFile):
         """Remembers the constructors of a block, before any is printed."""
         from bmc.ir.model import Repeat
 
-        for parameter in spec.params:
-            rank = parameter.value.type.rank
-            self.places.add("Parameter", {"": At("value", tuple(range(rank)))})
+        if spec.params:
+            line = "weights[name] = Place(layer.value, tuple(range(len(layer.value_shape))))"
+            self.places.add("Parameter", {"": Said((line,))})
         waiting = list(spec.instances)
         while waiting:
             instance = waiting.pop(0)
@@ -114,8 +115,13 @@ class ModelFile(FunctionFile):
         return self.written.get(key) or self.write(key, spec, self._body(spec, last))
 
     def _results(self, spec: BlockSpec, last: tuple[bool, ...]) -> tuple[bool, ...]:
-        body = cast(KerasBody, self._block(spec, last).body)
-        return tuple(body.last.get(output.value, False) for output in body.spec.outputs)
+        """How a block lays out what it gives; found without writing it."""
+        key = (spec, last)
+        if key not in self.laid:
+            body = KerasBody(spec, Problems(), self.helpers, _nothing, self._results, last)
+            body.run()
+            self.laid[key] = tuple(body.last.get(out.value, False) for out in spec.outputs)
+        return self.laid[key]
 
     def _construct(
         self, instance: Instance, last: tuple[bool, ...], label: p.Expr, args: list[p.Expr]
@@ -149,3 +155,10 @@ def _ends(values: list[p.Expr]) -> p.Expr:
 def _input(entry: Input, variable: str) -> p.Assign:
     named = input_settings(entry.value.type)
     return p.Assign(p.Name(variable), p.call("keras.Input", **named, name=entry.value.name))
+
+
+def _nothing(
+    instance: Instance, last: tuple[bool, ...], label: p.Expr, args: list[p.Expr]
+) -> p.Call:
+    """The call of a block in a body that is not written."""
+    return p.call("block")

@@ -128,7 +128,7 @@ class Places:
     def texts(self, inner: bool) -> list[str]:
         """`Place` and `name_weights`; `inner` says that there are models in the model."""
         ats = [at for found in self.kinds.values() for weights in found for at in weights.values()]
-        shaped = any("shape" in line for said in self.said.values() for line in said[0].lines)
+        shaped = any(", shape)" in line for said in self.said.values() for line in said[0].lines)
         place = SHAPED if shaped or any(at.shape for at in ats) else PLACE
         branches: list[str] = []
         for test, found in self.kinds.items():

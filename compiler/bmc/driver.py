@@ -86,6 +86,9 @@ def _models(table: FileTable, overrides: Overrides, problems: Problems) -> dict[
         spec = elaborator.model(item, table, values)
         if spec is not None:
             models[item.name] = spec
+    if not problems.failed:
+        for warning in (one for spec in elaborator.specs.values() if spec for one in spec.unused):
+            problems.add(warning)
     return models
 
 

@@ -64,7 +64,7 @@ def survives(text: str, path: Path) -> None:
     assert time.process_time() - began < SECONDS
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_damaged_files_end_in_problems(seed: int, tmp_path: Path) -> None:
     many(seed, 100, tmp_path)
 

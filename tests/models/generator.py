@@ -7,6 +7,7 @@ families, repeats, loops, choices, shared layers, parameters, blocks in blocks.
 from __future__ import annotations
 
 import random
+import re
 
 from tests.models import layers
 from tests.models.layers import Shape
@@ -204,7 +205,9 @@ class Writer:
         ]  # fmt: skip
         for _ in range(chance.randint(2, 9)):
             chance.choice(constructs)()
-        ends = self.values[-chance.randint(1, 2) :]
+        said = "\n".join(self.lines)
+        ends = [v for v in self.values if len(re.findall(rf"\b{v[0]}\b", said)) == 1]
+        ends = ends or self.values[-1:]
         asserts = []
         for number, (name, shape) in enumerate(ends):
             self.lines.append(f"output out{number} = {name} -> {layers.keep(chance, shape)}")

@@ -26,6 +26,11 @@ def activation(chance: random.Random, shape: Shape) -> Move:
     return chance.choice(SMOOTH + BROKEN), shape
 
 
+def normed(text: str) -> Draw:
+    """A norm of the last axis, where that has enough elements for rounding not to matter."""
+    return lambda chance, shape: (text if shape[-1] > 3 else "tanh", shape)
+
+
 def dense(chance: random.Random, shape: Shape) -> Move:
     units = chance.randint(1, LONGEST)
     bias = chance.choice(["", "", ", bias=false"])
@@ -101,8 +106,8 @@ def heads(chance: random.Random, shape: Shape) -> Move:
 
 
 KEEP: dict[int, list[Draw]] = {
-    1: [activation, keeping("layer_norm"), keeping("dropout(0.1)"), keeping("batch_norm")],
-    2: [activation, attention, keeping("layer_norm"), keeping("rms_norm"), keeping("softmax")],
+    1: [activation, normed("layer_norm"), keeping("dropout(0.1)"), keeping("batch_norm")],
+    2: [activation, attention, normed("layer_norm"), normed("rms_norm"), keeping("softmax")],
     3: [activation, keeping("batch_norm"), keeping("dropout(0.2)"), keeping("identity")],
 }
 CHANGE: dict[int, list[Draw]] = {

@@ -10,6 +10,7 @@ from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Bin, Call, Expr, Un, call, lit, name
 from bmc.ops.attention import Attention, SelfAttention
 from bmc.ops.initializers import GlorotUniform
+from bmc.passes.naming import snake
 from bmc_keras.lower.attention_parts import attention, helpers
 from bmc_keras.lower.common import literals
 from bmc_keras.lower.initializers import initializer
@@ -66,7 +67,9 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
     x, memory = site.inputs[0], site.inputs[-1]
     width = x.shape[-1]
     special = plan.grouped or plan.scaled or plan.rotary or plan.scored
-    built_in = not special and memory.shape[-1] == width
+    # Keras 3.15 goes wrong on heads of size one where there are as many steps as heads.
+    tiny = op.heads == width
+    built_in = not special and not tiny and memory.shape[-1] == width
     start = _start(op, width, built_in)
     if start is None:
         return Unsupported("this start is not lowered yet")
@@ -81,7 +84,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
         made,
         support=(*helpers(plan), attention(plan)),
         weights=_own_weights(plan, op.bias),
-        helper=plan.name,
+        helper=snake(plan.name),
         positional=("width", "heads"),
     )
 

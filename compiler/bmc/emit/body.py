@@ -239,10 +239,12 @@ class Body:
         op = use.instance.target
         if others:
             return None
-        before = self.shape(use.inputs[0]) if use.inputs else None
-        if before == self.shape(made) and not (isinstance(op, Layer) and op.name in COMMENTED):
-            return None
-        return shape_text(self.shape(made), made.type, self.spec)
+        text = shape_text(self.shape(made), made.type, self.spec)
+        before = None
+        if use.inputs:  # as words: sizes may be alike here and not where else the block is used
+            before = shape_text(self.shape(use.inputs[0]), use.inputs[0].type, self.spec)
+        said = isinstance(op, Layer) and op.name in COMMENTED
+        return text if before != text or said else None
 
 
 def spaced(groups: Sequence[Sequence[p.Statement]]) -> list[p.Statement]:

@@ -171,6 +171,7 @@ class BlockSpec:
     instances: list[Instance] = field(default_factory=list)
     body: list[Step] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
+    unused: list[Any] = field(default_factory=list)  # warnings on what was left out
     doc: str | None = None
 
     def applies(self) -> Iterator[Apply]:

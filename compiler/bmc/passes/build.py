@@ -31,6 +31,7 @@ from bmc.passes.elaborate import Elaborator
 from bmc.passes.evaluate import literal
 from bmc.passes.expressions import Expressions
 from bmc.passes.naming import name_instances
+from bmc.passes.prune import prune
 from bmc.passes.scan import close_states
 from bmc.passes.scope import UNKNOWN, BoundLayer, Chain, Family, Scope, Tensors
 from bmc.records import replace
@@ -52,6 +53,7 @@ class Builder(Expressions):
             self.statement(statement)
         if self.spec.states:
             close_states(self, self.spec, self.scope)
+        prune(self.spec)
         name_instances(self.spec, self.sites)
         return self.complete and len(self.problems) == before
 

@@ -416,3 +416,26 @@ class Recursion(Problem, code="BM115"):
             notes=(f"the circle is {way}",),
             help="repeat a block with `Block(…) * n` or `for i in 0..n { … }`",
         )
+
+
+@record
+class Unused(Problem, code="BM116", severity="warning"):
+    """A value or a learned tensor that reaches no output.
+
+    It is left out of the programs, with all layers that only it needs.
+
+    Example:
+        model Net {
+          input x: float[8]
+          spare = x -> dense(4)
+          output y = x -> dense(3)
+        }
+
+    Fix:
+        Drop the line, or let an output depend on it.
+    """
+
+    name: str
+
+    def diagnostic(self) -> Diagnostic:
+        return self.build(f"`{self.name}` reaches no output", "left out of the programs")

@@ -58,7 +58,7 @@ def residual(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor
     """Two convolutions, and the input added to what they give."""
     body = conv(
         filters, kernel_size=3, strides=1, padding="same", name=f"{name}.conv1"
-    )(x)
+    )(x)  # (B, height, width, filters)
     body = norm(name=f"{name}.norm1")(body)
     body = ops.relu(body)
     body = conv(
@@ -66,7 +66,7 @@ def residual(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor
     )(body)
     body = norm(name=f"{name}.norm2")(body)
 
-    y = body + x
+    y = body + x  # (B, height, width, in_channels)
     y = ops.relu(y)
     return y
 

@@ -72,7 +72,7 @@ def residual(g: Graph, x: str, in_channels: int, filters: int, name: str) -> str
     """Two convolutions, and the input added to what they give."""
     body = g.conv_without_bias(
         x, (filters, in_channels, 3, 3), name=f"{name}.conv1", pads=[1, 1, 1, 1]
-    )
+    )  # (B, filters, height, width)
     body = g.norm(body, filters, name=f"{name}.norm1", epsilon=1e-5)
     body = g.add("Relu", body, name=f"{name}.relu1")
     body = g.conv_without_bias(
@@ -80,7 +80,7 @@ def residual(g: Graph, x: str, in_channels: int, filters: int, name: str) -> str
     )
     body = g.norm(body, filters, name=f"{name}.norm2", epsilon=1e-5)
 
-    y = g.add("Add", body, x, name=f"{name}.sum")
+    y = g.add("Add", body, x, name=f"{name}.sum")  # (B, in_channels, height, width)
     y = g.add("Relu", y, name=f"{name}.y")
     return y
 

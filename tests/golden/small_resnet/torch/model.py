@@ -26,13 +26,13 @@ class Residual(nn.Module):
         self.norm2 = nn.BatchNorm2d(filters, eps=1e-5, momentum=0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        body = self.conv1(x)
+        body = self.conv1(x)  # (B, filters, height, width)
         body = self.norm1(body)
         body = F.relu(body)
         body = self.conv2(body)
         body = self.norm2(body)
 
-        y = body + x
+        y = body + x  # (B, in_channels, height, width)
         y = F.relu(y)
         return y
 

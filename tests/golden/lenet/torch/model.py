@@ -41,4 +41,5 @@ def initialize(module: nn.Module) -> None:
     """Start from glorot_uniform weights and zero biases."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

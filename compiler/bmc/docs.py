@@ -16,12 +16,12 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-from bmc import refresh
+from bmc import refresh, samples
 from bmc.diagnostics.diagnostic import Problem
 from bmc.diagnostics.problems import every_problem
-from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType, show_shape
 from bmc.ops.base import REGISTRY, REQUIRED, Declaration, Layer, Sample, Setting, Word
+from bmc.support import support_page
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"
 HEADER = "<!-- Written by `python -m bmc.docs --write`; edit the declarations, not this page. -->"
@@ -186,9 +186,9 @@ def _value(value: Any) -> str:
 
 def _shapes(declaration: type[Layer], sample: Sample) -> str:
     """A sample as a line: the call, types in and out, shapes of the weights."""
-    values = {key: _worded(declaration, key, value) for key, value in sample.settings.items()}
+    values = samples.settings(declaration, sample)
     op = declaration.make(values)
-    inputs = tuple(_type(shape) for shape in sample.inputs)
+    inputs = tuple(map(samples.type_of, sample.inputs))
     made = op.infer(*inputs)
     weights = op.weights(*inputs)
     outputs = made if isinstance(made, tuple) else (made,)
@@ -199,22 +199,6 @@ def _shapes(declaration: type[Layer], sample: Sample) -> str:
         named = ", ".join(f"`{name}` {show_shape(w.shape)}" for name, w in weights.items())
         line += f"; weights {named}"
     return line
-
-
-def _worded(declaration: type[Layer], key: str, value: Any) -> Any:
-    """A sample's setting, with the words of the setting's vocabulary as words."""
-    if isinstance(value, tuple):
-        return tuple(_worded(declaration, key, item) for item in value)
-    setting = declaration.settings.get(key)
-    known = setting.kind.words() if setting else ()
-    return Word(value) if isinstance(value, str) and value in known else value
-
-
-def _type(sizes: tuple[Any, ...]) -> TensorType:
-    """A sample's input: `"int:9"` in front marks ids, other texts are free dimensions."""
-    ids = bool(sizes) and isinstance(sizes[0], str) and ":" in sizes[0]
-    shape = tuple(Sym.named(s) if isinstance(s, str) else s for s in sizes[1 if ids else 0 :])
-    return TensorType("int" if ids else "float", shape)
 
 
 def _types(types: tuple[TensorType, ...]) -> str:
@@ -234,7 +218,7 @@ def page(topic: str) -> str | None:
     return "\n\n".join(declaration_page(declaration, "#") for declaration in found) or None
 
 
-PAGES = {"errors.md": errors_page, "layers.md": layers_page}
+PAGES = {"errors.md": errors_page, "layers.md": layers_page, "support.md": support_page}
 
 
 def stale() -> list[str]:

@@ -10,40 +10,19 @@ from bmc.ir.model import Apply, BlockSpec, Input, Instance, Output, Program, Val
 from bmc.ir.model import weights as all_weights
 from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType
-from bmc.ops.base import REGISTRY, Layer, Sample, Word
+from bmc.ops.base import REGISTRY, Layer, Sample
+from bmc.samples import make, type_of
 from bmc.source import Source, Span
 
 SPAN = Span(Source("sample.bm", ""), 0, 0)
 BATCH = 4
 
 
-def type_of(entry: tuple[Any, ...]) -> TensorType:
-    """The type that a sample's input stands for; `int:9` in front marks ids below 9."""
-    sizes = list(entry)
-    dtype = "float"
-    if sizes and isinstance(sizes[0], str) and ":" in sizes[0]:
-        dtype, sizes = "int", sizes[1:]
-    shape = tuple(Sym.named(size) if isinstance(size, str) else size for size in sizes)
-    return TensorType(dtype, shape)  # type: ignore[arg-type]
-
-
-def make(name: str, sample: Sample) -> Layer:
-    """The layer, with the words of its settings written as words."""
-    declared = REGISTRY["layer"][name]
-    operator = name == "arithmetic"  # made by the elaborator alone, with signs for words
-
-    def worded(key: str, value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(worded(key, item) for item in value)
-        words = declared.settings[key].kind.words() if key in declared.settings else ()
-        return Word(value) if isinstance(value, str) and value in words and not operator else value
-
-    return declared.make({k: worded(k, v) for k, v in sample.settings.items()})  # type: ignore
-
-
 def program(name: str, sample: Sample) -> Program:
     """`model One { input x0: …  output y0 = (x0, …) -> layer }`"""
-    op = make(name, sample)
+    declared = REGISTRY["layer"][name]
+    assert issubclass(declared, Layer)
+    op = make(declared, sample)
     types = tuple(map(type_of, sample.inputs))
     made = op.infer(*types)
     outputs = made if isinstance(made, tuple) else (made,)

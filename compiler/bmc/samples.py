@@ -1,0 +1,41 @@
+"""The samples of declared layers as layers on types: for the pages, and for the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.ir.symbolic import Sym
+from bmc.ir.types import TensorType
+from bmc.ops.base import Layer, Sample, Word
+
+OPERATORS = ("arithmetic",)  # made by the elaborator alone, with signs for words
+
+
+def type_of(entry: tuple[Any, ...]) -> TensorType:
+    """The type that a sample's input stands for; `int:9` in front marks ids below 9."""
+    ids = bool(entry) and isinstance(entry[0], str) and ":" in entry[0]
+    sizes = entry[1:] if ids else entry
+    shape = tuple(Sym.named(size) if isinstance(size, str) else size for size in sizes)
+    return TensorType("int" if ids else "float", shape)
+
+
+def worded(declared: type[Layer], key: str, value: Any) -> Any:
+    """A sample's setting, with the words of the setting's vocabulary as words."""
+    if isinstance(value, tuple):
+        return tuple(worded(declared, key, item) for item in value)
+    setting = declared.settings.get(key)
+    known = setting.kind.words() if setting else ()
+    return Word(value) if isinstance(value, str) and value in known else value
+
+
+def settings(declared: type[Layer], sample: Sample) -> dict[str, Any]:
+    """A sample's settings as a file would give them."""
+    if declared.name in OPERATORS:
+        return dict(sample.settings)
+    return {key: worded(declared, key, value) for key, value in sample.settings.items()}
+
+
+def make(declared: type[Layer], sample: Sample) -> Layer:
+    """The layer of a sample."""
+    layer: Layer = declared.make(settings(declared, sample))
+    return layer

@@ -49,6 +49,19 @@ OWN = {
     "read_learned": Import("predict", "read_learned"),
 }
 
+CHECK_SHAPES = '''\
+def check_shapes(weights: Path, found: Shapes, wanted: Shapes) -> None:
+    """Refuse weights that do not fit the model, each by name."""
+    faults = [f"{name} is missing" for name in wanted if name not in found]
+    spare = [name for name in found if name not in wanted]
+    faults += [f"{name} is no weight of the model" for name in spare]
+    faults += [
+        f"{name} is {found[name]}, and the model has {shape}"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
+    ]
+    if faults:
+        raise SystemExit("\\n  ".join([f"{weights} does not fit the model:", *faults]))'''
 READ_LEARNED = '''\
 def read_learned(weights: Path) -> dict[str, Any]:
     """Read what training learned from the data: learned.json, beside the weights."""
@@ -176,7 +189,8 @@ def predict_file(run: Run, framework: Framework) -> str:
     reads = "load_inputs(args.data, learned)" if run.learned_inputs else "load_inputs(args.data)"
     setup.append(f"data = {reads}")
     constants = [*framework.constants, *(['LEARNED = "learned.json"'] if learned else [])]
-    loading = [framework.loading, *([READ_LEARNED] if learned else [])]
+    constants.append("Shapes = dict[str, tuple[int, ...]]")
+    loading = [CHECK_SHAPES, framework.loading, *([READ_LEARNED] if learned else [])]
     functions = "".join(h.text + "\n\n\n" for h in helpers)
     return template(
         framework,

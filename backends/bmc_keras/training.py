@@ -72,7 +72,11 @@ def choose_device(name: str) -> None:
 def load_model(weights: Path) -> keras.Model:
     model = {build}()
     tensors = load_file(weights)
-    for name, place in name_weights(model).items():
+    places = name_weights(model)
+    found = {{name: tensor.shape for name, tensor in tensors.items()}}
+    wanted = {{name: place.store().shape for name, place in places.items()}}
+    check_shapes(weights, found, wanted)
+    for name, place in places.items():
         place.restore(tensors[name])
     return model'''
 COMPUTE = '''\

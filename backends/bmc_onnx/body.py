@@ -21,7 +21,8 @@ class OnnxBody(FunctionBody):
 
     backend = "onnx"
     taken = frozenset(
-        {"Graph", "TensorProto", "Any", "finish", "g", "helper", "main", "name", "np", "onnx"}
+        {"Any", "Counter", "Graph", "Path", "TensorProto", "finish", "g", "helper", "json", "main"}
+        | {"name", "np", "onnx", "save"}
     )
 
     def begin(self) -> None:

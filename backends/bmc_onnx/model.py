@@ -31,6 +31,8 @@ BY_NAME = {
 ELEMENTS = {"float": "TensorProto.FLOAT", "int": "TensorProto.INT64", "bool": "TensorProto.BOOL"}
 IMPORTS = """\
 import argparse
+import json
+from pathlib import Path
 from typing import Any
 
 import onnx
@@ -111,11 +113,18 @@ def finish(
     return helper.make_model(graph, ir_version=IR_VERSION, opset_imports=[opset])
 
 
+def save(model: onnx.ModelProto, path: str | Path) -> None:
+    """Write the graph, and beside it the shapes of the weights that it reads."""
+    onnx.save(model, path)
+    shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    Path(path).with_suffix(".json").write_text(json.dumps(shapes, indent=1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", default="model.onnx")
     args = parser.parse_args()
-    onnx.save({build}(), args.output)
+    save({build}(), args.output)
 
 
 if __name__ == "__main__":
@@ -143,9 +152,9 @@ class ModelFile(FunctionFile):
         constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
         about = parts.model_doc(self.program, main) + "\n\npython model.py -o model.onnx"
         doc = "\n".join(Printer({}, 88).docstring(about, 0))
-        counts = "import argparse\nfrom collections import Counter"
+        counts = "import argparse\nimport json\nfrom collections import Counter"
         numbered = any(body.shares() for body in self.bodies)
-        imports = IMPORTS.replace("import argparse", counts) if numbered else IMPORTS
+        imports = IMPORTS.replace("import argparse\nimport json", counts) if numbered else IMPORTS
         top = "\n".join([imports, *([constants] if constants else [])])
         ending = ENDING.replace("{build}", function_name(main))
         texts = [self._graph().rstrip("\n"), *self.functions, ending]

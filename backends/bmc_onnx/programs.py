@@ -33,12 +33,14 @@ def choose_device(name: str) -> list[str]:
 def load_model(weights: Path, providers: list[str]) -> onnxruntime.InferenceSession:
     """Open the graph and give it the weights; model.py writes the graph if need be."""
     if not GRAPH.exists():
-        import onnx
+        from model import {build}, save
 
-        from model import {build}
-
-        onnx.save({build}(), GRAPH)
+        save({build}(), GRAPH)
     tensors = load_file(weights)
+    shapes = json.loads(GRAPH.with_suffix(".json").read_text())
+    found = {{name: tensor.shape for name, tensor in tensors.items()}}
+    wanted = {{name: tuple(shape) for name, shape in shapes.items()}}
+    check_shapes(weights, found, wanted)
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(t) for t in tensors.values()]
     options = onnxruntime.SessionOptions()
     options.add_external_initializers(list(tensors), values)
@@ -57,8 +59,9 @@ def compute_outputs(
 REQUIREMENTS = "numpy>=2.0\nonnx>=1.21\nonnxruntime>=1.23\nsafetensors>=0.5\n"
 NOTES = """\
 `weights.safetensors` comes from the PyTorch or the Keras program of the same spec; this one
-predicts. `model.py` needs `onnx`, once: it writes `model.onnx`, the graph without weights. With
-that file in place the other programs need onnxruntime, numpy and safetensors alone."""
+predicts. `model.py` needs `onnx`, once: it writes `model.onnx`, the graph without weights, and
+`model.json`, the shapes of the weights that it reads. With these files in place the other programs
+need onnxruntime, numpy and safetensors alone."""
 
 
 def emit(run: Run, build: str) -> dict[str, str]:

@@ -64,7 +64,11 @@ def choose_device(name: str) -> torch.device:
 
 def load_model(weights: Path, device: torch.device) -> nn.Module:
     model = {model}().to(device)
-    model.load_state_dict(load_file(weights, device=str(device)){loosely})
+    tensors = load_file(weights, device=str(device))
+    found = {{name: tuple(tensor.shape) for name, tensor in tensors.items()}}
+    wanted = {{name: tuple(tensor.shape) for name, tensor in {named}.items()}}
+    check_shapes(weights, found, wanted)
+    model.load_state_dict(tensors{loosely})
     return model"""
 COMPUTE = '''\
 @torch.inference_mode()
@@ -94,14 +98,14 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
 
 def describe(run: Run, counters: bool) -> Framework:
     """What evaluate.py and predict.py need to know of PyTorch."""
-    loosely = ""
+    loosely, named = "", "model.state_dict()"
     if counters:
-        loosely = ", strict=False"
+        loosely, named = ", strict=False", "name_weights(model)"
     model = run.model
     calls = [
         f"        {line}" for line in _forward(run, "torch.from_numpy(batch.pop({})).to(device)")
     ]
-    loading = LOADING.format(model=model, loosely=loosely)
+    loading = LOADING.format(model=model, loosely=loosely, named=named)
     return Framework(
         title="PyTorch",
         names={**NAMES, model: Import("model", model)},

@@ -9,6 +9,8 @@ python model.py -o model.onnx
 """
 
 import argparse
+import json
+from pathlib import Path
 from typing import Any
 
 import onnx
@@ -95,11 +97,18 @@ def finish(
     return helper.make_model(graph, ir_version=IR_VERSION, opset_imports=[opset])
 
 
+def save(model: onnx.ModelProto, path: str | Path) -> None:
+    """Write the graph, and beside it the shapes of the weights that it reads."""
+    onnx.save(model, path)
+    shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    Path(path).with_suffix(".json").write_text(json.dumps(shapes, indent=1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", default="model.onnx")
     args = parser.parse_args()
-    onnx.save(build_lenet(), args.output)
+    save(build_lenet(), args.output)
 
 
 if __name__ == "__main__":

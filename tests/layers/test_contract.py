@@ -66,6 +66,16 @@ def close(mine: np.ndarray, theirs: np.ndarray, bound: float) -> bool:
     return same and bool(np.nanmax(np.abs(mine - theirs), initial=0.0) <= bound * scale)
 
 
+@pytest.mark.parametrize("name", sorted(REGISTRY["layer"]))
+def test_every_layer_has_samples_and_rules(name: str) -> None:
+    declared = REGISTRY["layer"][name]
+    assert declared.samples
+    for backend in ("torch", "keras", "onnx"):
+        rules = importlib.import_module(f"bmc_{backend}.lower.table").LOWERINGS
+        rules.load(declared.__module__.rpartition(".")[2])
+        assert declared in rules.rules, f"{backend} neither lowers nor refuses it by name"
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize(("name", "sample"), cases())
 def test_declared_is_what_runs(name: str, sample: Sample, tmp_path: Path) -> None:
@@ -105,9 +115,11 @@ def test_keras_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
         for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
             assert one.shape == other.shape
             assert close(one, other, SINGLE.get(name, OUTPUTS[dtype]))
-        if REGISTRY["layer"][name].random:
-            continue
-        found, expected = mine.gradients(arrays), theirs.gradients(arrays)
+        if REGISTRY["layer"][name].draws:
+            continue  # the gradient of a spread is its noise
+        training = not REGISTRY["layer"][name].random  # which draws differently while it trains
+        found = mine.gradients(arrays, training)
+        expected = theirs.gradients(arrays, training)
         assert found.keys() == expected.keys()
         for key, gradient in expected.items():
             assert close(found[key], gradient, SINGLE.get(name, GRADIENTS[dtype])), key

@@ -105,6 +105,7 @@ def _verify(command: argparse.ArgumentParser) -> None:
         help="which, the first being the measure: torch,keras,onnx",
     )
     command.add_argument("--weights", metavar="FILE", help="weights, instead of random ones")
+    command.add_argument("--names", metavar="MAP", help="a map of the weights' names, JSON")
     command.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     command.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
     _add_reading(command)
@@ -113,6 +114,11 @@ def _verify(command: argparse.ArgumentParser) -> None:
 
 def _weights(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE", help="a .bm file; - reads the input")
+    command.add_argument(
+        "--from", dest="source", metavar="OTHER", help="a safetensors file to fit to the model"
+    )
+    command.add_argument("--names", metavar="MAP", help="a map of its tensors' names, JSON")
+    command.add_argument("-o", "--output", metavar="OUT", help="where to write what fits")
     _add_reading(command)
     _add_format(command)
 

@@ -152,7 +152,8 @@ def verify(options: argparse.Namespace) -> int:
     from bmc.verify import command
 
     given = Path(options.weights) if options.weights else None
-    plan = command.Plan(options.backends, options.dtype, options.seed, given)
+    names = Path(options.names) if options.names else None
+    plan = command.Plan(options.backends, options.dtype, options.seed, given, names)
     pairs = command.verify(program, plan, problems)
     if options.format == "text" and pairs:
         print(command.table(pairs), flush=True)
@@ -168,6 +169,8 @@ def weights(options: argparse.Namespace) -> int:
         return _finish(problems, options)
     from bmc.weights.files import expected
 
+    if options.source:
+        return _convert(program, options, problems)
     found = expected(program.main)
     if options.format == "json":
         data = [{"name": name, "shape": list(shape)} for name, shape in found.items()]
@@ -176,6 +179,27 @@ def weights(options: argparse.Namespace) -> int:
     for name, shape in found.items():
         print(f"{name:{wide}}  [{', '.join(map(str, shape))}]")
     return _finish(problems, options, quiet=True)
+
+
+def _convert(program: Program, options: argparse.Namespace, problems: Problems) -> int:
+    """Renames another file's tensors, says what became of each, and writes them."""
+    from bmc.weights.files import read_weights
+
+    names = Path(options.names) if options.names else None
+    found = read_weights(Path(options.source), program.main, problems, names)
+    if found is None:
+        return _finish(problems, options)
+    if options.output:
+        from safetensors.numpy import save_file
+
+        save_file(found.tensors, options.output)
+    data = {"matched": len(found.tensors), "dropped": found.dropped, "unused": found.unused}
+    if options.format == "text":
+        print(f"{len(found.tensors)} tensors fit the model")
+        for word, listed in (("left out", found.dropped), ("fits no tensor", found.unused)):
+            for name in listed:
+                print(f"  {escape(name)}: {word}")
+    return _finish(problems, options, data)
 
 
 def format_files(options: argparse.Namespace) -> int:

@@ -51,7 +51,7 @@ function _shtab_bmc_using
 end
 
 set -g _shtab_bmc_commands init check compile train summary verify weights fmt explain doctor completion
-set -g _shtab_bmc_opts_with_value --backend --backends --color --data --device --dtype --emit --epochs --format --out --output --root --seed --set --stdin-filename --steps --weights -o
+set -g _shtab_bmc_opts_with_value --backend --backends --color --data --device --dtype --emit --epochs --format --from --names --out --output --root --seed --set --stdin-filename --steps --weights -o
 
 complete -c bmc -e
 complete -c bmc -f
@@ -112,6 +112,7 @@ complete -c bmc -n '_shtab_bmc_using; and test $_shtab_bmc_npos -eq 0' -a verify
 complete -c bmc -n '_shtab_bmc_using verify' -s h -l help -d 'show this help message and exit'
 complete -c bmc -n '_shtab_bmc_using verify' -l backends -x -d 'which, the first being the measure: torch,keras,onnx'
 complete -c bmc -n '_shtab_bmc_using verify' -l weights -xka "(__fish_complete_path (commandline -ct))" -d 'weights, instead of random ones'
+complete -c bmc -n '_shtab_bmc_using verify' -l names -x -d 'a map of the weights'"'"' names, JSON'
 complete -c bmc -n '_shtab_bmc_using verify' -l dtype -xka "float32 float64" -d dtype
 complete -c bmc -n '_shtab_bmc_using verify' -l seed -x -d 'seed of the random numbers'
 complete -c bmc -n '_shtab_bmc_using verify' -l set -x -d 'override a setting, such as train.epochs=1 or Net.depth=6; repeatable'
@@ -122,6 +123,9 @@ complete -c bmc -n '_shtab_bmc_using verify' -l color -xka "auto always never" -
 complete -c bmc -n '_shtab_bmc_using verify; and test $_shtab_bmc_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a .bm file; - reads the input'
 complete -c bmc -n '_shtab_bmc_using; and test $_shtab_bmc_npos -eq 0' -a weights -d 'list the tensors of a weights file'
 complete -c bmc -n '_shtab_bmc_using weights' -s h -l help -d 'show this help message and exit'
+complete -c bmc -n '_shtab_bmc_using weights' -l from -x -d 'a safetensors file to fit to the model'
+complete -c bmc -n '_shtab_bmc_using weights' -l names -x -d 'a map of its tensors'"'"' names, JSON'
+complete -c bmc -n '_shtab_bmc_using weights' -s o -l output -x -d 'where to write what fits'
 complete -c bmc -n '_shtab_bmc_using weights' -l set -x -d 'override a setting, such as train.epochs=1 or Net.depth=6; repeatable'
 complete -c bmc -n '_shtab_bmc_using weights' -l root -xka "(__fish_complete_directories)" -d 'folder that imports stay inside'
 complete -c bmc -n '_shtab_bmc_using weights' -l stdin-filename -x -d 'what to call the input'

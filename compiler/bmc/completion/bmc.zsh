@@ -149,6 +149,7 @@ _shtab_bmc_verify_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--backends[which, the first being the measure\: torch,keras,onnx]:NAMES:"
   "--weights[weights, instead of random ones]:FILE:_files"
+  "--names[a map of the weights\' names, JSON]:MAP:"
   "--dtype[dtype]:dtype:(float32 float64)"
   "--seed[seed of the random numbers]:seed:"
   "*--set[override a setting, such as train.epochs\=1 or Net.depth\=6\; repeatable]:KEY=VALUE:"
@@ -164,6 +165,9 @@ _shtab_bmc_verify_defaults_added=0
 
 _shtab_bmc_weights_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--from[a safetensors file to fit to the model]:OTHER:"
+  "--names[a map of its tensors\' names, JSON]:MAP:"
+  {-o,--output}"[where to write what fits]:OUT:"
   "*--set[override a setting, such as train.epochs\=1 or Net.depth\=6\; repeatable]:KEY=VALUE:"
   "--root[folder that imports stay inside]:DIR:_files -/"
   "--stdin-filename[what to call the input]:NAME:"

@@ -44,6 +44,7 @@ class Plan:
     dtype: str
     seed: int
     weights: Path | None
+    names: Path | None = None  # a map of the weights' names
 
 
 def verify(program: Program, plan: Plan, problems: Problems) -> list[Pair]:
@@ -83,8 +84,10 @@ def _weights(program: Program, plan: Plan, problems: Problems) -> Arrays | None:
         return drawn
     from bmc.weights.files import read_weights
 
-    given = read_weights(plan.weights, program.main, problems)
-    return None if given is None else {k: given[k].astype(plan.dtype) for k in drawn}
+    given = read_weights(plan.weights, program.main, problems, plan.names)
+    if given is None:
+        return None
+    return {name: given.tensors[name].astype(plan.dtype) for name in drawn}
 
 
 def _answer(

@@ -9,6 +9,7 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import VerifyFailed, WeightsDiffer
 from bmc.diagnostics.problems.files import CannotRead, nowhere
 from bmc.ir.model import BlockSpec, weights
+from bmc.weights.names import BadMap, Mapped, apply_map, read_map
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +22,34 @@ def expected(model: BlockSpec) -> dict[str, tuple[int, ...]]:
     return {name: tuple(int(n) for n in w.shape) for name, w in weights(model)}  # type: ignore[arg-type]
 
 
-def read_weights(path: Path, model: BlockSpec, problems: Problems) -> dict[str, np.ndarray] | None:
-    """The tensors of a file; None, and a problem for each kind of fault, where they do not fit."""
+def read_weights(
+    path: Path, model: BlockSpec, problems: Problems, names: Path | None = None
+) -> Mapped | None:
+    """The tensors of a file, renamed by a map if there is one.
+
+    None, and a problem for each kind of fault, where they do not fit the model.
+    """
+    tensors = _read(path, model, problems)
+    if tensors is None:
+        return None
+    found = Mapped(tensors)
+    if names is not None:
+        try:
+            found = apply_map(read_map(names), tensors)
+        except BadMap as error:
+            problems.add(
+                WeightsDiffer(nowhere(str(names)), "the map of names fails", (str(error),))
+            )
+            return None
+    shapes = {name: tuple(tensor.shape) for name, tensor in found.tensors.items()}
+    shapes |= {name: tuple(tensors[name].shape) for name in found.unknown}
+    before = len(problems)
+    for problem in differences(shapes, expected(model), str(path)):
+        problems.add(problem)
+    return found if len(problems) == before else None
+
+
+def _read(path: Path, model: BlockSpec, problems: Problems) -> dict[str, np.ndarray] | None:
     try:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -33,17 +60,12 @@ def read_weights(path: Path, model: BlockSpec, problems: Problems) -> dict[str, 
     where = nowhere(str(path))
     try:
         found: dict[str, np.ndarray] = load_file(path)
+        return found
     except FileNotFoundError:
         problems.add(CannotRead(where, str(path), "there is no such file"))
-        return None
     except (SafetensorError, OSError) as error:
         problems.add(WeightsDiffer(where, "it is no safetensors file", (str(error)[:100],)))
-        return None
-    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
-    before = len(problems)
-    for problem in differences(shapes, expected(model), str(path)):
-        problems.add(problem)
-    return found if len(problems) == before else None
+    return None
 
 
 def differences(

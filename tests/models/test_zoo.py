@@ -1,0 +1,120 @@
+"""Programs that others wrote: their weights come in by a map of names, and give their outputs."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from tests.models.agree import BACKENDS, NUMBERS
+from tests.programs.project import SPECS
+
+from bmc import driver
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.render import render_all
+from bmc.emit.names import class_name
+from bmc.project import open_project
+from bmc.verify.compare import difference
+from bmc.verify.probe import load_module
+from bmc.weights.files import read_weights
+
+pytestmark = [pytest.mark.torch, pytest.mark.keras, pytest.mark.onnx, pytest.mark.nightly]
+OUTPUTS = 1e-4
+TOKENS = np.random.default_rng(0).integers(0, 90, (2, 11))
+
+
+def program(name: str, folder: Path, settings: dict[str, str]) -> Any:
+    """A spec of ours at another size, which its count of parameters does not fit."""
+    shutil.copytree(SPECS / "blocks", folder / "blocks")
+    (folder / "text").mkdir()
+    text = (SPECS / "text" / f"{name}.bm").read_text("utf-8")
+    path = folder / "text" / f"{name}.bm"
+    kept = [line for line in text.splitlines() if "assert" not in line]
+    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    problems = Problems()
+    project, source = open_project(str(path), str(folder))
+    found = driver.load(source, project, problems, settings)
+    assert found is not None, render_all(problems, False)
+    return found
+
+
+def agree(
+    ours: Any, state: dict[str, Any], names: Path, inputs: list[np.ndarray],
+    theirs: list[np.ndarray], folder: Path,
+) -> None:  # fmt: skip
+    """All three programs with the other one's weights give its outputs."""
+    path = folder / "theirs.safetensors"
+    save_file({name: tensor.numpy().copy() for name, tensor in state.items()}, path)
+    problems = Problems()
+    mapped = read_weights(path, ours.main, problems, names)
+    assert mapped is not None, render_all(problems, False)
+    assert mapped.unused in ([], ["lm_head.weight"])
+    for backend in BACKENDS:
+        code = driver.compile(ours, backend, problems)["model.py"]
+        module = folder / f"{backend}{next(NUMBERS)}.py"
+        module.write_text(code, encoding="utf-8")
+        probe = importlib.import_module(f"bmc_{backend}.probe")
+        numbers = mapped.tensors
+        model = probe.Model(load_module(module), class_name(ours.main.name), numbers, "float32")
+        for made, mine, other in zip(ours.main.outputs, model.run(inputs), theirs, strict=True):
+            found = difference(made.name, mine, other, OUTPUTS)
+            assert found.fine, f"{backend}: {made.name} differs by {found.share:.1e}"
+
+
+def test_gpt2(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    config = transformers.GPT2Config(
+        vocab_size=90, n_positions=32, n_embd=32, n_layer=3, n_head=4, attn_pdrop=0.0
+    )
+    torch.set_default_dtype(torch.float32)
+    theirs = transformers.GPT2LMHeadModel(config).eval()
+    with torch.no_grad():
+        logits = theirs(torch.from_numpy(TOKENS)).logits.numpy()
+    sizes = {"vocab": "90", "context": "32", "dim": "32", "depth": "3", "heads": "4"}
+    ours = program("gpt2", tmp_path, {f"GPT2.{key}": value for key, value in sizes.items()})
+    names = SPECS / "text" / "names" / "gpt2.json"
+    agree(ours, theirs.state_dict(), names, [TOKENS], [logits], tmp_path)
+
+
+def test_llama(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    config = transformers.LlamaConfig(
+        vocab_size=90, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, rms_norm_eps=1e-5, max_position_embeddings=64,
+    )  # fmt: skip
+    torch.set_default_dtype(torch.float32)
+    theirs = transformers.LlamaForCausalLM(config).eval()
+    with torch.no_grad():
+        logits = theirs(torch.from_numpy(TOKENS)).logits.numpy()
+    sizes = {"vocab": "90", "dim": "32", "depth": "2", "heads": "4", "hidden": "48"}
+    ours = program("llama2_7b", tmp_path, {f"Llama2.{key}": value for key, value in sizes.items()})
+    names = SPECS / "text" / "names" / "llama2.json"
+    agree(ours, theirs.state_dict(), names, [TOKENS], [logits], tmp_path)
+
+
+def test_bert(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    config = transformers.BertConfig(
+        vocab_size=90, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=128, max_position_embeddings=32,
+    )  # fmt: skip
+    torch.set_default_dtype(torch.float32)
+    theirs = transformers.BertModel(config).eval()
+    segments = np.random.default_rng(1).integers(0, 2, TOKENS.shape)
+    with torch.no_grad():
+        made = theirs(torch.from_numpy(TOKENS), token_type_ids=torch.from_numpy(segments))
+    outputs = [made.last_hidden_state.numpy(), made.pooler_output.numpy()]
+    sizes = {"vocab": "90", "context": "32", "dim": "32", "depth": "2", "heads": "4"}
+    ours = program("bert_base", tmp_path, {f"Bert.{key}": value for key, value in sizes.items()})
+    names = SPECS / "text" / "names" / "bert.json"
+    agree(ours, theirs.state_dict(), names, [TOKENS, segments], outputs, tmp_path)

@@ -1,0 +1,107 @@
+"""Name maps: what they say, what they refuse, and what becomes of a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bmc import cli
+from bmc.weights.names import BadMap, apply_map, read_map
+
+safetensors = pytest.importorskip("safetensors.numpy")
+SPEC = """model Net {
+  input x: float[3]
+  h = x -> dense(4) -> relu
+  output y = h -> dense(2, bias=false)
+}
+"""
+
+
+def entries(folder: Path, names: object) -> list[object]:
+    path = folder / "names.json"
+    path.write_text(json.dumps(names), encoding="utf-8")
+    return read_map(path)  # type: ignore[return-value]
+
+
+def test_names_axes_shapes_and_parts(tmp_path: Path) -> None:
+    names = {
+        "h.{n}.weight": {"to": "layers.{n}.dense.weight", "axes": [1, 0]},
+        "packed.{leaf}": {"split": ["q.{leaf}", "k.{leaf}"]},
+        "flat": {"to": "square", "shape": [2, -1]},
+        "mask": None,
+        "nothing.{n}": "x.{n}",
+    }
+    tensors = {
+        "h.7.weight": np.arange(6.0).reshape(2, 3),
+        "packed.bias": np.arange(4.0),
+        "flat": np.arange(4.0),
+        "mask": np.zeros(2),
+        "h.7.8.weight": np.zeros(2),
+    }
+    found = apply_map(entries(tmp_path, names), tensors)  # type: ignore[arg-type]
+    assert {name: array.tolist() for name, array in found.tensors.items()} == {
+        "layers.7.dense.weight": [[0, 3], [1, 4], [2, 5]],
+        "q.bias": [0, 1],
+        "k.bias": [2, 3],
+        "square": [[0, 1], [2, 3]],
+    }
+    assert (found.dropped, found.unknown, found.unused) == (
+        ["mask"],
+        ["h.7.8.weight"],
+        ["nothing.{n}"],
+    )
+
+
+BAD = {
+    "a list": [],
+    "no target": {"a": {}},
+    "two targets": {"a": {"to": "b", "split": ["c"]}},
+    "an unknown word": {"a.{n}": "b.{m}"},
+    "a strange key": {"a": {"to": "b", "run": "c"}},
+    "a number": {"a": 3},
+    "axes of texts": {"a": {"to": "b", "axes": ["1"]}},
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_maps_are_checked(case: str, tmp_path: Path) -> None:
+    with pytest.raises(BadMap):
+        entries(tmp_path, BAD[case])
+
+
+@pytest.mark.parametrize(
+    "names", [{"a": {"to": "b", "axes": [1]}}, {"a": {"split": ["b", "c"]}}, {"{x}": "b"}], ids=str
+)
+def test_tensors_that_do_not_fit_are_named(names: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(BadMap, match=r"`a`|`b`"):
+        tensors = {"a": np.zeros(3), "other": np.zeros(3)}
+        apply_map(entries(tmp_path, names), tensors)  # type: ignore[arg-type]
+
+
+def test_the_command_converts_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "net.bm").write_text(SPEC, encoding="utf-8")
+    names = {"fc1.{leaf}": "dense1.{leaf}", "fc2.w": {"to": "dense2.weight", "axes": [1, 0]}}
+    (tmp_path / "names.json").write_text(json.dumps(names), encoding="utf-8")
+    random = np.random.default_rng(0)
+    theirs = {
+        "fc1.weight": random.normal(size=(4, 3)).astype("f"),
+        "fc1.bias": random.normal(size=4).astype("f"),
+        "fc2.w": random.normal(size=(4, 2)).astype("f"),
+    }
+    safetensors.save_file(theirs, tmp_path / "theirs.safetensors")
+    spec, source, out = (
+        str(tmp_path / name) for name in ("net.bm", "theirs.safetensors", "out.safetensors")
+    )
+    assert cli.main(["weights", spec, "--from", source]) == 1
+    assert "tensors are missing" in capsys.readouterr().err
+    given = ["weights", spec, "--from", source, "--names", str(tmp_path / "names.json")]
+    assert cli.main([*given, "-o", out]) == 0
+    assert "3 tensors fit the model" in capsys.readouterr().out
+    made = safetensors.load_file(out)
+    assert np.array_equal(made["dense2.weight"], theirs["fc2.w"].T)
+    assert cli.main(["weights", spec, "--format", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["weights"]
+    assert listed[0] == {"name": "dense1.weight", "shape": [4, 3]}

@@ -28,7 +28,13 @@ GRADIENTS = {"float32": 1e-4, "float64": 1e-9}
 # The frameworks hold constants of these in single precision, in double precision too: TensorFlow
 # the root of two and slopes, PyTorch the sixth in the gradient of hard_sigmoid. TensorFlow
 # interpolates pictures in single precision.
-SINGLE = {"gelu": 1e-7, "leaky_relu": 1e-7, "hard_sigmoid": 1e-7, "upsample": 1e-6}
+SINGLE = {
+    "gelu": 1e-7,
+    "glu": 1e-7,  # whose gate may be gelu
+    "leaky_relu": 1e-7,
+    "hard_sigmoid": 1e-7,
+    "upsample": 1e-6,
+}
 NUMBERS = itertools.count()
 
 

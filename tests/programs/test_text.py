@@ -82,6 +82,7 @@ def hashes(seed: int) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_bytes_are_the_same_under_any_hash_seed_and_no_framework_is_loaded() -> None:
     first = hashes(0)
     assert all(hashes(seed) == first for seed in (1, 2, 3, 5, 42, 4242, 2**32 - 1))

@@ -159,3 +159,25 @@ def keep_top(op: ops.KeepTop, site: Site) -> Lowered:
         lambda args: call("keep_top", args[0], op.count, axis=place, fill=number(op.fill)),
         (KEEP_TOP,),
     )
+
+
+def _gated(gate: str) -> Support:
+    exact = ", approximate=False" if gate == "gelu" else ""
+    return Support(
+        f"{gate}_glu",
+        f'''\
+def {gate}_glu(x, axis: int):
+    """Multiply one half of an axis by the {gate} of the other (Shazeer 2020)."""
+    a, b = ops.split(x, 2, axis=axis)
+    return a * ops.{gate}(b{exact})
+''',
+        ("ops",),
+    )
+
+
+@lower(ops.Glu)
+def glu(op: ops.Glu, site: Site) -> Lowered:
+    """A helper for each gate."""
+    place = axis(site.inputs[0], op.axis)
+    helper = _gated(op.gate)
+    return Function(lambda args: call(helper.name, args[0], axis=place), (helper,))

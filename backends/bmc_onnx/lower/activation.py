@@ -12,7 +12,7 @@ from bmc.ops import activation as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import Layer
 from bmc_onnx.lower.common import axis, below, method, node
-from bmc_onnx.lower.support import KEEP_TOP, NUMBER, WIDEN
+from bmc_onnx.lower.support import GLU, KEEP_TOP, NUMBER, SILU_GLU, WIDEN
 from bmc_onnx.lower.table import lower
 from bmc_onnx.lower.weighted import WEIGHT
 
@@ -200,3 +200,12 @@ def keep_top(op: ops.KeepTop, site: Site) -> Lowered:
     """`TopK`, and `ScatterElements` onto the fill."""
     place = axis(site.inputs[0], op.axis)
     return method(KEEP_TOP, op.count, number(float(op.fill)), axis=place)
+
+
+@lower(ops.Glu)
+def glu(op: ops.Glu, site: Site) -> Lowered:
+    """`Split`, the gate's nodes and `Mul`."""
+    place = axis(site.inputs[0], op.axis)
+    if op.gate == "silu":
+        return method(SILU_GLU, axis=place)
+    return method(GLU, first=op.gate.capitalize(), axis=place)

@@ -167,6 +167,30 @@ GRID_MEAN = Support(
 ''',
     ("reshape",),
 )
+GLU = Support(
+    "glu",
+    '''\
+    def glu(self, gate: str, x: str, name: str, axis: int) -> str:
+        """Multiply one half of an axis by a function of the other."""
+        halves = [f"{name}.a", f"{name}.b"]
+        a, b = self.add_several("Split", x, names=halves, axis=axis, num_outputs=2)
+        return self.add("Mul", a, self.add(gate, b, name=f"{name}.gate"), name=name)
+''',
+    ("add_several",),
+)
+SILU_GLU = Support(
+    "silu_glu",
+    '''\
+    def silu_glu(self, x: str, name: str, axis: int) -> str:
+        """Multiply one half of an axis by b * sigmoid(b) of the other, b."""
+        halves = [f"{name}.a", f"{name}.b"]
+        a, b = self.add_several("Split", x, names=halves, axis=axis, num_outputs=2)
+        share = self.add("Sigmoid", b, name=f"{name}.share")
+        gate = self.add("Mul", b, share, name=f"{name}.gate")
+        return self.add("Mul", a, gate, name=name)
+''',
+    ("add_several",),
+)
 UPSAMPLE = Support(
     "upsample",
     '''\

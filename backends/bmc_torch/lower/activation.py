@@ -143,3 +143,27 @@ def keep_top(op: ops.KeepTop, site: Site) -> Lowered:
         lambda args: call("keep_top", args[0], op.count, dim=axis, fill=number(op.fill)),
         (KEEP_TOP,),
     )
+
+
+def _gated(gate: str) -> Support:
+    call_of = {"sigmoid": "torch.sigmoid", "tanh": "torch.tanh"}.get(gate, f"F.{gate}")
+    return Support(
+        f"{gate}_glu",
+        f'''\
+def {gate}_glu(x: Tensor, dim: int) -> Tensor:
+    """Multiply one half of an axis by the {gate} of the other (Shazeer 2020)."""
+    a, b = x.chunk(2, dim=dim)
+    return a * {call_of}(b)
+''',
+        (call_of.partition(".")[0], "Tensor"),
+    )
+
+
+@lower(ops.Glu)
+def glu(op: ops.Glu, site: Site) -> Lowered:
+    """`F.glu`, or a helper for another gate."""
+    axis = dim(site.inputs[0], op.axis)
+    if op.gate == "sigmoid":
+        return Function(lambda args: call("F.glu", args[0], dim=axis))
+    helper = _gated(op.gate)
+    return Function(lambda args: call(helper.name, args[0], dim=axis), (helper,))

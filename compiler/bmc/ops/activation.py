@@ -6,7 +6,16 @@ from typing import ClassVar
 
 from bmc.ir.symbolic import Dim, product
 from bmc.ir.types import TensorType
-from bmc.ops.axes import AXIS, COUNT, Optional, axis_of, known_dim, ragged_axis, retype
+from bmc.ops.axes import (
+    AXIS,
+    COUNT,
+    Optional,
+    axis_of,
+    known_dim,
+    ragged_axis,
+    replace_axis,
+    retype,
+)
 from bmc.ops.base import (
     Float,
     Initializer,
@@ -226,6 +235,35 @@ class Clip(Elementwise, name="clip", aliases=("clamp", "hardtanh")):
             raise Refusal("`clip` needs `min`, `max` or both")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise Refusal(f"needs min <= max, and got {self.min:g} and {self.max:g}", setting="max")
+
+
+class Glu(
+    Layer, name="glu", aliases=("gated_linear_unit", "swiglu", "geglu", "reglu", "bilinear_glu")
+):
+    """y = a * f(b), with a and b the halves of an axis (Dauphin et al. 2017, Shazeer 2020)."""
+
+    gate: str = param(Words("sigmoid", "gelu", "silu", "relu", "tanh"), "the function f", "sigmoid")
+    axis: int = param(AXIS, "the axis that is halved", -1)
+
+    samples = (
+        Sample({}, ((3, 8),)),
+        Sample({"gate": "silu"}, (("T", 6),)),
+        Sample({"gate": "gelu", "axis": 0}, ((4, 5),)),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[..., 2 n] -> [..., n]."""
+        (x,) = inputs
+        require_float(x)
+        axis = axis_of(x, self.axis)
+        size = known_dim(x.shape[axis], "the size of its axis")
+        if size % 2:
+            raise Refusal(f"halves an axis, and got {x}", setting="axis")
+        return retype(x, replace_axis(x.shape, axis, size // 2), kind=_layout(x))
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """Two for every output."""
+        return 2 * product(outputs[0].shape)
 
 
 class _Softmax(Layer):

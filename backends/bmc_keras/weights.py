@@ -139,7 +139,7 @@ class Places:
                 lines = longest.of(self.said[test])
             else:
                 lines = _lines(found)
-            branches += [f"            {line}" for line in lines]
+            branches += [f"            {line}" for said in lines for line in _fitting(said)]
         body = ["    weights: dict[str, Place] = {}"]
         if branches:
             body += [
@@ -169,6 +169,15 @@ def _lines(found: list[Mapping[str, At]]) -> list[str]:
     return lines
 
 
+def _fitting(line: str) -> list[str]:
+    """A line as it is, or with what its last call takes on a line of its own."""
+    if len(line) + 12 <= 88 or "Place(" not in line:
+        return [line]
+    pad = " " * (len(line) - len(line.lstrip()))
+    opening, inner = line.split("Place(", 1)
+    return [f"{opening}Place(", f"{pad}    {inner[:-1]}", f"{pad})"]
+
+
 def _line(key: str, at: At) -> list[str]:
     shape = f", {at.shape}" if at.shape else ""
     target = f'weights[f"{{name}}.{key}"]' if key else "weights[name]"
@@ -177,4 +186,7 @@ def _line(key: str, at: At) -> list[str]:
     line = f"{target} = {made}"
     if len(line) + (16 if at.test else 12) <= 88:
         return [*note, line]
-    return [*note, f"{target} = Place(", f"    {made[6:-1]}", ")"]
+    if len(made) - 3 + 12 <= 88:
+        return [*note, f"{target} = Place(", f"    {made[6:-1]}", ")"]
+    parts = [f"layer.{at.attribute}", expression(lit(at.axes)), at.shape]
+    return [*note, f"{target} = Place(", *(f"    {part}," for part in parts if part), ")"]

@@ -201,13 +201,14 @@ class ModelFile(FunctionFile):
         for output, made in zip(spec.outputs, body.returns):
             if output.name not in body.names or output.value.name != output.name:
                 named = p.call("g.add", "Identity", made, name=output.name)
-                after.append(p.Assign(p.Name(body.safe(output.name)), named))
+                after.append(p.ExprStmt(named))
         ends = {
             "inputs": [_info(e.value.name, e.value.type) for e in spec.inputs],
             "outputs": [_info(o.name, o.value.type) for o in spec.outputs],
         }
         made = p.call("finish", p.Name("g"), spec.name.lower(), **ends)
-        statements = (*begin, p.Blank(), *body.statements, *after, p.Blank(), p.Return(made))
+        lines = _needed([*body.statements, *after])
+        statements = (*begin, p.Blank(), *lines, p.Blank(), p.Return(made))
         self.add_model("onnx.ModelProto", statements)
 
 
@@ -216,3 +217,20 @@ def _info(name: str, kind: TensorType) -> p.Expr:
     sizes: list[Any] = [int(d) if known(d) else str(d) for d in kind.shape]  # type: ignore[arg-type]
     shape = [*(["B"] if kind.batched else []), *sizes]
     return p.call("helper.make_tensor_value_info", name, p.name(ELEMENTS[kind.dtype]), shape)
+
+
+def _needed(statements: list[p.Statement]) -> list[p.Statement]:
+    """Statements that give a name only to what is read again: outputs go by their nodes' names."""
+    read: set[str] = set()
+    found: list[p.Statement] = []
+    for statement in reversed(statements):
+        if (
+            isinstance(statement, p.Assign)
+            and isinstance(statement.targets, p.Name)
+            and statement.targets.id not in read
+        ):
+            statement = p.ExprStmt(statement.value, comment=statement.comment)
+        inner = statement.value if isinstance(statement, p.Assign) else statement
+        read |= {node.id for node in p.walk(inner) if isinstance(node, p.Name)}
+        found.append(statement)
+    return found[::-1]

@@ -47,7 +47,7 @@ class Starts:
 
     def _note(self, kind: str, key: str, weight: Weight) -> None:
         known = self.calls.setdefault(kind, {})
-        calls = initialise(p.Attr(MODULE, key), weight.init, weight)
+        calls = initialise(_parameter(MODULE, key), weight.init, weight)
         if not calls or any(isinstance(node, p.Var) for call in calls for node in p.walk(call)):
             self.mixed.add(kind)
             return
@@ -66,7 +66,7 @@ class Starts:
                 continue
             place = p.Attr(target, path) if path else target
             for key, weight in weights.items():
-                calls = initialise(p.Attr(place, key), weight.init, weight)
+                calls = initialise(_parameter(place, key), weight.init, weight)
                 found += [p.ExprStmt(call) for call in calls]
         return found
 
@@ -113,6 +113,13 @@ class Starts:
             return statements
         there = p.Compare("is not", p.Attr(MODULE, key), p.Lit(None))
         return (p.IfStmt(there, statements),)
+
+
+def _parameter(module: p.Expr, key: str) -> p.Expr:
+    """`module.weight`; what PyTorch's types don't know is asked for by name."""
+    if key.startswith(("weight_", "bias_")):
+        return p.method(module, "get_parameter", key)
+    return p.Attr(module, key)
 
 
 def _parts(rule: Module, instance: Instance) -> Iterator[tuple[str, str, dict[str, Weight]]]:

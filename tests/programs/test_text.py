@@ -37,6 +37,19 @@ def test_ruff_finds_nothing(spec: Path, backend: str, tmp_path: Path) -> None:
     assert tool(tmp_path, "ruff", "format", *RULES, "--check", ".") == ""
 
 
+PUBLISHED = [p for p in sorted(SPECS.glob("*/*.bm")) if "\nmodel " in p.read_text("utf-8")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ruff_finds_nothing_in_published_models(backend: str, tmp_path: Path) -> None:
+    for spec in PUBLISHED:
+        text = compiled(spec, backend)["model.py"]
+        (tmp_path / f"{spec.stem}.py").write_text(text, encoding="utf-8")
+    assert tool(tmp_path, "ruff", "check", *RULES, "--select", "E,F,UP,B", ".") == ""
+    assert tool(tmp_path, "ruff", "format", *RULES, "--check", ".") == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("spec", "backend"), EVERY)
 def test_mypy_finds_nothing(spec: Path, backend: str, tmp_path: Path) -> None:

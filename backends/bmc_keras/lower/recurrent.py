@@ -112,17 +112,18 @@ def _weights(op: Recurrent) -> Said:
     def line(key: str, made: str) -> str:
         return f'{pad}weights[f"{{name}}.{key}_l{number}{end}"] = {made}'
 
+    lines.append(f"{pad}cell = {part}.cell")
     for key, attribute in (("weight_ih", "kernel"), ("weight_hh", "recurrent_kernel")):
-        lines.append(line(key, f"{place}({part}.cell.{attribute}, (1, 0))"))
+        lines.append(line(key, f"{place}(cell.{attribute}, (1, 0))"))
     if op.bias and isinstance(op, GRU):
         for row, key in enumerate(("bias_ih", "bias_hh")):
-            lines.append(line(key, f"GRUPlace({part}.cell.bias, (0,), row={row})"))
+            lines.append(line(key, f"GRUPlace(cell.bias, (0,), row={row})"))
     elif op.bias:
-        lines.append(line("bias_ih", f"Place({part}.cell.bias, (0,))"))
+        lines.append(line("bias_ih", "Place(cell.bias, (0,))"))
     kind = {RNN: "SimpleRNN", LSTM: "LSTM", GRU: "GRU"}[type(op)]
     helper = _test(op)
     test = f"{helper.name}(layer, layers.{kind})" if helper else ""
-    return Said(tuple(lines), biased=f"{part}.cell.use_bias", test=test)
+    return Said(tuple(lines), biased="cell.use_bias", test=test)
 
 
 def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:

@@ -15,9 +15,7 @@ ROTATE = Support(
         """Turn pairs in each head by angles that grow with the position."""
         steps = self.places(x, 1, name=f"{name}.steps")
         sine, cosine = self.sinusoids(steps, size, theta, name=f"{name}.waves")
-        tables = [
-            self.repeat(wave, x, name=f"{wave}.table") for wave in (cosine, sine)
-        ]
+        tables = [self.repeat(wave, x, name=f"{wave}.table") for wave in (cosine, sine)]
         return self.add(
             "RotaryEmbedding", x, *tables, name=name, num_heads=heads, **attributes
         )
@@ -112,7 +110,8 @@ def attention(plan: Configuration, folded: bool) -> Support:
         lines.append("values = self.add(")
         lines.append('    "Reshape", values, shape, name=f"{name}.unfolded"')
         lines.append(")")
-    lines.append(f'return self.{dense}({result}, (width, width), name=f"{{name}}.output")')
+    end = f'return self.{dense}({result}, (width, width), name=f"{{name}}.output")'
+    lines += _fitting(end)
     head, body = lines[: lines.index("")], lines[lines.index("") + 1 :]
     text = "\n".join([*head, *(f"        {line}" for line in body), ""])
     needed = [dense, *(helper.name for helper in helpers(plan))]
@@ -168,20 +167,24 @@ def _project(plan: Configuration, dense: str, folded: bool) -> list[str]:
         ("value", held, f"({inner}, {size})"),
     ):
         line = f'{role} = self.{dense}({value}, {sizes}, name=f"{{name}}.{role}")'
-        if len(line) + 8 <= 88:
-            lines.append(line)
-        else:
-            lines += [f"{role} = self.{dense}(", line.split("(", 1)[1].join(("    ", ""))[:-1], ")"]
+        lines += _fitting(line)
     if plan.rotary:
         more = ", interleaved=1" if plan.interleaved else ""
         for role in ("query", "key"):
             count = "kv_heads" if plan.grouped and role == "key" else "heads"
-            lines += [
-                f"{role} = self.rotate(",
-                f'    {role}, {count}, width // heads, theta, name=f"{{name}}.{role}.rotated"{more}',
-                ")",
-            ]
+            named = f'name=f"{{name}}.{role}.rotated"{more}'
+            lines += _fitting(
+                f"{role} = self.rotate({role}, {count}, width // heads, theta, {named})"
+            )
     return lines
+
+
+def _fitting(line: str) -> list[str]:
+    """A call on one line, or its arguments on one of their own."""
+    if len(line) + 8 <= 88:
+        return [line]
+    opening, _, rest = line.partition("(")
+    return [f"{opening}(", f"    {rest[:-1]}", ")"]
 
 
 def _attend(plan: Configuration) -> list[str]:

@@ -38,10 +38,10 @@ RECUR = Support(
         biases: tuple[str, ...],
         **attributes: Any,
     ) -> str:
-        """Run a recurrent operator over (B, T, features): (B, T, units) in each direction.
+        """Run a recurrent operator: (B, T, features) -> (B, T, units) each way.
 
-        `order` is that of the operator's gates among the weight's; `ends` are those of the
-        weights' names in each direction.
+        `order` is that of the operator's gates among the weight's; `ends` are those of
+        the weights' names in each direction.
         """
         features, units = sizes
         rows = units * len(order)
@@ -57,24 +57,24 @@ RECUR = Support(
             if len(biases) == 1:  # the operator has a second one
                 none = self.filled(0.0, (1, rows), name=f"{name}.none{ends[0]}")
                 tensors["none"] = [none] * len(ends)
-            pairs = zip(*list(tensors.values())[2:])
+            pairs = zip(*list(tensors.values())[2:], strict=True)
             tensors["bias"] = [
                 self.add("Concat", *pair, name=f"{name}.biases{end}", axis=1)
-                for pair, end in zip(pairs, ends)
+                for pair, end in zip(pairs, ends, strict=True)
             ]
         given = [
             self.add("Concat", *tensors[key], name=f"{name}.{key}{ends[0]}.all", axis=0)
             for key in ("weight_ih", "weight_hh", "bias")
             if key in tensors
         ]
-        turned = self.add("Transpose", x, name=f"{name}.turned{ends[0]}", perm=[1, 0, 2])
+        label = f"{name}{ends[0]}"
+        turned = self.add("Transpose", x, name=f"{label}.turned", perm=[1, 0, 2])
         if len(ends) == 2:
             attributes["direction"] = "bidirectional"
-        states = self.add(
-            op, turned, *given, name=f"{name}.states{ends[0]}", hidden_size=units, **attributes
-        )
-        back = self.add("Transpose", states, name=f"{name}.back{ends[0]}", perm=[2, 0, 1, 3])
-        return self.reshape(back, [0, 0, -1], name=f"{name}{ends[0]}")
+        attributes["hidden_size"] = units
+        states = self.add(op, turned, *given, name=f"{label}.states", **attributes)
+        back = self.add("Transpose", states, name=f"{label}.back", perm=[2, 0, 1, 3])
+        return self.reshape(back, [0, 0, -1], name=label)
 ''',
     ("weight", "gates", "filled", "reshape"),
 )
@@ -112,7 +112,8 @@ CELL_SUMS = Support(
         sums = []
         for value, key, size in ((x, "weight_ih", features), (h, "weight_hh", units)):
             weight = self.weight(f"{name}.{key}", 4 * units, size)
-            sums.append(self.add("Gemm", value, weight, name=f"{name}.{key}.sum", transB=1))
+            label = f"{name}.{key}.sum"
+            sums.append(self.add("Gemm", value, weight, name=label, transB=1))
         return self.add("Add", *sums, name=f"{name}.sums")
 ''',
     ("weight",),

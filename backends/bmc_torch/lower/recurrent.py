@@ -14,13 +14,14 @@ def _one_bias(kind: str) -> Support:
         kind,
         f'''\
 class {kind}(nn.{kind}):
-    """`nn.{kind}` with one learned bias; the second, which would double it, stays zero."""
+    """`nn.{kind}` with one learned bias: the second, which doubles it, stays zero."""
 
     def __init__(self, *args, **settings) -> None:
         super().__init__(*args, **settings)
         for name in [name for name in self._parameters if name.startswith("bias_hh")]:
-            second = self._parameters.pop(name)
-            self.register_buffer(name, torch.zeros_like(second), persistent=False)
+            zeros = torch.zeros_like(self.get_parameter(name))
+            del self._parameters[name]
+            self.register_buffer(name, zeros, persistent=False)
         self._init_flat_weights()
 ''',
         ("nn", "torch"),
@@ -31,15 +32,14 @@ LSTM_CELL = Support(
     "LSTMCell",
     '''\
 class LSTMCell(nn.LSTMCell):
-    """`nn.LSTMCell` with one learned bias; the second, which would double it, stays zero."""
+    """`nn.LSTMCell` with one learned bias: the second, which doubles it, stays zero."""
 
     def __init__(self, *args, **settings) -> None:
         super().__init__(*args, **settings)
         if self.bias:
-            second = self._parameters.pop("bias_hh")
-            self.register_buffer(
-                "bias_hh", torch.zeros_like(second), persistent=False
-            )
+            zeros = torch.zeros_like(self.get_parameter("bias_hh"))
+            del self._parameters["bias_hh"]
+            self.register_buffer("bias_hh", zeros, persistent=False)
 ''',
     ("nn", "torch"),
 )

@@ -282,6 +282,8 @@ class Printer:
             return self._items(parts, prefix + "{", "}" + suffix, indent, always=True)
         if isinstance(node, p.ListComp):
             return self._broken_comprehension(node, prefix + "[", "]" + suffix, indent)
+        if isinstance(node, p.Un) and isinstance(node.operand, p.Call):
+            return self._bracketed(node.operand, prefix + node.op, suffix, indent)
         if isinstance(node, p.Starred) and isinstance(node.value, p.GeneratorExp):
             return self._broken_comprehension(node.value, prefix + "*(", ")" + suffix, indent)
         if isinstance(node, p.Attr) and isinstance(node.base, p.Call):
@@ -473,6 +475,8 @@ class Printer:
                 continue
             room = self.width - indent - (3 if number == 0 else 0)
             words = " ".join(paragraph.split())
+            if len(paragraphs) == 1 and room - 3 < len(words) <= room:
+                room -= 3  # both ends have quotes
             lines += textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
         if not lines:
             return []

@@ -67,7 +67,7 @@ def build_lenet() -> onnx.ModelProto:
     x = g.dense(x, (84, 120), name="dense2")  # (B, 84)
     x = g.add("Relu", x, name="relu4")
     logits = g.dense(x, (10, 84), name="dense3")  # (B, 10)
-    logits = g.add("Identity", logits, name="logits")
+    g.add("Identity", logits, name="logits")
 
     return finish(
         g,

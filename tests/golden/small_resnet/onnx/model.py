@@ -137,7 +137,7 @@ def build_smallresnet() -> onnx.ModelProto:
 
     x = g.reduce("ReduceMean", features, [2, 3], name="global_avg_pool")  # (B, 32)
     logits = g.dense(x, (10, 2 * WIDTH), name="dense")  # (B, 10)
-    logits = g.add("Identity", logits, name="logits")
+    g.add("Identity", logits, name="logits")
 
     return finish(
         g,

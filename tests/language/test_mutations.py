@@ -84,3 +84,14 @@ def many(seed: int, count: int, folder: Path) -> None:
             survives(text, folder / "damaged.bm")
         except Exception as error:
             raise AssertionError(f"{type(error).__name__}: {error}\n\n{text}") from error
+
+
+def test_a_fault_that_leads_back_to_itself_ends(tmp_path: Path) -> None:
+    """A brace that closes a list of imports, where a name was due, opens no block."""
+    text = 'import { dense Backbone } from "x.bm) {\n  input image: float[3]\n'
+    survives(text, tmp_path / "damaged.bm")
+
+
+def test_a_padded_input_has_one_free_axis(tmp_path: Path) -> None:
+    text = "model Net { input x: float[T, S, pad=0]  output y = x -> relu }"
+    survives(text, tmp_path / "damaged.bm")

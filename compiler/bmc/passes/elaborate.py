@@ -23,7 +23,7 @@ from bmc.ir.model import BlockSpec, Input, Instance, Value
 from bmc.ir.symbolic import Dim, Num, Real, Sym, Var, expression_of, traced
 from bmc.ir.types import TensorType
 from bmc.ops.axes import ragged_axis
-from bmc.ops.base import BlockRef, Declaration, Word, show
+from bmc.ops.base import BlockRef, Declaration, Refusal, Word, show
 from bmc.passes.budget import check_budget
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.scope import UNKNOWN, FileTable, Scope
@@ -220,7 +220,12 @@ class Elaborator:
             tensor = bound
         value = Value(tensor, statement.name, statement.span, named=True)
         if tensor.ragged:
-            steps = TensorType("bool", (tensor.shape[ragged_axis(tensor)],))
+            try:
+                place = ragged_axis(tensor)
+            except Refusal as refusal:
+                self.problems.add(BadExpression(written.span, refusal.message, None))
+                return None
+            steps = TensorType("bool", (tensor.shape[place],))
             value.mask = Value(steps, f"{statement.name}_mask", statement.span, named=True)
         return Input(value, limits, pad, options, statement.doc)
 

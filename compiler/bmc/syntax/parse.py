@@ -74,6 +74,7 @@ class Parser:
         self.builder = builder
         self.problems = problems
         self.at = 0
+        self.fault = -1  # where the last fault was
         self.states: list[int] = [START]
         self.values: list[Any] = []
         self.extents: list[tuple[int, int]] = []
@@ -182,6 +183,10 @@ class Parser:
             return False
         if token.kind == "$END":
             return False
+        if self.at == self.fault:  # going on from here led back to here
+            self.at += 1
+            return True
+        self.fault = self.at
         while self.open and self.open[-1][0].kind != "{":
             self.open.pop()
         return self._skip(token)

@@ -157,13 +157,12 @@ class ModelFile(FunctionFile):
         imports = IMPORTS.replace("import argparse\nimport json", counts) if numbered else IMPORTS
         top = "\n".join([imports, *([constants] if constants else [])])
         ending = ENDING.replace("{build}", function_name(main))
-        texts = [self._graph().rstrip("\n"), *self.functions, ending]
+        texts = [self._graph(numbered).rstrip("\n"), *self.functions, ending]
         return f"{HEADER}{doc}\n\n{top}\n\n\n" + "\n\n\n".join(texts) + "\n"
 
-    def _graph(self) -> str:
+    def _graph(self, numbered: bool) -> str:
         """The graph class with the methods that the program calls."""
-        shares = any(body.shares() for body in self.bodies)
-        several = Support("add_several", NUMBERED_SEVERAL if shares else SEVERAL)
+        several = Support("add_several", NUMBERED_SEVERAL if numbered else SEVERAL)
         known = {"add_several": several} | BY_NAME | self.support
         needed = set(self.support)
         waiting = list(needed)
@@ -172,7 +171,7 @@ class ModelFile(FunctionFile):
             waiting += [root for root in roots if root not in needed]
             needed.update(roots)
         methods = [known[word].code for word in known if word in needed]
-        return "\n".join([NUMBERED if shares else GRAPH, *methods])
+        return "\n".join([NUMBERED if numbered else GRAPH, *methods])
 
     # --- functions ------------------------------------------------------------------------------
 

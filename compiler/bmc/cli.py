@@ -100,7 +100,6 @@ def _verify(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--backends",
         type=_names,
-        default=("torch", "keras", "onnx"),
         metavar="NAMES",
         help="which, the first being the measure: torch,keras,onnx",
     )

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from bmc.ir.model import Program
 
 STDIN = "-"
-BACKENDS = ("torch", "keras", "onnx")
 FIRST_FILES = ("penguins.bm", "penguins.csv")
 
 
@@ -144,16 +143,19 @@ def verify(options: argparse.Namespace) -> int:
     program = _load(options.file, options, problems)
     if program is None or problems.failed:
         return _finish(problems, options)
-    unknown = [name for name in options.backends if name not in BACKENDS]
-    if unknown or len(options.backends) < 2:
-        word = unknown[0] if unknown else ", ".join(options.backends)
-        problems.add(UnknownBackend(program.main.span, word, BACKENDS))
+    from bmc.emit.backend import BUILT_IN
+
+    backends = tuple(BUILT_IN) if options.backends is None else options.backends
+    unknown = [name for name in backends if name not in BUILT_IN]
+    if unknown or len(backends) < 2:
+        word = unknown[0] if unknown else ", ".join(backends)
+        problems.add(UnknownBackend(program.main.span, word, tuple(BUILT_IN)))
         return _finish(problems, options)
     from bmc.verify import command
 
     given = Path(options.weights) if options.weights else None
     names = Path(options.names) if options.names else None
-    plan = command.Plan(options.backends, options.dtype, options.seed, given, names)
+    plan = command.Plan(backends, options.dtype, options.seed, given, names)
     pairs = command.verify(program, plan, problems)
     if options.format == "text" and pairs:
         print(command.table(pairs), flush=True)

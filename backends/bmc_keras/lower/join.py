@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from itertools import accumulate
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import Bin, Expr, ListExpr, call
+from bmc.emit.pyexpr import Expr, ListExpr, call, chain
 from bmc.ir.types import TensorType
 from bmc.ops import join as ops
 from bmc.ops.axes import axis_of
@@ -50,11 +49,7 @@ def split(op: ops.Split, site: Site) -> Lowered:
 
 
 def _chain(symbol: str, site: Site) -> Function:
-    def build(args: list[Expr]) -> Expr:
-        values = spread(args, site.inputs)
-        return reduce(lambda left, right: Bin(symbol, left, right), values)
-
-    return Function(build)
+    return Function(lambda args: chain(symbol, spread(args, site.inputs)))
 
 
 @lower(ops.Add, alike)

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
-from bmc.emit.pyexpr import Bin, Expr, Index, ListExpr, SliceExpr, call, lit
+from bmc.emit.pyexpr import Bin, Expr, Index, ListExpr, SliceExpr, call, chain, lit
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
 from bmc_keras.lower.common import axis, spread
@@ -39,8 +39,7 @@ def mean(op: ops.Mean, site: Site) -> Lowered:
         return _along(op, site, "mean")
 
     def build(args: list[Expr]) -> Expr:
-        added = reduce(lambda a, b: Bin("+", a, b), spread(args, site.inputs))
-        return Bin("/", added, lit(len(args)))
+        return Bin("/", chain("+", spread(args, site.inputs)), lit(len(args)))
 
     return Function(build)
 
@@ -50,7 +49,7 @@ def total(op: ops.Sum, site: Site) -> Lowered:
     """`ops.sum`; of several values, a + b."""
     if len(site.inputs) == 1:
         return _along(op, site, "sum")
-    return _several(site, lambda a, b: Bin("+", a, b))
+    return Function(lambda args: chain("+", spread(args, site.inputs)))
 
 
 @lower(ops.Max)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
 from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import Attr, Bin, Expr, Index, TupleExpr, call, lit, method
+from bmc.emit.pyexpr import Attr, Expr, Index, TupleExpr, call, chain, lit, method
 from bmc.ir.types import TensorType
 from bmc.ops import join as ops
 from bmc.ops.axes import axis_of
@@ -55,11 +53,7 @@ def split(op: ops.Split, site: Site) -> Lowered:
 
 
 def _chain(symbol: str, site: Site) -> Function:
-    def build(args: list[Expr]) -> Expr:
-        values = spread(args, site.inputs)
-        return reduce(lambda left, right: Bin(symbol, left, right), values)
-
-    return Function(build)
+    return Function(lambda args: chain(symbol, spread(args, site.inputs)))
 
 
 @lower(ops.Add)

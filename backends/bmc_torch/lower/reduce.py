@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import Bin, Expr, Index, SliceExpr, TupleExpr, call, lit, method
+from bmc.emit.pyexpr import Bin, Expr, Index, SliceExpr, TupleExpr, call, chain, lit, method
 from bmc.ir.types import TensorType
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
@@ -41,8 +41,7 @@ def mean(op: ops.Mean, site: Site) -> Lowered:
         return _along(op, site, "mean")
 
     def build(args: list[Expr]) -> Expr:
-        added = reduce(lambda a, b: Bin("+", a, b), spread(args, site.inputs))
-        return Bin("/", added, lit(len(args)))
+        return Bin("/", chain("+", spread(args, site.inputs)), lit(len(args)))
 
     return Function(build)
 
@@ -52,7 +51,7 @@ def total(op: ops.Sum, site: Site) -> Lowered:
     """`x.sum`; of several values, a + b."""
     if len(site.inputs) == 1:
         return _along(op, site, "sum")
-    return _several(site, lambda a, b: Bin("+", a, b))
+    return Function(lambda args: chain("+", spread(args, site.inputs)))
 
 
 @lower(ops.Max)

@@ -14,9 +14,8 @@ from pathlib import Path
 import shtab
 
 from bmc.cli import SHELLS, parser
+from bmc.emit.backend import BUILT_IN
 from bmc.refresh import main
-
-BACKENDS = ("torch", "keras", "onnx")
 
 
 def scripts() -> dict[Path, str]:
@@ -26,7 +25,7 @@ def scripts() -> dict[Path, str]:
         if action.metavar in ("FILE", "DIR"):
             action.complete = shtab.FILE if action.metavar == "FILE" else shtab.DIRECTORY  # type: ignore[attr-defined]
         if action.dest == "backend":
-            action.choices = BACKENDS
+            action.choices = tuple(BUILT_IN)
     folder = Path(__file__).parent
     return {folder / f"bmc.{shell}": shtab.complete(top, shell).rstrip() + "\n" for shell in SHELLS}
 

@@ -6,6 +6,7 @@ Nothing here prints; `layout` does. Text from a spec goes into `Lit`, never into
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from bmc.ir import symbolic
@@ -355,6 +356,11 @@ def call(function: str | Expr, *args: Any, **kwargs: Any) -> Call:
 def method(base: Expr, attribute: str, *args: Any, **kwargs: Any) -> Call:
     """`base.attribute(args)`"""
     return call(Attr(base, attribute), *args, **kwargs)
+
+
+def chain(operator: str, values: Sequence[Expr]) -> Expr:
+    """a + b + c, from left to right."""
+    return reduce(lambda left, right: Bin(operator, left, right), values)
 
 
 def children(node: Any) -> Sequence[Any]:

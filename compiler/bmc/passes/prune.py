@@ -21,9 +21,9 @@ def prune(spec: BlockSpec) -> None:
     kept: list[Instance] = []
     for instance in reversed(spec.instances):  # who borrows comes after who lends
         if id(instance) in used:
-            kept.insert(0, instance)
+            kept.append(instance)
             used |= {id(owner) for owner, _ in instance.shared.values()}
-    spec.instances = kept
+    spec.instances = kept[::-1]
     for parameter in spec.params:
         if parameter.value not in live:
             spec.unused.append(Unused(parameter.value.span, parameter.name))

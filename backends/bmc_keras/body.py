@@ -74,6 +74,7 @@ class KerasBody(FunctionBody):
         self.forms: dict[tuple[Value, bool], p.Expr] = {}
         self.support: list[Support] = []
         self.made: dict[int, p.Expr] = {}  # layers and blocks that are used twice
+        self.read_until: dict[Value, int] = {}  # when a model's inputs are read last
         self.inner = False  # whether there is a model in the model
 
     def begin(self) -> None:
@@ -82,6 +83,14 @@ class KerasBody(FunctionBody):
             self._laid(entry.value, last)
         for parameter in self.spec.params:
             self._parameter(parameter)
+
+    def _lifetimes(self) -> None:
+        """A model's inputs are needed at its end, where `keras.Model` takes them."""
+        super()._lifetimes()
+        if self.spec.kind == "model":
+            inputs = [entry.value for entry in self.spec.inputs]
+            self.read_until = {value: self.last_use.get(value, 0) for value in inputs}
+            self.last_use |= dict.fromkeys(inputs, len(self.applies))
 
     def _parameter(self, parameter: ParamTensor) -> None:
         """`scale = Parameter((64,), "ones", name="scale")(x)`"""
@@ -116,7 +125,7 @@ class KerasBody(FunctionBody):
         if isinstance(target, Layer):
             LOWERINGS.find(target)  # fills the table of layouts
             rule = LAYOUTS.get(type(target))
-            layout = rule(target, use.instance.inputs) if rule else "own"
+            layout = rule(target, use.instance.given_types) if rule else "own"
             if layout != "any":
                 return layout == "last"
         spatial = [v for v in use.inputs if v.type.rank > 1]
@@ -129,7 +138,7 @@ class KerasBody(FunctionBody):
         if isinstance(copy.target, Layer):
             LOWERINGS.find(copy.target)
             rule = LAYOUTS.get(type(copy.target))
-            layout = rule(copy.target, copy.inputs) if rule else "own"
+            layout = rule(copy.target, copy.given_types) if rule else "own"
             return here if layout == "any" else layout == "last"
         for last in (here, not here):
             taken = tuple(last and kind.rank > 1 for kind in copy.inputs)
@@ -157,7 +166,8 @@ class KerasBody(FunctionBody):
         order = (*axes[1:], 1) if last else (axes[-1], *axes[:-1])
         made = p.Call(p.call("layers.Permute", order), (self.read(value),))
         turned = Value(value.type, value.name, value.span)
-        self.last_use[turned] = self.last_use.get(value, self.index)
+        until = self.last_use.get(value, self.index)
+        self.last_use[turned] = self.read_until.get(value, until)
         target = self.name(turned, self.index)
         if self.holders.get(target) is value:
             del self.forms[value, not last]
@@ -187,7 +197,7 @@ class KerasBody(FunctionBody):
         last = self.wanted(use)
         for value in use.outputs:
             self.last[value] = last and value.type.rank > 1
-        rule = lowered(LOWERINGS, instance, self.problems)
+        rule = lowered(LOWERINGS, instance, self.problems, last)
         if rule is None:
             return None
         self.support += rule.support

@@ -27,6 +27,8 @@ ROOTS = {
     "nn": Import("torch", "nn"),
     "F": Import("torch.nn.functional", alias="F"),
     "Tensor": Import("torch", "Tensor"),
+    "pack_padded_sequence": Import("torch.nn.utils.rnn", "pack_padded_sequence"),
+    "pad_packed_sequence": Import("torch.nn.utils.rnn", "pad_packed_sequence"),
 }
 
 
@@ -91,7 +93,8 @@ class ModelFile:
 
     def _kinds(self) -> set[str]:
         nodes = [node for statement in self.used for node in p.walk(statement)]
-        return {node.name for node in nodes if isinstance(node, p.Attr)}
+        names = {node.id for node in nodes if isinstance(node, p.Name)}
+        return names | {node.name for node in nodes if isinstance(node, p.Attr)}
 
     # --- classes ----------------------------------------------------------------------------
 

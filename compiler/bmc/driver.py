@@ -21,6 +21,7 @@ from bmc.passes.cost import summary as cost_summary
 from bmc.passes.elaborate import Elaborator
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.link import link
+from bmc.passes.masks import explicit_masks
 from bmc.passes.resolve import Overrides, Resolver, overridden, read_overrides
 from bmc.passes.scope import UNKNOWN, FileTable, Scope
 from bmc.project import Project
@@ -56,6 +57,8 @@ def load(
     program = Program(source.name, table.file.doc, models)
     if not problems.failed:
         link(program, table, sections, problems)
+    if not problems.failed:
+        explicit_masks(program, problems)
     return None if problems.failed else program
 
 

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from bmc.diagnostics.diagnostic import Problems
 from bmc.ir.model import Apply, BlockSpec, Input, Instance, Output, Program, Value
 from bmc.ir.model import weights as all_weights
 from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType
 from bmc.ops.base import REGISTRY, Layer, Sample
+from bmc.passes.masks import explicit_masks
+from bmc.records import replace
 from bmc.samples import make, type_of
 from bmc.source import Source, Span
 
@@ -18,23 +21,32 @@ SPAN = Span(Source("sample.bm", ""), 0, 0)
 BATCH = 4
 
 
-def program(name: str, sample: Sample) -> Program:
-    """`model One { input x0: …  output y0 = (x0, …) -> layer }`"""
+def program(name: str, sample: Sample, padded: bool = False) -> Program:
+    """`model One { input x0: …  output y0 = (x0, …) -> layer }`
+
+    `padded` makes its inputs of free length padded ones, whose lengths are another input.
+    """
     declared = REGISTRY["layer"][name]
     assert issubclass(declared, Layer)
     op = make(declared, sample)
-    types = tuple(map(type_of, sample.inputs))
+    types = tuple(
+        replace(kind, ragged=padded and any(isinstance(size, Sym) for size in kind.shape))
+        for kind in map(type_of, sample.inputs)
+    )
     made = op.infer(*types)
     outputs = made if isinstance(made, tuple) else (made,)
     instance = Instance(op, op.name, types, outputs, SPAN, weights=op.weights(*types))
     instance.name = "layer"
     taken = tuple(Value(kind, f"x{i}", SPAN, named=True) for i, kind in enumerate(types))
     given = tuple(Value(kind, f"y{i}", SPAN, named=True) for i, kind in enumerate(outputs))
-    spec = BlockSpec("One", "model", SPAN, {}, inputs=[Input(value) for value in taken])
+    spec = BlockSpec("One", "model", SPAN, {})
+    spec.inputs = [Input(value, pad=0 if value.type.ragged else None) for value in taken]
     spec.instances = [instance]
     spec.body = [Apply(instance, taken, given, SPAN)]
     spec.outputs = [Output(value.name, value) for value in given]
-    return Program("sample.bm", None, {"One": spec})
+    made_program = Program("sample.bm", None, {"One": spec})
+    explicit_masks(made_program, Problems())
+    return made_program
 
 
 def shape(kind: TensorType, length: int) -> tuple[int, ...]:

@@ -63,7 +63,7 @@ def _start(op: Any, width: Any, built_in: bool) -> Expr | None:
 
 
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
-    plan, named = configuration(op)
+    plan, named = configuration(op, bool(site.masks))
     x, memory = site.inputs[0], site.inputs[-1]
     width = x.shape[-1]
     special = plan.grouped or plan.scaled or plan.rotary or plan.scored
@@ -99,10 +99,14 @@ def _multi_head(op: SelfAttention | Attention, site: Site, start: Expr) -> Modul
         "attention_axes": None if x.rank == 2 else x.rank - 1,
         "kernel_initializer": start,
     }
-    causal = (("use_causal_mask", lit(True)),) if op.causal else ()
+    more = (("use_causal_mask", lit(True)),) if op.causal else ()
 
     def use(layer: Expr, args: list[Expr]) -> Expr:
-        return Call(layer, (args[0], args[-1]), causal)
+        if not site.masks:
+            return Call(layer, (args[0], args[-1]), more)
+        *values, mask = args
+        seen = call("ops.expand_dims", mask, 1)
+        return Call(layer, (values[0], values[-1]), (("attention_mask", seen), *more))
 
     return Module(
         Call(name("layers.MultiHeadAttention"), (), keywords(settings)),

@@ -165,6 +165,7 @@ def _build(plan: Configuration) -> list[str]:
 def _call(plan: Configuration) -> list[str]:
     held = "memory" if plan.cross else "x"
     takes = ["self", "x", *(["memory"] if plan.cross else [])]
+    takes += ["mask"] if plan.padded else []
     takes += ["training=None"] if plan.dropout else []
     lines = [
         "query = self.split_heads(self.query(x))  # (..., T, heads, size)",
@@ -205,4 +206,7 @@ def _scores(plan: Configuration) -> list[str]:
     if plan.causal:
         lines.append('later = ops.triu(ops.ones_like(scores, dtype="bool"), k=1)')
         lines.append('scores = ops.where(later, -float("inf"), scores)')
+    if plan.padded:
+        lines.append("data = ops.expand_dims(mask, (1, 2))  # (B, 1, 1, T)")
+        lines.append("scores = ops.where(data, scores, -1e9)")
     return lines

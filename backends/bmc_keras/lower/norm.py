@@ -10,8 +10,9 @@ from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Bin, Call, Expr, call, name
 from bmc.ir.types import TensorType
 from bmc.ops import norm as ops
-from bmc.ops.axes import axis_of
+from bmc.ops.axes import axis_of, ragged_axis
 from bmc_keras.lower.common import axis, literals
+from bmc_keras.lower.masks import widened
 from bmc_keras.lower.table import Layout, lower
 from bmc_keras.weights import At
 
@@ -55,6 +56,62 @@ class BatchNorm(layers.BatchNormalization):
 )
 
 
+PADDED_BATCH_NORM = Support(
+    "PaddedBatchNorm",
+    '''\
+class PaddedBatchNorm(layers.BatchNormalization):
+    """Batch normalisation of the steps that are data; padding becomes zeros.
+
+    It keeps the unbiased variance, as PyTorch does; `layers.BatchNormalization` keeps
+    (n - 1) / n of it, which it normalises with.
+    """
+
+    def call(self, inputs, mask, training=None):
+        kept = self.momentum * self.moving_variance
+        mask = ops.broadcast_to(mask, ops.shape(inputs)[:-1])
+        outputs = super().call(inputs, training=training, mask=mask)
+        if training and self.trainable:
+            n = ops.sum(ops.cast(mask, kept.dtype))  # values in each channel
+            added = self.moving_variance - kept
+            self.moving_variance.assign_add(ops.divide_no_nan(added, n - 1))
+        return ops.where(ops.expand_dims(mask, -1), outputs, 0.0)
+
+    def compute_mask(self, inputs, previous_mask):
+        return None  # masks are given to each layer that needs one
+''',
+    ("layers", "ops"),
+)
+
+
+def _padded(place: int, x: TensorType) -> Callable[[Expr, list[Expr]], Expr]:
+    """The use on a value whose channels are last, with a mask that has as many axes but one."""
+    places = [p for p in range(x.rank) if p != place]
+    where = places.index(ragged_axis(x))
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        value, mask = args
+        mask = widened(mask, where, x.rank - 1)
+        if place in (0, x.rank - 1):
+            return Call(layer, (value,), (("mask", mask),))
+        last = call("ops.moveaxis", value, axis(x, place), -1)
+        made = Call(layer, (last,), (("mask", mask),))
+        return call("ops.moveaxis", made, -1, axis(x, place))
+
+    return use
+
+
+def _channels_last(place: int, x: TensorType) -> Callable[[Expr, list[Expr]], Expr]:
+    """The use on a value whose channels are last, or moved there."""
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        if place in (0, x.rank - 1):
+            return Call(layer, tuple(args))
+        last = call("ops.moveaxis", args[0], axis(x, place), -1)
+        return call("ops.moveaxis", Call(layer, (last,)), -1, axis(x, place))
+
+    return use
+
+
 def _layout(op: ops.BatchNorm, types: tuple[TensorType, ...]) -> Layout:
     return "last" if op.channel_axis(types[0]) == 0 else "own"
 
@@ -65,24 +122,21 @@ def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
     (x,) = site.inputs
     place = op.channel_axis(x)
 
-    def use(layer: Expr, args: list[Expr]) -> Expr:
-        if place in (0, x.rank - 1):
-            return Call(layer, tuple(args))
-        last = call("ops.moveaxis", args[0], axis(x, place), -1)
-        return call("ops.moveaxis", Call(layer, (last,)), -1, axis(x, place))
-
+    use = _padded(place, x) if site.masks else _channels_last(place, x)
     settings = {
         "momentum": op.decay,
         "epsilon": op.epsilon,
         "center": op.affine,
         "scale": op.affine,
     }
+    kind = PADDED_BATCH_NORM if site.masks else BATCH_NORM
+    helper = "padded_norm" if site.masks else "norm"
     return Module(
-        Call(name("BatchNorm"), (), keywords(settings)),
+        Call(name(kind.name), (), keywords(settings)),
         use,
-        helper="norm" if op.affine else "norm_without_weights",
+        helper=helper if op.affine else f"{helper}_without_weights",
         defaults=literals(center=True, scale=True),
-        support=(BATCH_NORM,),
+        support=(kind,),
         weights={
             **(AFFINE if op.affine else {}),
             "running_mean": At("moving_mean", (0,)),

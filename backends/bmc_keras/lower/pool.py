@@ -6,11 +6,12 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call
-from bmc.emit.values import same_pads
+from bmc.emit.values import same_pads, step_size
 from bmc.ir.types import TensorType
 from bmc.ops.axes import axis_of, explicit_padding
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc_keras.lower.conv import keeps_size
+from bmc_keras.lower.masks import mean_of_data
 from bmc_keras.lower.table import Layout, lower
 
 
@@ -118,8 +119,18 @@ def _repeated(op: AvgPool, x: TensorType, plan: _Plan) -> Lowered:
 @lower(GlobalAvgPool, "last")
 def global_avg_pool(op: GlobalAvgPool, site: Site) -> Lowered:
     """`layers.GlobalAveragePooling…`"""
-    kind = f"layers.GlobalAveragePooling{site.inputs[0].rank - 1}D"
-    return Function(lambda args: Call(call(kind), tuple(args)))
+    (x,) = site.inputs
+    kind = f"layers.GlobalAveragePooling{x.rank - 1}D"
+    if not site.masks:
+        return Function(lambda args: Call(call(kind), tuple(args)))
+    axes: Any = tuple(range(1, x.rank))
+    axes = axes[0] if len(axes) == 1 else axes
+    size = step_size(x, range(1, x.rank))
+
+    def build(args: list[Expr]) -> Expr:
+        return mean_of_data(call("ops.sum", args[0], axis=axes), args[1], size, 1)
+
+    return Function(build)
 
 
 @lower(GlobalMaxPool, "last")

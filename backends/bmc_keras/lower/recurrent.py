@@ -81,6 +81,44 @@ PARTS = (
 )
 
 
+PADDED_BOTH_WAYS = Support(
+    "PaddedBothWays",
+    '''\
+class PaddedBothWays(layers.Bidirectional):
+    """A layer in both directions over sequences that are padded at the end.
+
+    What comes out has no mask: masks are given to each layer that needs one.
+    """
+
+    def compute_mask(self, inputs, mask):
+        return None
+''',
+    ("layers",),
+)
+PADDED_STACK = Support(
+    "PaddedStack",
+    '''\
+class PaddedStack(keras.Sequential):
+    """Layers one after the other, each of which is given the mask."""
+
+    def call(self, inputs, mask):
+        x = inputs
+        for layer in self.layers:
+            x = layer(x, mask=mask)
+        return x
+
+    def compute_mask(self, inputs, mask):
+        return None
+''',
+    ("keras",),
+)
+
+
+def _padded(op: Recurrent) -> tuple[Support, ...]:
+    """The classes that a layer over padded sequences is made of."""
+    return (PADDED_BOTH_WAYS, *((PADDED_STACK,) if op.layers != 1 else ()))
+
+
 def _test(op: Recurrent) -> Support | None:
     """What tells such a layer, where its class alone does not."""
     if op.layers != 1:
@@ -132,12 +170,25 @@ def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:
         return Unsupported("this start is not lowered yet")
     named: dict[str, Any] = {"return_sequences": True, **more, **unless(True, use_bias=op.bias)}
     named |= {"kernel_initializer": kernel, "recurrent_initializer": recurrent}
+    if site.masks:
+        named["zero_output_for_mask"] = True
     made = call(f"layers.{kind}", op.units, **named)
     if op.bidirectional:
-        made = call("layers.Bidirectional", made)
+        made = call("PaddedBothWays" if site.masks else "layers.Bidirectional", made)
     if op.layers != 1:
-        made = call("keras.Sequential", ListExpr((made,) * int(op.layers)))
-    return Module(made, weights={"": _weights(op)}, ending=_ending(op))
+        kind = "PaddedStack" if site.masks else "keras.Sequential"
+        made = call(kind, ListExpr((made,) * int(op.layers)))
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        return Call(layer, (args[0],), (("mask", args[1]),))
+
+    return Module(
+        made,
+        use if site.masks else None,
+        support=_padded(op) if site.masks else (),
+        weights={"": _weights(op)},
+        ending=_ending(op),
+    )
 
 
 @lower(RNN)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
 from bmc.emit.pyexpr import Bin, Expr, Index, ListExpr, SliceExpr, call, chain, lit
+from bmc.emit.values import step_size
+from bmc.ir.types import TensorType
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
 from bmc_keras.lower.common import axis, spread
+from bmc_keras.lower.masks import mean_of_data
 from bmc_keras.lower.table import lower
 
 ALL = SliceExpr(None, None, None)
@@ -32,9 +35,21 @@ def _several(site: Site, join: Any) -> Function:
     return Function(lambda args: reduce(join, spread(args, site.inputs)))
 
 
+def _mean_of_data(op: ops.Mean, site: Site) -> Lowered:
+    """The sum of what is not padding, divided by how much there is."""
+    (x,) = site.inputs
+    total = _along(op, site, "sum")
+    size, rank = step_size(x, op.axes(x)[0]), site.outputs[0].rank
+    if not isinstance(total, Function):
+        return total
+    return Function(lambda args: mean_of_data(total.build(args[:1]), args[1], size, rank))
+
+
 @lower(ops.Mean)
 def mean(op: ops.Mean, site: Site) -> Lowered:
     """`ops.mean`; of several values, their sum divided."""
+    if site.masks:
+        return _mean_of_data(op, site)
     if len(site.inputs) == 1:
         return _along(op, site, "mean")
 
@@ -84,11 +99,45 @@ def _at(axis: int, place: int) -> tuple[Expr, ...]:
     return (*(ALL,) * (axis + 1), lit(place))
 
 
+LAST_STEP = Support(
+    "last_step",
+    '''\
+def last_step(x, length):
+    """Take the last step that is data: (B, T, D), (B,) -> (B, D)."""
+    place = ops.expand_dims(length - 1, (1, 2))
+    return ops.squeeze(ops.take_along_axis(x, place, axis=1), 1)
+''',
+    ("ops",),
+)
+
+
+def _last_of_data(x: TensorType, axis: int) -> Lowered:
+    """The last step that is not padding; the first one of the second direction."""
+    if x.rank != 2:
+        return Unsupported("the last step of a padded value with more than two axes")
+
+    def build(args: list[Expr]) -> Expr:
+        value, length = args
+        if axis:
+            value = call("ops.swapaxes", value, 1, 2)
+        if x.kind != "bidirectional":
+            return call("last_step", value, length)
+        half = lit(x.shape[-1] // 2)
+        forward = Index(value, (ALL, ALL, SliceExpr(None, half, None)))
+        backward = Index(value, (ALL, lit(0), SliceExpr(half, None, None)))
+        parts = ListExpr((call("last_step", forward, length), backward))
+        return call("ops.concatenate", parts, axis=-1)
+
+    return Function(build, (LAST_STEP,))
+
+
 @lower(ops.Last)
 def last(op: ops.Last, site: Site) -> Lowered:
     """The last step; both final states after a bidirectional layer."""
     (x,) = site.inputs
     place = axis_of(x, op.axis)
+    if site.masks:
+        return _last_of_data(x, place)
     if x.kind != "bidirectional" or place != 0 or x.rank != 2:
         return Function(lambda args: Index(args[0], _at(place, -1)))
     size: Any = x.shape[-1]

@@ -12,7 +12,7 @@ from bmc_onnx.lower.table import lower
 
 
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
-    plan, named = configuration(op)
+    plan, named = configuration(op, bool(site.masks))
     plan = replace(plan, dropout=False)
     x = site.inputs[0]
     if x.rank > 3 or not x.batched:

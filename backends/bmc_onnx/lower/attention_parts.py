@@ -115,7 +115,9 @@ def attention(plan: Configuration, folded: bool) -> Support:
     head, body = lines[: lines.index("")], lines[lines.index("") + 1 :]
     text = "\n".join([*head, *(f"        {line}" for line in body), ""])
     needed = [dense, *(helper.name for helper in helpers(plan))]
-    return Support(name, text, (*needed, *(("integers",) if folded else ())))
+    needed += ["integers"] if folded or plan.padded else []
+    needed += ["widen"] if plan.padded else []
+    return Support(name, text, tuple(needed))
 
 
 def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
@@ -130,6 +132,7 @@ def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
         "shift: int": plan.windows,
     }
     inputs = ["x: str", *(["memory: str"] if plan.cross else [])]
+    inputs += ["mask: str"] if plan.padded else []
     parameters = ["self", *inputs, "width: int"]
     parameters += [word for word, on in optional.items() if on and word.startswith("memory")]
     parameters += ["heads: int"]
@@ -207,6 +210,20 @@ def _attend(plan: Configuration) -> list[str]:
     if len(biases) == 2:
         lines.append(f'bias = self.add("Add", {", ".join(biases)}, name=f"{{name}}.bias")')
         biases = ["bias"]
+    if plan.padded:
+        lines += [
+            'data = self.widen(mask, [1, 2], name=f"{name}.data")',
+            'steps = self.add("Shape", x, name=f"{name}.steps", start=1, end=2)',
+            'one = self.integers([1], name=f"{name}.one")',
+            'shape = self.add("Concat", steps, one, name=f"{name}.shape", axis=0)',
+            'data = self.add("Expand", data, shape, name=f"{name}.seen")',
+        ]
+    if plan.padded and biases:
+        lines.append('none = self.add("Constant", name=f"{name}.none", value_float=-1e9)')
+        lines.append(f'hidden = self.add("Where", data, {biases[0]}, none, name=f"{{name}}.bias")')
+        biases = ["hidden"]
+    elif plan.padded:
+        biases = ["data"]
     named = [
         'name=f"{name}.values"',
         "q_num_heads=heads",

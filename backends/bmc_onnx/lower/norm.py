@@ -5,8 +5,9 @@ from __future__ import annotations
 from bmc.emit.backend import Function, Lowered, Site, Support
 from bmc.emit.pyexpr import Expr, call
 from bmc.ops import norm as ops
-from bmc.ops.axes import axis_of
+from bmc.ops.axes import axis_of, ragged_axis
 from bmc_onnx.lower.common import axis, below, listed, method, turned
+from bmc_onnx.lower.masks import FILL, filled
 from bmc_onnx.lower.support import INTEGERS, NUMBER, STANDARDIZE, TAKE
 from bmc_onnx.lower.table import lower
 from bmc_onnx.lower.weighted import (
@@ -35,7 +36,16 @@ def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
         value, label = args
         return call(f"g.{key.name}", value, channels, name=label, epsilon=op.epsilon)
 
-    return Function(turned(order, site, run), (key,))
+    norm = turned(order, site, run)
+    if not site.masks:
+        return Function(norm, (key,))
+
+    def padded(args: list[Expr]) -> Expr:
+        value, mask, label = args
+        made = norm([value, label])
+        return filled([made, mask, below(label, "data")], ragged_axis(x), x.rank, "zero")
+
+    return Function(padded, (key, FILL))
 
 
 def _over_axes(op: ops.LayerNorm | ops.RMSNorm, site: Site, keys: tuple[Support, ...]) -> Function:

@@ -6,12 +6,13 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call
-from bmc.emit.values import same_pads
+from bmc.emit.values import same_pads, step_size
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc_onnx.lower.common import below, listed, method, pads, turned
 from bmc_onnx.lower.conv import around, spread
+from bmc_onnx.lower.masks import MEANS, mean_of_data
 from bmc_onnx.lower.support import GRID_MEAN, REDUCE, SURROUND
 from bmc_onnx.lower.table import lower
 
@@ -77,6 +78,10 @@ def _spatial(site: Site) -> list[int]:
 @lower(GlobalAvgPool)
 def global_avg_pool(op: GlobalAvgPool, site: Site) -> Lowered:
     """`ReduceMean` over the spatial axes."""
+    if site.masks:
+        (x,) = site.inputs
+        size, over = step_size(x, range(1, x.rank)), _spatial(site)
+        return Function(lambda args: mean_of_data(args, over, size, 1, False, False), MEANS)
 
     return _reduced("ReduceMean", site)
 

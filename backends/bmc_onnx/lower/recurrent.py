@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Support
@@ -24,6 +25,17 @@ GATES = Support(
 ''',
     ("widen", "add_several"),
 )
+PADDED = {  # what differs where padding has to be left out
+    "def recur(": "def recur_padded(",
+    "        x: str,\n": "        x: str,\n        mask: str,\n",
+    "(B, T, features) -> (B, T, units) each way.": "(B, T, features) -> (B, T, units) each way.\n\n"
+    "        Of what is not in the mask it makes zeros.",
+    "        states = self.add(op, turned, *given, name": """\
+        data = self.add("Cast", mask, name=f"{label}.data", to=TensorProto.INT32)
+        length = self.reduce("ReduceSum", data, [1], name=f"{label}.length")
+        given += ([] if biases else [""]) + [length]
+        states = self.add(op, turned, *given, name""",
+}
 RECUR = Support(
     "recur",
     '''\
@@ -138,26 +150,36 @@ CELL_STATES = Support(
 )
 
 
+RECUR_PADDED = Support(
+    "recur_padded",
+    reduce(lambda text, pair: text.replace(*pair), PADDED.items(), RECUR.code),
+    (*RECUR.roots, "reduce"),
+)
+
+
 def _recurrent(
     op: Recurrent, site: Site, word: str, order: list[int], biases: tuple[str, ...], **more: Any
 ) -> Lowered:
     both = ("", "_reverse") if op.bidirectional else ("",)
     width = op.units * len(both)
+    key = RECUR_PADDED if site.masks else RECUR
 
     def build(args: list[Expr]) -> Expr:
-        value, label = args
+        value, *mask, label = args
         for layer in range(int(op.layers)):
             features = width if layer else site.inputs[0].shape[1]
-            named = {
+            named: dict[str, Any] = {
                 "ends": tuple(f"_l{layer}{end}" for end in both),
                 "biases": biases if op.bias else (),
                 **more,
             }
             sizes = lit((features, op.units))
-            value = call("g.recur", word, value, sizes, listed(order), name=label, **named)
+            value = call(
+                f"g.{key.name}", word, value, *mask, sizes, listed(order), name=label, **named
+            )
         return value
 
-    return Function(build, (RECUR, GATES))
+    return Function(build, (key, GATES))
 
 
 @lower(RNN)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site
+from bmc.emit.backend import Function, Lowered, Site, Support
 from bmc.emit.pyexpr import Expr, call
+from bmc.emit.values import step_size
+from bmc.ir.types import TensorType
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
-from bmc_onnx.lower.common import axis, below, listed, method, node, spread, widening
+from bmc_onnx.lower.common import axis, below, listed, method, node, permuted, spread, widening
+from bmc_onnx.lower.masks import MEANS, mean_of_data
 from bmc_onnx.lower.support import CUMULATE, CUT, PICK, REDUCE, VARIANCE
 from bmc_onnx.lower.table import lower
 
@@ -39,6 +42,12 @@ def _reduced(op: ops.Reduction, site: Site, word: str) -> Lowered:
 @lower(ops.Mean)
 def mean(op: ops.Mean, site: Site) -> Lowered:
     """`ReduceMean` or `Mean`."""
+    if site.masks:
+        (x,) = site.inputs
+        axes, batch = op.axes(x)
+        size, rank = step_size(x, axes), site.outputs[0].rank
+        over = _axes(op, site)
+        return Function(lambda args: mean_of_data(args, over, size, rank, op.keep, batch), MEANS)
     return _reduced(op, site, "Mean")
 
 
@@ -81,11 +90,49 @@ def deviation(op: ops.Deviation, site: Site) -> Lowered:
     return Function(build, (VARIANCE,))
 
 
+LAST_STEP = Support(
+    "last_step",
+    '''\
+    def last_step(self, x: str, length: str, name: str) -> str:
+        """Take the last step of data: (B, T, ...), (B,) -> (B, ...)."""
+        one = self.add("Constant", name=f"{name}.one", value_int=1)
+        place = self.add("Sub", length, one, name=f"{name}.place")
+        place = self.widen(place, [1], name=f"{name}.wide")
+        return self.add("GatherND", x, place, name=name, batch_dims=1)
+''',
+    ("widen",),
+)
+
+
+def _last_of_data(x: TensorType, axis: int) -> Lowered:
+    """The last step that is not padding; the first one of the second direction."""
+
+    def build(args: list[Expr]) -> Expr:
+        value, length, label = args
+        if axis:
+            order = [axis, *(place for place in range(x.rank) if place != axis)]
+            value = permuted(value, order, True, below(label, "moved"))
+        if x.kind != "bidirectional" or x.rank != 2:
+            return call("g.last_step", value, length, name=label)
+        half, end = x.shape[-1] // 2, 2**31 - 1
+        step = call("g.last_step", value, length, name=below(label, "forward.step"))
+        cut = (listed([0]), listed([half]), listed([-1]))
+        forward = call("g.cut", step, *cut, name=below(label, "forward"))
+        step = call("g.pick", value, 0, name=below(label, "backward.step"), axis=1)
+        cut = (listed([half]), listed([end]), listed([-1]))
+        backward = call("g.cut", step, *cut, name=below(label, "backward"))
+        return call("g.add", "Concat", forward, backward, name=label, axis=-1)
+
+    return Function(build, (LAST_STEP, PICK, CUT))
+
+
 @lower(ops.Last)
 def last(op: ops.Last, site: Site) -> Lowered:
     """The last step; both final states after a bidirectional layer."""
     (x,) = site.inputs
     place = axis_of(x, op.axis)
+    if site.masks:
+        return _last_of_data(x, place)
     if x.kind != "bidirectional" or place != 0 or x.rank != 2:
         return method(PICK, -1, axis=axis(x, place))
     size: Any = x.shape[-1]

@@ -28,7 +28,7 @@ def _folded(site: Site, run: Any, values: list[Expr]) -> Expr:
 
 
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
-    plan, named = configuration(op)
+    plan, named = configuration(op, bool(site.masks))
     sizes = [x.shape[-1] for x in site.inputs]
 
     def run(layer: Expr, args: list[Expr]) -> Expr:

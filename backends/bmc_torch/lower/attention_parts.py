@@ -170,6 +170,7 @@ def signature(function: str, parameters: list[str], returns: str, limit: int = 8
 
 def _forward(plan: Configuration) -> list[str]:
     takes = ["self", "x: Tensor", *(["memory: Tensor"] if plan.cross else [])]
+    takes += ["mask: Tensor"] if plan.padded else []
     held = "memory" if plan.cross else "x"
     lines = [
         "query = self.split_heads(self.query(x))  # (..., heads, T, size)",
@@ -202,6 +203,13 @@ def _scores(plan: Configuration) -> list[str]:
         lines.append("later = torch.ones_like(bias, dtype=torch.bool).triu(1)")
         fill = "False" if plan.windows and not plan.relative else 'float("-inf")'
         lines.append(f"bias = bias.masked_fill(later, {fill})")
+    if plan.padded:
+        lines.append("data = mask[:, None, None, :]  # (B, 1, 1, T)")
+    if plan.padded and plan.scored:
+        lines.append('bias = bias.masked_fill(~data, float("-inf"))')
+    elif plan.padded and plan.causal:
+        lines.append("every = query.new_ones(query.shape[-2], key.shape[-2])")
+        lines.append("data = data & every.bool().tril()")
     return lines
 
 
@@ -209,9 +217,11 @@ def _product(plan: Configuration) -> list[str]:
     named = []
     if plan.scored:
         named.append("attn_mask=bias")
+    elif plan.padded:
+        named.append("attn_mask=data")
     if plan.dropout:
         named.append("dropout_p=self.dropout if self.training else 0.0")
-    if plan.causal and not plan.scored:
+    if plan.causal and not plan.scored and not plan.padded:
         named.append("is_causal=True")
     if plan.scaled:
         named.append("scale=self.scale")

@@ -10,7 +10,7 @@ from bmc.emit.pyexpr import Bin, Call, Expr, call, method
 from bmc.emit.values import rest, unless
 from bmc.ir.types import TensorType
 from bmc.ops import norm as ops
-from bmc.ops.axes import axis_of
+from bmc.ops.axes import axis_of, ragged_axis
 from bmc_torch.lower.common import dim
 from bmc_torch.lower.table import lower
 
@@ -27,6 +27,40 @@ def standardize_series(x: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor]
 )
 
 
+PADDED_BATCH_NORM = Support(
+    "PaddedBatchNorm",
+    '''\
+class PaddedBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of the steps that are data; padding becomes zeros.
+
+    (B, T, ..., C), (B, T) -> (B, T, ..., C)
+    """
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        steps = x[mask]
+        y = torch.zeros_like(x)
+        y[mask] = super().forward(steps.flatten(0, -2)).view_as(steps)
+        return y
+''',
+    ("Tensor", "nn", "torch"),
+)
+
+
+def _padded(axis: int, x: TensorType) -> Callable[[Expr, list[Expr]], Expr]:
+    """The use on a value whose padded axis goes first, and its channels last."""
+    others = [place for place in range(x.rank) if place not in (axis, ragged_axis(x))]
+    order = [0, *(place + 1 for place in (ragged_axis(x), *others, axis))]
+    back = [order.index(place) for place in range(x.rank + 1)]
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        value, mask = args
+        if order == sorted(order):
+            return Call(layer, (value, mask))
+        return method(Call(layer, (method(value, "permute", *order), mask)), "permute", *back)
+
+    return use
+
+
 @lower(ops.BatchNorm)
 def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
     """`nn.BatchNorm1d`, `2d` or `3d`, with the channels first."""
@@ -39,9 +73,12 @@ def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
         first = method(args[0], "movedim", axis + 1, 1)
         return method(Call(layer, (first,)), "movedim", 1, axis + 1)
 
-    kind = f"nn.BatchNorm{max(x.rank - 1, 1)}d"
     momentum = rest(op.decay)
     affine = unless(True, affine=op.affine)
+    if site.masks:
+        made = call("PaddedBatchNorm", x.shape[axis], eps=op.epsilon, momentum=momentum, **affine)
+        return Module(made, _padded(axis, x), support=(PADDED_BATCH_NORM,))
+    kind = f"nn.BatchNorm{max(x.rank - 1, 1)}d"
     return Module(call(kind, x.shape[axis], eps=op.epsilon, momentum=momentum, **affine), use)
 
 

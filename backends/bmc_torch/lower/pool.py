@@ -6,12 +6,13 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
 from bmc.emit.pyexpr import Expr, call, method
-from bmc.emit.values import Pads, number, one_number, same_pads, unless
+from bmc.emit.values import Pads, number, one_number, same_pads, step_size, unless
 from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc_torch.lower.conv import SAME_PADDING, torch_pads
+from bmc_torch.lower.masks import mean_of_data
 from bmc_torch.lower.table import lower
 
 
@@ -135,8 +136,16 @@ def _spatial(x: TensorType) -> Any:
 @lower(GlobalAvgPool)
 def global_avg_pool(op: GlobalAvgPool, site: Site) -> Lowered:
     """`x.mean` over the spatial axes."""
-    axes = _spatial(site.inputs[0])
-    return Function(lambda args: method(args[0], "mean", dim=axes))
+    (x,) = site.inputs
+    axes = _spatial(x)
+    if not site.masks:
+        return Function(lambda args: method(args[0], "mean", dim=axes))
+    size = step_size(x, range(1, x.rank))
+
+    def build(args: list[Expr]) -> Expr:
+        return mean_of_data(method(args[0], "sum", dim=axes), args[1], size, 1)
+
+    return Function(build)
 
 
 @lower(GlobalMaxPool)

@@ -28,6 +28,21 @@ class {kind}(nn.{kind}):
     )
 
 
+RUN_PADDED = Support(
+    "run_padded",
+    '''\
+def run_padded(layer: nn.RNNBase, x: Tensor, mask: Tensor) -> Tensor:
+    """Run a layer on sequences padded at the end: (B, T, D), (B, T) -> (B, T, units).
+
+    The backward direction starts at each sequence's last step; padding becomes zeros.
+    """
+    length = mask.sum(dim=1).clamp(min=1).cpu()
+    packed = pack_padded_sequence(x, length, batch_first=True, enforce_sorted=False)
+    states, _ = layer(packed)
+    return pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])[0]
+''',
+    ("Tensor", "nn", "pack_padded_sequence", "pad_packed_sequence"),
+)
 LSTM_CELL = Support(
     "LSTMCell",
     '''\
@@ -54,8 +69,11 @@ def _recurrent(op: Recurrent, site: Site, kind: str, support: tuple[Support, ...
         settings |= unless("tanh", nonlinearity=op.activation)
 
     def use(layer: Expr, args: list[Expr]) -> Expr:
+        if site.masks:
+            return call("run_padded", layer, *args)
         return Index(Call(layer, tuple(args)), (lit(0),))
 
+    support += (RUN_PADDED,) if site.masks else ()
     made = call(kind, site.inputs[0].shape[1], op.units, **settings, batch_first=True)
     return Module(made, use, support=support)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site
+from bmc.emit.backend import Function, Lowered, Site, Support
 from bmc.emit.pyexpr import Bin, Expr, Index, SliceExpr, TupleExpr, call, chain, lit, method
+from bmc.emit.values import step_size
 from bmc.ir.types import TensorType
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
 from bmc_torch.lower.common import ALL, dim, spread
+from bmc_torch.lower.masks import mean_of_data
 from bmc_torch.lower.table import lower
 
 
@@ -34,9 +36,25 @@ def _several(site: Site, join: Any) -> Function:
     return Function(lambda args: reduce(join, spread(args, site.inputs)))
 
 
+def _mean_of_data(op: ops.Mean, site: Site) -> Function:
+    """The sum of what is not padding, divided by how much there is."""
+    (x,) = site.inputs
+    axes, batch = op.axes(x)
+    rank = site.outputs[0].rank
+    more = {"keepdim": True} if op.keep else {}
+
+    def build(args: list[Expr]) -> Expr:
+        total = method(args[0], "sum", dim=_dims(op, x), **more)
+        return mean_of_data(total, args[1], step_size(x, axes), rank, batch)
+
+    return Function(build)
+
+
 @lower(ops.Mean)
 def mean(op: ops.Mean, site: Site) -> Lowered:
     """`x.mean`; of several values, their sum divided."""
+    if site.masks:
+        return _mean_of_data(op, site)
     if len(site.inputs) == 1:
         return _along(op, site, "mean")
 
@@ -86,11 +104,41 @@ def _at(x: TensorType, axis: int, place: int) -> tuple[Expr, ...]:
     return (*(ALL,) * (axis + (1 if x.batched else 0)), lit(place))
 
 
+LAST_STEP = Support(
+    "last_step",
+    '''\
+def last_step(x: Tensor, length: Tensor) -> Tensor:
+    """Take the last step that is data: (B, T, ...), (B,) -> (B, ...)."""
+    return x[torch.arange(len(x), device=x.device), length - 1]
+''',
+    ("Tensor", "torch"),
+)
+
+
+def _last_of_data(x: TensorType, axis: int) -> Function:
+    """The last step that is not padding; the first one of the second direction."""
+
+    def build(args: list[Expr]) -> Expr:
+        value, length = args
+        if axis:
+            value = method(value, "movedim", axis + 1, 1)
+        if x.kind != "bidirectional" or x.rank != 2:
+            return call("last_step", value, length)
+        half = lit(x.shape[-1] // 2)
+        forward = Index(value, (lit(...), SliceExpr(None, half, None)))
+        backward = Index(value, (ALL, lit(0), SliceExpr(half, None, None)))
+        return call("torch.cat", TupleExpr((call("last_step", forward, length), backward)), dim=-1)
+
+    return Function(build, (LAST_STEP,))
+
+
 @lower(ops.Last)
 def last(op: ops.Last, site: Site) -> Lowered:
     """The last step; both final states after a bidirectional layer."""
     (x,) = site.inputs
     axis = axis_of(x, op.axis)
+    if site.masks:
+        return _last_of_data(x, axis)
     if x.kind != "bidirectional" or axis != 0 or x.rank != 2:
         return Function(lambda args: Index(args[0], _at(x, axis, -1)))
     size: Any = x.shape[-1]

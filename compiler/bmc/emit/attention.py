@@ -25,6 +25,7 @@ class Configuration:
     alibi: bool = False
     relative: bool = False
     windows: bool = False
+    padded: bool = False
 
     @property
     def scored(self) -> bool:
@@ -44,6 +45,7 @@ class Configuration:
             "Alibi": self.alibi,
             "Relative": self.relative,
             "Windowed": self.windows,
+            "Padded": self.padded,
         }
         kind = "CrossAttention" if self.cross else "SelfAttention"
         return "".join(word for word, on in words.items() if on) + kind
@@ -53,11 +55,18 @@ class Configuration:
         """One line on the class."""
         what = "Attention to another sequence" if self.cross else "Self-attention"
         what = f"Causal {what.lower()}" if self.causal else what
+        if self.padded:
+            return f"{what} with several heads, which sees only data: (B, T, width) -> the same."
         return f"{what} with several heads, (..., T, width) -> the same."
 
 
-def configuration(op: SelfAttention | Attention) -> tuple[Configuration, dict[str, Any]]:
-    """The kind of an attention layer, and the settings that its class takes after the sizes."""
+def configuration(
+    op: SelfAttention | Attention, padded: bool
+) -> tuple[Configuration, dict[str, Any]]:
+    """The kind of an attention layer, and the settings that its class takes after the sizes.
+
+    `padded` says whether it takes a mask of what it looks at.
+    """
     named: dict[str, Any] = {} if op.kv_heads is None else {"kv_heads": op.kv_heads}
     named |= unless(True, bias=op.bias)
     named |= unless(0.0, dropout=op.dropout)
@@ -85,5 +94,6 @@ def configuration(op: SelfAttention | Attention) -> tuple[Configuration, dict[st
         alibi=isinstance(positions, Alibi),
         relative=isinstance(positions, Relative2d),
         windows=windows,
+        padded=padded,
     )
     return plan, named

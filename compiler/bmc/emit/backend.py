@@ -79,7 +79,9 @@ class Site:
     """Where a layer is used: its types and its weights.
 
     `lends` says whether another layer computes with one of them, `owner` which layer it is whose
-    weight this one computes with.
+    weight this one computes with. `masks` are the padded inputs whose masks or lengths, as the
+    layer's `padding_rule` says, come as arguments after the inputs. `last` says whether the values
+    are laid out channels last.
     """
 
     inputs: tuple[TensorType, ...]
@@ -87,6 +89,8 @@ class Site:
     weights: Mapping[str, Weight]
     lends: bool = False
     owner: Declaration | None = None
+    masks: tuple[int, ...] = ()
+    last: bool = False
 
 
 Rule = Callable[[Any, Site], Lowered]

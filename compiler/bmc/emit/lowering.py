@@ -9,20 +9,26 @@ from bmc.ir.model import Instance
 from bmc.ops.base import Layer
 
 NO_RULE = Unsupported("it is not lowered yet")
-RAGGED = Unsupported("values padded to one length are not lowered yet")
 
 
-def lowered(table: Lowerings, instance: Instance, problems: Problems) -> Module | Function | None:
-    """What a backend makes of a layer; None when it was refused, which is then in `problems`."""
+def lowered(
+    table: Lowerings, instance: Instance, problems: Problems, last: bool = False
+) -> Module | Function | None:
+    """What a backend makes of a layer; None when it was refused, which is then in `problems`.
+
+    `last` says whether its values are laid out channels last.
+    """
     op = instance.target
     assert isinstance(op, Layer)
     owner = next((one.target for one, _ in instance.shared.values()), None)
     site = Site(
-        instance.inputs,
+        instance.given_types,
         instance.outputs,
         instance.weights,
         instance.lends,
         owner if isinstance(owner, Layer) else None,
+        instance.masks,
+        last,
     )
     found = rule_for(table, op, site)
     if isinstance(found, Unsupported):
@@ -38,6 +44,4 @@ def rule_for(table: Lowerings, op: Layer, site: Site) -> Module | Function | Uns
     rule = table.find(op)
     if rule is None:
         return NO_RULE
-    if any(x.ragged for x in site.inputs):
-        return RAGGED
     return rule(op, site)

@@ -8,7 +8,7 @@ from typing import Any
 from bmc.emit import pyexpr as p
 from bmc.emit.body import shape_text
 from bmc.emit.names import identifier
-from bmc.ir.model import BlockSpec, Instance, Program, Repeat, Scan
+from bmc.ir.model import BlockSpec, Input, Instance, Program, Repeat, Scan
 from bmc.ir.symbolic import Num, Real
 from bmc.ir.types import TensorType
 from bmc.ops.base import REGISTRY
@@ -23,11 +23,18 @@ def model_doc(program: Program, spec: BlockSpec) -> str:
     """The docstring of model.py: what it is, where it comes from, what goes in and out."""
     about = (program.doc or spec.doc or f"{spec.name}.").strip()
     lines = [f" Source: {_file(program.file)}. {parameters(spec):,} parameters."]
-    ends = [("Input:", entry.value.name, entry.value.type) for entry in spec.inputs]
-    ends += [("Output:", output.name, output.value.type) for output in spec.outputs]
-    for label, name, kind in ends:
-        lines.append(f" {label:7} {name}, {kind.dtype} {_shape(kind, spec)}.")
+    ends = [("Input:", e.value.name, e.value.type, _more(e)) for e in spec.inputs]
+    ends += [("Output:", output.name, output.value.type, "") for output in spec.outputs]
+    for label, name, kind, more in ends:
+        lines.append(f" {label:7} {name}, {kind.dtype} {_shape(kind, spec)}{more}.")
     return about + "\n\n" + "\n".join(lines)
+
+
+def _more(entry: Input) -> str:
+    """What else there is to know about an input."""
+    if entry.lengths_of is not None:
+        return f": how many steps of each `{entry.lengths_of.name}` are data, at least 1"
+    return "" if entry.pad is None else f", filled up with {literal(entry.pad)} at the end"
 
 
 def _shape(kind: TensorType, spec: BlockSpec) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from bmc.emit.pyexpr import Expr, call, from_expression, lit
 from bmc.ir.symbolic import Num, Real, Sym, known
-from bmc.ops.axes import same_padding
+from bmc.ir.types import TensorType
+from bmc.ops.axes import ragged_axis, same_padding
 from bmc.ops.base import per_axis
 
 Pads = tuple[tuple[Any, Any], ...]
@@ -51,6 +53,12 @@ def same_pads(sizes: tuple[Any, ...], kernel: Any, stride: Any, dilation: Any = 
             return None
         pads.append(same_padding(int(size) if known(size) else 0, width, step, apart))
     return tuple(pads)
+
+
+def step_size(x: TensorType, axes: Iterable[int]) -> int:
+    """How many elements one step of a padded value has along these axes."""
+    place = ragged_axis(x)
+    return math.prod(int(x.shape[axis]) for axis in axes if axis != place)  # type: ignore[arg-type,misc]
 
 
 def one_number(values: tuple[Any, ...]) -> Any:

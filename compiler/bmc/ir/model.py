@@ -26,7 +26,6 @@ class Value:
     name: str
     span: Span
     named: bool = False  # the author's own name, not one derived from the statement's
-    mask: Value | None = None  # bool [T]: which steps of a ragged value are real
 
 
 @record(frozen=False, eq=False)
@@ -69,9 +68,15 @@ class Instance:
     weights: dict[str, Weight] = field(default_factory=dict)
     shared: dict[str, tuple[Instance, str]] = field(default_factory=dict)
     lends: bool = False  # whether another layer computes with a weight of this one
+    masks: tuple[int, ...] = ()  # the inputs whose masks or lengths come last among `inputs`
     arguments: dict[str, Any] = field(default_factory=dict)
     dims: dict[str, Dim] = field(default_factory=dict)
     doc: str | None = None
+
+    @property
+    def given_types(self) -> tuple[TensorType, ...]:
+        """The types of a layer's inputs, without masks."""
+        return self.inputs[: len(self.inputs) - len(self.masks)]
 
 
 @record(frozen=False, eq=False)
@@ -145,6 +150,7 @@ class Input:
     pad: int | float | None = None
     options: dict[str, Any] = field(default_factory=dict)
     doc: str | None = None
+    lengths_of: Value | None = None  # the padded value whose lengths these are
 
 
 @record(frozen=False, eq=False)

@@ -21,6 +21,7 @@ from bmc.ops.base import (
     Initializer,
     Layer,
     Made,
+    Padding,
     Refusal,
     Sample,
     Weight,
@@ -269,7 +270,6 @@ class Glu(
 class _Softmax(Layer):
     axis: int
     kind: ClassVar[str] = ""
-    masked: ClassVar[bool] = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The same shape."""
@@ -281,6 +281,10 @@ class _Softmax(Layer):
     def over_padding(self, x: TensorType) -> bool:
         """Whether the axis is the padded one."""
         return x.ragged and axis_of(x, self.axis) == ragged_axis(x)
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """The smallest number stands in the padding of the axis, so that it gets zero."""
+        return Padding(fill="lowest" if self.over_padding(inputs[0]) else "")
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Five for every element."""

@@ -10,7 +10,7 @@ from typing import Any
 from bmc.ir.symbolic import Dim, product
 from bmc.ir.types import TensorType, show_shape
 from bmc.ops.axes import Number, Optional, common_ragged, ragged_axis, retype
-from bmc.ops.base import Kind, Layer, Refusal, Sample, Words, param
+from bmc.ops.base import Kind, Layer, Padding, Refusal, Sample, Words, param
 
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
@@ -176,6 +176,12 @@ class Take(Layer, name="index"):
             shape.append(_length(size, item))
         gone = x.ragged and not isinstance(items[ragged_axis(x)], tuple)
         return retype(x, tuple(shape), keep=not gone)
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """The first places may be cut off."""
+        (x,) = inputs
+        item = self.expanded(x.rank)[ragged_axis(x)]
+        return Padding(skips=int(item[0] or 0)) if isinstance(item, tuple) else Padding()
 
 
 def _check_padded(item: Any) -> None:

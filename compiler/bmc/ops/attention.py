@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from bmc.ir.symbolic import Dim, product
 from bmc.ir.types import TensorType
 from bmc.ops.axes import COUNT, Optional, known_dim, ragged_axis, retype
@@ -13,6 +11,7 @@ from bmc.ops.base import (
     Initializer,
     Layer,
     Made,
+    Padding,
     Positions,
     Refusal,
     Sample,
@@ -39,7 +38,6 @@ class _Attention(Layer):
     positions: Positions | None
     dropout: float
     random = True
-    masked: ClassVar[bool] = True
 
     def key_heads(self) -> int:
         """The number of key and value heads."""
@@ -177,6 +175,10 @@ class SelfAttention(
         self._check_window(x)
         return retype(x, x.shape, kind="sequence")
 
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """Padding is not looked at; it comes later anyway where what comes later is hidden."""
+        return Padding(reads="" if self.causal else "mask")
+
     def check(self) -> None:
         """Refuses a mask among the positions and positions as a mask."""
         if isinstance(self.positions, ShiftedWindows):
@@ -257,6 +259,10 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
         if not (query.batched and memory.batched):
             raise Refusal("takes a query and a memory of each sample, and one is the same for all")
         return retype(query, query.shape, kind="sequence")
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """The memory's padding is not looked at."""
+        return Padding(reads="mask", of=(1,))
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
         """query, key, value and output, each weight (out, in) and bias (out,)."""

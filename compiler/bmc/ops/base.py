@@ -381,6 +381,7 @@ REGISTRY: dict[str, dict[str, type[Declaration]]] = {
     family: {}
     for family in (
         "layer",
+        "mask",
         "initializer",
         "positions",
         "loss",
@@ -521,6 +522,27 @@ class Weight:
     fan_out: Dim | None = None
 
 
+@record
+class Padding:
+    """What a layer does about the padding at the end of a padded input.
+
+    `fill` stands in it while the layer computes ("zero", "lowest", "highest"), and zeros in that
+    of the result where `clear` says so. `reads` is what the layer computes with beside its
+    inputs ("mask", "length"), of each padded input among `of`. The result's mask is that of the
+    first padded input without its first `skips` places, every `step`-th of it, `before` real
+    places in front; or that of input number `follows`.
+    """
+
+    fill: str = ""
+    clear: bool = False
+    reads: str = ""
+    of: tuple[int, ...] = (0,)
+    skips: int = 0
+    step: int = 1
+    before: int = 0
+    follows: int | None = None
+
+
 class Layer(Declaration, family="layer"):
     """Base of all layers. `infer` sees the input types and returns the output type or types."""
 
@@ -537,6 +559,10 @@ class Layer(Declaration, family="layer"):
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
         """The weights, by canonical name."""
         return {}
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """What happens to padding, if an input is padded. Most layers need do nothing."""
+        return Padding()
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Multiply and add operations for one sample (a multiply-add counts two)."""

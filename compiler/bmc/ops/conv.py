@@ -15,6 +15,7 @@ from bmc.ops.axes import (
     ragged_axis,
     retype,
     same_output,
+    same_padding,
     window_output,
 )
 from bmc.ops.base import (
@@ -23,6 +24,7 @@ from bmc.ops.base import (
     Layer,
     Made,
     OneOf,
+    Padding,
     Refusal,
     Sample,
     Weight,
@@ -130,6 +132,8 @@ class Conv(
             raise Refusal("is causal along one axis, and the input has more", setting="padding")
         if x.ragged and self.padding_mode != "zeros":
             raise Refusal("pads a padded input with zeros only", setting="padding_mode")
+        if x.ragged:
+            check_same(self, axes, ragged_axis(x) - 1)
         shape = conv_shape(self, x.shape[1:])
         return retype(x, (self.filters, *shape), kind=CHANNELS_FIRST)
 
@@ -150,6 +154,11 @@ class Conv(
         if self.bias:
             made["bias"] = Weight((self.filters,), Zeros(), decay=False)
         return made
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """Zeros stand in the padding that a window reaches."""
+        (x,) = inputs
+        return window_rule(self, x.rank - 1, ragged_axis(x) - 1, "zero")
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """2 * C / groups * kernel for every output."""
@@ -175,6 +184,41 @@ def conv_shape(op: Any, sizes: Shape) -> Shape:
             _check_reflect(n, low, high)
         shape.append(window_output(n, k, s, d, low, high))
     return tuple(shape)
+
+
+def window_rule(op: Any, axes: int, place: int, fill: str) -> Padding:
+    """What a window does about padding along spatial axis number `place` of so many.
+
+    Only a window that reaches past the end sees padding: `fill` is what it finds there. A place
+    of the result is real if all of its window is, apart from what the layer adds at the borders.
+    """
+    kernel = per_axis(op.kernel, axes, "kernel")[place]
+    stride = per_axis(op.stride, axes, "stride")[place]
+    dilation = per_axis(getattr(op, "dilation", 1), axes, "dilation")[place]
+    reach = dilation * (kernel - 1) + 1
+    low, high = reach - 1, 0
+    if op.padding in ("same", "replicate"):
+        low, high = same_padding(0, kernel, 1, dilation)
+    elif op.padding != "causal":
+        low, high = explicit_padding(op.padding, axes)[place]
+    offset = reach - 1 - int(low) - int(high)
+    return Padding(
+        fill=fill if high else "",
+        skips=int(max(offset, 0)),
+        step=int(stride),
+        before=int(max(-offset, 0)),
+    )
+
+
+def check_same(op: Any, axes: int, place: int) -> None:
+    """Refuses `same` with a stride along a padded axis: its windows depend on the length."""
+    if op.padding == "same" and per_axis(op.stride, axes, "stride")[place] != 1:
+        raise Refusal(
+            "can't place the windows of `same` with a stride along a padded axis: where they are "
+            "would depend on the longest sequence of the batch",
+            setting="padding",
+            help="write the padding as a number",
+        )
 
 
 def _check_reflect(size: int, low: int, high: int) -> None:

@@ -7,8 +7,16 @@ from typing import Any
 from bmc.ir.symbolic import Dim, product
 from bmc.ir.types import TensorType
 from bmc.ops.arithmetic import broadcast
-from bmc.ops.axes import AXIS, COUNT, axis_of, common_ragged, ragged_axis, replace_axis
-from bmc.ops.base import Layer, ListOf, OneOf, Refusal, Sample, param
+from bmc.ops.axes import (
+    AXIS,
+    COUNT,
+    axis_of,
+    common_ragged,
+    known_dim,
+    ragged_axis,
+    replace_axis,
+)
+from bmc.ops.base import Layer, ListOf, OneOf, Padding, Refusal, Sample, param
 
 
 def _common_dtype(inputs: tuple[TensorType, ...]) -> Any:
@@ -61,6 +69,13 @@ class Concat(Layer, name="concat", aliases=("concatenate", "cat", "join")):
             any(x.ragged for x in inputs),
             _common_kind(inputs),
         )
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """What comes before a padded value is real."""
+        axis, last = axis_of(inputs[0], self.axis), inputs[-1]
+        if not last.ragged or ragged_axis(last) != axis:
+            return Padding()
+        return Padding(before=sum(known_dim(x.shape[axis], "a length") for x in inputs[:-1]))
 
     def _check_ragged(self, inputs: tuple[TensorType, ...], axis: int) -> None:
         along = [i for i, x in enumerate(inputs) if x.ragged and ragged_axis(x) == axis]
@@ -206,3 +221,7 @@ class Gather(Layer, name="gather", aliases=("take", "index_select", "select")):
         shape = (*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
         ragged = index.ragged or (x.ragged and ragged_axis(x) != axis)
         return TensorType(x.dtype, shape, True, ragged)
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """A padded index gives a padded result."""
+        return Padding(follows=1) if inputs[1].ragged else Padding()

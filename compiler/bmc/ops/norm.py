@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from bmc.ir.symbolic import Dim, product
 from bmc.ir.types import Shape, TensorType
@@ -22,6 +22,7 @@ from bmc.ops.base import (
     Layer,
     ListOf,
     OneOf,
+    Padding,
     Refusal,
     Sample,
     Weight,
@@ -72,7 +73,6 @@ class BatchNorm(
 
     attribute = "norm"
     stateful_norm = True
-    masked: ClassVar[bool] = True
     samples = (
         Sample({}, ((3, 4, 5),)),
         Sample({"decay": 0.99, "epsilon": 1e-3}, ((3, 4, 5),)),
@@ -82,6 +82,10 @@ class BatchNorm(
         Sample({"axis": -1}, ((3, 4, 5),)),
         Sample({}, ((2, 3, 4, 5),)),
     )
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """Padding is no part of the batch's statistics."""
+        return Padding(reads="mask")
 
     def channel_axis(self, x: TensorType) -> int:
         """The channel axis, from the front."""

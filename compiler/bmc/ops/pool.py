@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 from bmc.ir.symbolic import Dim, product
 from bmc.ir.types import TensorType
 from bmc.ops.axes import AXIS, Optional, PaddingKind, SizeUpTo, axis_of, ragged_axis, retype
-from bmc.ops.base import Layer, Refusal, Sample, param, per_axis, require_float
-from bmc.ops.conv import CHANNELS_FIRST, check_spatial, conv_shape
+from bmc.ops.base import Layer, Padding, Refusal, Sample, param, per_axis, require_float
+from bmc.ops.conv import CHANNELS_FIRST, check_same, check_spatial, conv_shape, window_rule
+from bmc.records import replace
 
 _AXIS_DOC = "the one axis to pool, when the input is not channels first"
 
@@ -20,7 +21,7 @@ class Pool(Layer):
     stride: Any
     padding: Any
     axis: int | None
-    masked: ClassVar[bool] = True
+    fill: ClassVar[str] = ""  # what stands in padding
 
     def windows(self, x: TensorType) -> Any:
         """The settings with the stride filled in."""
@@ -32,6 +33,8 @@ class Pool(Layer):
         """[C, n…] -> [C, n'…], as `conv` does it; with `axis`, that axis only."""
         (x,) = inputs
         require_float(x)
+        if x.ragged and self.padding != "replicate" and x.rank > 1:
+            self._check_windows(x)
         if self.axis is not None:
             if x.rank != 2:
                 raise Refusal(f"pools one axis of an input with two, and got {x}", setting="axis")
@@ -60,6 +63,32 @@ class Pool(Layer):
                     help="a window made of padding alone has no value",
                 )
 
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """`fill` stands in the padding that a window reaches, and zeros where all is padding."""
+        rule = self._window_rule(inputs[0], self.fill)
+        return Padding() if rule is None else replace(rule, clear=bool(rule.fill))
+
+    def _window_rule(self, x: TensorType, fill: str) -> Padding | None:
+        """What a window along the padded axis does; None where that axis is not pooled."""
+        axis = ragged_axis(x)
+        if self.axis is None:
+            return window_rule(self.windows(x), x.rank - 1, axis - 1, fill)
+        return window_rule(self.windows(x), 1, 0, fill) if axis_of(x, self.axis) == axis else None
+
+    def _check_windows(self, x: TensorType) -> None:
+        """Refuses windows along a padded axis whose result would depend on other samples."""
+        rule = self._window_rule(x, "zero")
+        if rule is None:
+            return
+        axes, place = (x.rank - 1, ragged_axis(x) - 1) if self.axis is None else (1, 0)
+        check_same(self.windows(x), axes, place)
+        if rule.fill and not self.fill:
+            raise Refusal(
+                "can't leave padding out of a mean whose window reaches past the end",
+                setting="padding",
+                help="leave `padding` out along a padded axis",
+            )
+
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """One for every element of every window."""
         axes = 1 if self.axis is not None else inputs[0].rank - 1
@@ -85,6 +114,7 @@ class MaxPool(
     padding: Any = param(PaddingKind("same"), "what is added around the input", 0)
     axis: int | None = param(Optional(AXIS), _AXIS_DOC, None)
 
+    fill = "lowest"
     samples = (
         Sample({"kernel": 2}, ((3, 8, 9),)),
         Sample({"kernel": 3, "stride": 2, "padding": 1}, ((3, 8, 9),)),
@@ -134,13 +164,18 @@ class AvgPool(
 
 
 class _GlobalPool(Layer):
-    masked: ClassVar[bool] = True
+    fill: ClassVar[str] = "zero"
+    counts: ClassVar[bool] = False
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """[C, n…] -> [C]."""
         (x,) = inputs
         check_spatial(x)
         return TensorType(x.dtype, (x.shape[0],), x.batched)
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """Padding is not counted."""
+        return Padding(fill=self.fill, reads="length" if self.counts else "")
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """One for every element."""
@@ -154,6 +189,7 @@ class GlobalAvgPool(
 ):
     """The mean over all spatial axes: [C, H, W] -> [C]. Padding is not counted."""
 
+    counts = True
     samples = (
         Sample({}, ((3, 4, 5),)),
         Sample({}, ((3, "T"),)),
@@ -166,6 +202,7 @@ class GlobalMaxPool(
 ):
     """The largest element over all spatial axes: [C, H, W] -> [C]. Padding is not counted."""
 
+    fill = "lowest"
     samples = (Sample({}, ((3, 4, 5),)), Sample({}, ((3, "T"),)))
 
 

@@ -18,6 +18,7 @@ from bmc.ops.base import (
     Int,
     Layer,
     Made,
+    Padding,
     Refusal,
     Sample,
     Weight,
@@ -44,7 +45,6 @@ class Recurrent(Layer):
     init: Initializer
     recurrent_init: Initializer
     gates: ClassVar[int] = 1
-    masked: ClassVar[bool] = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """[T, D] -> [T, units], or [T, 2 * units] when bidirectional."""
@@ -63,6 +63,10 @@ class Recurrent(Layer):
         size = self.units * 2 if self.bidirectional else self.units
         kind = "bidirectional" if self.bidirectional else "sequence"
         return retype(x, (x.shape[0], size), kind=kind)
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """Padding at the end changes no state before it; the second direction starts after it."""
+        return Padding(reads="mask" if self.bidirectional else "")
 
     def directions(self) -> tuple[tuple[int, str], ...]:
         """(layer, suffix of the weights' names) for each cell, in order."""

@@ -14,7 +14,18 @@ from bmc.ops.axes import (
     ragged_axis,
     retype,
 )
-from bmc.ops.base import Bool, Layer, ListOf, OneOf, Refusal, Sample, Words, param, require_float
+from bmc.ops.base import (
+    Bool,
+    Layer,
+    ListOf,
+    OneOf,
+    Padding,
+    Refusal,
+    Sample,
+    Words,
+    param,
+    require_float,
+)
 from bmc.ops.join import spread
 
 _AXIS_OR_BATCH = OneOf(AXIS, Words("batch"))
@@ -29,7 +40,8 @@ class Reduction(Layer):
     axis: Any
     keep: bool
     inputs: ClassVar[tuple[int, int | None]] = (1, None)
-    masked: ClassVar[bool] = True
+    fill: ClassVar[str] = ""  # what stands in padding
+    counts: ClassVar[bool] = False  # whether it divides by how many there are
     padding_counts: ClassVar[bool] = False  # whether there is no rule that leaves padding out
 
     def axes(self, x: TensorType) -> tuple[tuple[int, ...], bool]:
@@ -62,6 +74,13 @@ class Reduction(Layer):
         else:
             shape = tuple(dim for axis, dim in enumerate(x.shape) if axis not in axes)
         return TensorType(x.dtype, shape, x.batched and not batch, x.ragged and not over)
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """Padding along an axis that goes is not counted."""
+        (x, *others) = inputs
+        if others or ragged_axis(x) not in self.axes(x)[0]:
+            return Padding()
+        return Padding(fill=self.fill, reads="length" if self.counts else "")
 
     def _several(self, inputs: tuple[TensorType, ...]) -> TensorType:
         if self.axis is not None or self.keep:
@@ -96,6 +115,8 @@ class Mean(Reduction, name="mean", aliases=("average", "reduce_mean", "avg")):
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
+    fill = "zero"
+    counts = True
     samples = (*_SAMPLES, Sample({}, ((3, 4), (3, 4))), Sample({"axis": ("batch", 0)}, ((3, 4),)))
 
 
@@ -104,6 +125,7 @@ class Sum(Reduction, name="sum", aliases=("reduce_sum", "total")):
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
+    fill = "zero"
     samples = (*_SAMPLES, Sample({}, ((3, 4), (3, 4))))
 
 
@@ -112,6 +134,7 @@ class Max(Reduction, name="max", aliases=("maximum", "reduce_max", "amax")):
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
+    fill = "lowest"
     samples = (*_SAMPLES, Sample({}, ((3, 4), (3, 4))), Sample({"axis": "batch"}, ((3, 4),)))
 
 
@@ -120,6 +143,7 @@ class Min(Reduction, name="min", aliases=("minimum", "reduce_min", "amin")):
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
+    fill = "highest"
     samples = (*_SAMPLES, Sample({}, ((3, 4), (3, 4))))
 
 
@@ -156,7 +180,6 @@ class Last(Layer, name="last", aliases=("final", "last_step")):
 
     axis: int = param(AXIS, "the axis of the steps", 0)
 
-    masked: ClassVar[bool] = True
     samples = (
         Sample({}, ((5, 3),)),
         Sample({}, (("T", 3),)),
@@ -168,6 +191,11 @@ class Last(Layer, name="last", aliases=("final", "last_step")):
         (x,) = inputs
         axis = axis_of(x, self.axis)
         return retype(x, (*x.shape[:axis], *x.shape[axis + 1 :]), keep=axis != _padded(x))
+
+    def padding_rule(self, *inputs: TensorType) -> Padding:
+        """The last step is where the length says."""
+        over = axis_of(inputs[0], self.axis) == ragged_axis(inputs[0])
+        return Padding(reads="length" if over else "")
 
 
 class First(Layer, name="first", aliases=("first_step",)):

@@ -400,8 +400,6 @@ class Applier:
             ]
             kind = replace(value.type, shape=tuple(shape) or value.type.shape)
             inner = Value(kind, value.name, value.span, named=True)
-            if value.mask is not None:
-                inner.mask = Value(value.mask.type, f"{value.name}_mask", value.span, named=True)
             inputs.append(inner)
             spec.inputs.append(Input(inner))
         builder = Applier(self.elaborator, spec, Scope(self.scope.table, self.scope))
@@ -485,10 +483,7 @@ class Applier:
         ):
             inferred = instance.target.infer(*(v.type for v in values))
             types = inferred if isinstance(inferred, tuple) else (inferred,)
-        mask = next((value.mask for value in values if value.mask is not None), None)
-        outputs = tuple(
-            Value(kind, hint, span, mask=mask if kind.ragged else None) for kind in types
-        )
+        outputs = tuple(Value(kind, hint, span) for kind in types)
         self.body.append(Apply(instance, tuple(values), outputs, span, self.statement_number))
         return list(outputs)
 
@@ -526,7 +521,7 @@ def _replaced(values: list[Value], types: tuple[TensorType, ...]) -> list[Value]
     """The inputs of the next copy: outputs first, what is left of the inputs after them."""
     made = []
     for value, kind in zip(values, types):
-        made.append(Value(kind, value.name, value.span, mask=value.mask if kind.ragged else None))
+        made.append(Value(kind, value.name, value.span))
     return made + values[len(types) :]
 
 

@@ -143,7 +143,8 @@ def _layer_row(
     instance = use.instance
     op = instance.target
     assert isinstance(op, Layer)
-    inputs = tuple(v.type for v in use.inputs) or instance.inputs
+    given = instance.given_types
+    inputs = tuple(v.type for v in use.inputs[: len(given)]) or given
     outputs = tuple(v.type for v in use.outputs) or instance.outputs
     count = sum(_elements(w.shape, sizes) for w in instance.weights.values() if w.trainable)
     flops = _evaluate(op.flops(inputs, outputs), sizes)

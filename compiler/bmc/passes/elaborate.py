@@ -221,12 +221,10 @@ class Elaborator:
         value = Value(tensor, statement.name, statement.span, named=True)
         if tensor.ragged:
             try:
-                place = ragged_axis(tensor)
+                ragged_axis(tensor)
             except Refusal as refusal:
                 self.problems.add(BadExpression(written.span, refusal.message, None))
                 return None
-            steps = TensorType("bool", (tensor.shape[place],))
-            value.mask = Value(steps, f"{statement.name}_mask", statement.span, named=True)
         return Input(value, limits, pad, options, statement.doc)
 
     def _bad_kind(self, written: ast.Type) -> None:

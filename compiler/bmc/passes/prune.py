@@ -37,7 +37,6 @@ def _kept(body: list[Step], live: set[Value], dead: list[Apply]) -> list[Step]:
         if isinstance(step, Apply):
             if any(value in live for value in step.outputs):
                 live.update(step.inputs)
-                live.update(value.mask for value in step.inputs if value.mask is not None)
                 found.append(step)
             else:
                 dead.append(step)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bmc.ir.model import BlockSpec, Input, Instance, Repeat, Scan, weights
+from bmc.ir.model import BlockSpec, Input, Instance, Repeat, Scan, Value, weights
 from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType
+from bmc.ops.axes import ragged_axis
 from bmc.ops.embedding import Embedding
 from bmc.ops.join import Gather
 
@@ -62,10 +63,36 @@ def draw_lengths(model: BlockSpec, length: int = LENGTH) -> dict[str, int]:
 def draw_inputs(
     model: BlockSpec, dtype: str, seed: int, lengths: dict[str, int], batch: int = BATCH
 ) -> list[np.ndarray]:
-    """Numbers around zero, and ids that every table of the model has."""
+    """Numbers around zero, and ids that every table of the model has.
+
+    The first sample of a padded input is as long as the axis, the others end where chance says.
+    """
     random = np.random.default_rng(seed)
     limit = id_limit(model)
-    return [_draw(entry, dtype, random, limit, lengths, batch) for entry in model.inputs]
+    drawn: dict[Value, np.ndarray] = {}
+    ends: dict[Value, np.ndarray] = {}
+    for entry in model.inputs:
+        value = entry.value
+        if entry.lengths_of is not None:
+            drawn[value] = ends[entry.lengths_of]
+            continue
+        drawn[value] = _draw(entry, dtype, random, limit, lengths, batch)
+        if value.type.ragged:
+            ends[value] = _pad(entry, drawn[value], random)
+    return list(drawn.values())
+
+
+def _pad(entry: Input, array: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Fills up the ends of samples in place, and says how long they are."""
+    axis = ragged_axis(entry.value.type)
+    size = array.shape[axis + 1]
+    ends = random.integers(1, size + 1, len(array))
+    ends[0] = size
+    if array.dtype.kind == "i":  # the padding's id is no data
+        array[array == entry.pad] += 1 if entry.pad == 0 else -1
+    for row, end in zip(array, ends):
+        np.moveaxis(row, axis, 0)[end:] = entry.pad
+    return ends
 
 
 def _draw(

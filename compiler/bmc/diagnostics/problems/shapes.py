@@ -333,3 +333,26 @@ class TooManyConnections(Problem, code="BM312"):
             "the last one that was followed",
             help="join a family once, and use what comes out",
         )
+
+
+@record
+class PaddingLost(Problem, code="BM313"):
+    """A use of a padded value that loses track of where its padding is.
+
+    Example:
+        model Net {
+          input words: int[T, pad=0]
+          x = words -> embedding(9, 8) -> rearrange("t d -> d t")
+          output y = x -> conv(8, kernel=3, padding=1) * 2 -> global_avg_pool
+        }
+
+    Fix:
+        Write the copies as a loop, `for i in 0..2 { … }`, or the layer as a block.
+    """
+
+    what: str
+    why: str
+    help: str | None = None
+
+    def diagnostic(self) -> Diagnostic:
+        return self.build(f"{self.what} can't keep padding apart", self.why, help=self.help)

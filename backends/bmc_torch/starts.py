@@ -19,6 +19,7 @@ from bmc_torch.lower.initializers import initialise
 MODULE = p.Name("module")
 ALREADY = (
     *(f"nn.{kind}Norm{axes}d" for kind in ("Batch", "Instance") for axes in (1, 2, 3)),
+    "PaddedBatchNorm",
     "nn.GroupNorm",
     "nn.LayerNorm",
     "nn.RMSNorm",

@@ -22,6 +22,7 @@ GATE = {"float64": 1e-8, "float32": 1e-5}
 SPEC = {
     "digits": (SPECS / "vision" / "digits.bm", DATA / "optdigits.npz", {"Digits__dropout": "0.0"}),
     "small_resnet": (SPECS / "vision" / "small_resnet.bm", DATA / "optdigits.npz", {}),
+    "reviews": (SPECS / "text" / "reviews.bm", DATA / "reviews.csv", {}),
     "mlp": (SPECS / "tabular" / "mlp.bm", DATA / "penguins.csv", {}),
 }
 # In float32 a ReLU that flips makes any two runs differ; at a gentle rate none does.
@@ -31,6 +32,7 @@ CASES = [
     ("digits", "adam(lr=2e-3, weight_decay=1e-2)", "float64"),
     ("small_resnet", "sgd(lr=0.1, momentum=0.9, nesterov=true, weight_decay=5e-4)", "float64"),
     ("mlp", "adamw(lr=1e-2)", "float64"),
+    ("reviews", "adam(lr=1e-3)", "float64"),
     ("digits", "adamw(lr=1e-5, weight_decay=0.1)", "float32"),
     ("digits", "sgd(lr=1e-4, momentum=0.9)", "float32"),
 ]

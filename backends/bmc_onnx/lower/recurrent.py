@@ -16,9 +16,9 @@ GATES = Support(
     '''\
     def gates(self, weight: str, order: list[int], name: str) -> str:
         """Put the blocks of a weight's rows in another order; add an axis in front."""
-        parts = [f"{name}.gate{place}" for place in range(len(order))]
+        names = [f"{name}.gate{place}" for place in range(len(order))]
         split = {"axis": 0, "num_outputs": len(order)}
-        parts = self.add_several("Split", weight, names=parts, **split)
+        parts = self.add_several("Split", weight, names=names, **split)
         ordered = [parts[place] for place in order]
         joined = self.add("Concat", *ordered, name=f"{name}.joined", axis=0)
         return self.widen(joined, [0], name=f"{name}.wide")
@@ -57,8 +57,8 @@ RECUR = Support(
         """
         features, units = sizes
         rows = units * len(order)
-        shapes = {"weight_ih": (rows, features), "weight_hh": (rows, units)}
-        shapes |= {bias: (rows,) for bias in biases}
+        shapes: dict[str, tuple[int, ...]] = {bias: (rows,) for bias in biases}
+        shapes = {"weight_ih": (rows, features), "weight_hh": (rows, units), **shapes}
         tensors: dict[str, list[str]] = {key: [] for key in shapes}
         for end in ends:
             for key, shape in shapes.items():

@@ -22,6 +22,18 @@ def sinusoids(x: Tensor, size: int, theta: float) -> tuple[Tensor, Tensor]:
 )
 
 
+SINUSOIDAL_POSITIONS = Support(
+    "sinusoidal_positions",
+    '''\
+def sinusoidal_positions(x: Tensor, theta: float) -> Tensor:
+    """Return sines and cosines in turn for the steps of x: (..., T, D) -> (T, D)."""
+    steps = torch.arange(x.shape[-2], dtype=x.dtype, device=x.device)
+    return torch.stack(sinusoids(steps, x.shape[-1], theta), dim=-1).flatten(-2)
+''',
+    ("Tensor", "torch"),
+)
+
+
 @lower(ops.Embedding)
 def embedding(op: ops.Embedding, site: Site) -> Lowered:
     """`nn.Embedding`."""
@@ -48,16 +60,8 @@ def learned_positions(op: ops.LearnedPositions, site: Site) -> Lowered:
 @lower(ops.SinusoidalPositions)
 def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
     """Sines and cosines in turn, added."""
-    size = site.inputs[0].shape[-1]
-
-    def build(args: list[Expr]) -> Expr:
-        (x,) = args
-        count = Index(Attr(x, "shape"), (lit(-2),))
-        alike = {"dtype": Attr(x, "dtype"), "device": Attr(x, "device")}
-        waves = call("sinusoids", call("torch.arange", count, **alike), size, op.theta)
-        return Bin("+", x, method(call("torch.stack", waves, dim=-1), "flatten", -2))
-
-    return Function(build, (SINUSOIDS,))
+    made = (SINUSOIDS, SINUSOIDAL_POSITIONS)
+    return Function(lambda args: Bin("+", args[0], call(made[1].name, args[0], op.theta)), made)
 
 
 @lower(ops.Sinusoid)

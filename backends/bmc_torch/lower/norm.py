@@ -36,7 +36,7 @@ class PaddedBatchNorm(nn.BatchNorm1d):
     (B, T, ..., C), (B, T) -> (B, T, ..., C)
     """
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
         steps = x[mask]
         y = torch.zeros_like(x)
         y[mask] = super().forward(steps.flatten(0, -2)).view_as(steps)

@@ -56,7 +56,7 @@ class Configuration:
         what = "Attention to another sequence" if self.cross else "Self-attention"
         what = f"Causal {what.lower()}" if self.causal else what
         if self.padded:
-            return f"{what} with several heads, which sees only data: (B, T, width) -> the same."
+            return f"{what} that sees no padding: (B, T, width) -> the same."
         return f"{what} with several heads, (..., T, width) -> the same."
 
 

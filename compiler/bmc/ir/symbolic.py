@@ -131,6 +131,9 @@ def combine(symbol: str, left: Expression, right: Expression) -> Expression:
         return left
     if symbol == "+" and isinstance(right, Const) and right.value < 0:
         return combine("-", left, Const(-right.value))
+    # (a * 2) // 2 is a
+    if symbol == "//" and isinstance(left, BinOp) and left.operator == "*" and left.right == right:
+        return left.left
     # (a + 2) - 2 is a
     if (
         symbol in "+-"

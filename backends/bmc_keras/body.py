@@ -22,7 +22,7 @@ from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
 from bmc_keras.lower.initializers import initializer
-from bmc_keras.lower.table import LAYOUTS, LOWERINGS
+from bmc_keras.lower.table import LAYOUTS, LOWERINGS, RESULTS
 
 # What calls a block: its instance, which of its inputs are channels last, its name, its values.
 Construct = Callable[[Instance, tuple[bool, ...], p.Expr, list[p.Expr]], p.Call]
@@ -162,9 +162,7 @@ class KerasBody(FunctionBody):
         return self.forms[value, last]
 
     def _turn(self, value: Value, last: bool) -> p.Expr:
-        axes = tuple(range(1, value.type.rank + 1))
-        order = (*axes[1:], 1) if last else (axes[-1], *axes[:-1])
-        made = p.Call(p.call("layers.Permute", order), (self.read(value),))
+        made = _turned(self.read(value), value.type.rank, last)
         turned = Value(value.type, value.name, value.span)
         until = self.last_use.get(value, self.index)
         self.last_use[turned] = self.read_until.get(value, until)
@@ -195,14 +193,19 @@ class KerasBody(FunctionBody):
     ) -> p.Expr | None:
         """`conv(6, kernel_size=5, name="conv1")(x)`, or `ops.relu(x)`."""
         last = self.wanted(use)
+        result = RESULTS.get(type(instance.target))  # type: ignore[arg-type]
+        laid = result(instance.target, instance.given_types, last) if result else last
+        copied = instance is not use.instance  # then the next copy takes what this one gives
         for value in use.outputs:
-            self.last[value] = last and value.type.rank > 1
+            self.last[value] = (last if copied else laid) and value.type.rank > 1
         rule = lowered(LOWERINGS, instance, self.problems, last)
         if rule is None:
             return None
         self.support += rule.support
         if not isinstance(rule, Module):
-            return rule.build(args)
+            built = rule.build(args)
+            rank = instance.outputs[0].rank
+            return _turned(built, rank, last) if copied and laid != last and rank > 1 else built
         if id(instance) not in self.made:
             made: p.Expr = self.helpers.use(rule, label)
             if self.uses(instance) > 1 or instance.lends:
@@ -249,6 +252,13 @@ class KerasBody(FunctionBody):
         for value, name in zip(use.outputs, names):
             self.forms[value, self.last.setdefault(value, False)] = p.Name(name)
         return found
+
+
+def _turned(value: p.Expr, rank: int, last: bool) -> p.Call:
+    """A value with so many axes put into one layout from the other."""
+    axes = tuple(range(1, rank + 1))
+    order = (*axes[1:], 1) if last else (axes[-1], *axes[:-1])
+    return p.Call(p.call("layers.Permute", order), (value,))
 
 
 def _shape(kind: TensorType, last: bool) -> tuple[Any, ...]:

@@ -7,11 +7,13 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call, lit
 from bmc.emit.values import number
-from bmc.ir.symbolic import known, product
-from bmc.ir.types import Shape
+from bmc.ir.symbolic import Dim, known, product
+from bmc.ir.types import Shape, TensorType
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
+from bmc.ops.pattern import Pattern
+from bmc.records import record
 from bmc_keras.lower.common import axis
 from bmc_keras.lower.table import lower
 
@@ -53,25 +55,68 @@ def _permuted(value: Expr, order: tuple[int, ...]) -> Expr:
     return Call(call("layers.Permute", tuple(place + 1 for place in order)), (value,))
 
 
-@lower(ops.Transpose)
-def transpose(op: ops.Transpose, site: Site) -> Lowered:
-    """`layers.Permute`."""
-    order = op.axes(site.inputs[0])
-    return Function(lambda args: _permuted(args[0], order))
+@record
+class Moves:
+    """What turns a tensor into another: axes taken apart, their order, axes joined.
+
+    None where nothing is done. `last` says whether the result is channels last.
+    """
+
+    apart: Shape | None
+    order: tuple[int, ...] | None
+    joined: Shape | None
+    last: bool
 
 
-@lower(ops.Rearrange)
-def rearrange(op: ops.Rearrange, site: Site) -> Lowered:
+def _moves(pattern: Pattern, sizes: dict[str, Dim], last: bool) -> Moves:
+    """The moves for a value in one layout, into the layout that spares turning it."""
+    left, right = pattern.left, pattern.right
+    if last and len(left) > 1:
+        left = (*left[1:], left[0])
+    found: list[Moves] = []
+    for turned in (False, True) if len(right) > 1 else (False,):
+        made = Pattern(left, (*right[1:], right[0]) if turned else right)
+        before = tuple(product([sizes[name] for name in group]) for group in left)
+        apart = tuple(sizes[name] for name in made.names)
+        moved = tuple(apart[place] for place in made.order)
+        joined = made.result(sizes)
+        found.append(
+            Moves(
+                apart if apart != before else None,
+                made.order if made.order != tuple(range(len(moved))) else None,
+                joined if joined != moved else None,
+                turned,
+            )
+        )
+    return next((moves for moves in found if moves.order is None), found[0])
+
+
+def _pattern(op: ops.Transpose | ops.Rearrange, x: TensorType) -> tuple[Pattern, dict[str, Dim]]:
+    """A rearrangement as one of named axes, and their sizes."""
+    if isinstance(op, ops.Rearrange):
+        return op.parsed(), op.sizes(x)
+    names = tuple(str(place) for place in range(x.rank))
+    order = tuple((names[place],) for place in op.axes(x))
+    return Pattern(tuple((name,) for name in names), order), dict(zip(names, x.shape))
+
+
+def _result(op: Any, types: tuple[TensorType, ...], last: bool) -> bool:
+    return _moves(*_pattern(op, types[0]), last).last
+
+
+@lower(ops.Rearrange, "any", _result)
+@lower(ops.Transpose, "any", _result)
+def rearrange(op: ops.Transpose | ops.Rearrange, site: Site) -> Lowered:
     """`layers.Reshape`, `layers.Permute` and `layers.Reshape`, as far as each is needed."""
-    apart, order, joined = op.moves(site.inputs[0])
-    if _free(apart or ()) > 1 or _free(joined or ()) > 1:
+    moves = _moves(*_pattern(op, site.inputs[0]), site.last)
+    if _free(moves.apart or ()) > 1 or _free(moves.joined or ()) > 1:
         return FREE
 
     def build(args: list[Expr]) -> Expr:
         value = args[0]
-        value = reshaped(value, apart) if apart is not None else value
-        value = _permuted(value, order) if order is not None else value
-        return reshaped(value, joined) if joined is not None else value
+        value = reshaped(value, moves.apart) if moves.apart is not None else value
+        value = _permuted(value, moves.order) if moves.order is not None else value
+        return reshaped(value, moves.joined) if moves.joined is not None else value
 
     return Function(build)
 

@@ -15,12 +15,18 @@ R = TypeVar("R", bound=Rule)
 
 LOWERINGS = Lowerings("keras", "bmc_keras.lower")
 LAYOUTS: dict[type[Declaration], Callable[[Any, tuple[TensorType, ...]], Layout]] = {}
+# Whether a layer that turns values makes them channels last, from ones that are or are not.
+Result = Callable[[Any, tuple[TensorType, ...], bool], bool]
+RESULTS: dict[type[Declaration], Result] = {}
 
 
 def lower(
     op: type[Declaration],
     layout: Layout | Callable[[Any, tuple[TensorType, ...]], Layout] = "own",
+    result: Result | None = None,
 ) -> Callable[[R], R]:
-    """Registers the rule of a layer."""
+    """Registers the rule of a layer. `result` is how it leaves values that it turns."""
     LAYOUTS[op] = layout if callable(layout) else lambda op, types: layout
+    if result is not None:
+        RESULTS[op] = result
     return LOWERINGS.rule(op)

@@ -129,6 +129,8 @@ def combine(symbol: str, left: Expression, right: Expression) -> Expression:
         return right
     if symbol in ("*", "//", "**") and right == one:
         return left
+    if symbol == "+" and isinstance(right, BinOp) and right.operator == "-" and right.left == zero:
+        return combine("-", left, right.right)
     if symbol == "+" and isinstance(right, Const) and right.value < 0:
         return combine("-", left, Const(-right.value))
     # (a * 2) // 2 is a

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 
-from tests.models import layers
+from tests.models import layers, sequences
 from tests.models.layers import Shape
 
 DIMS = {1: ("D",), 2: ("T", "D"), 3: ("C", "H", "W")}
@@ -186,6 +186,32 @@ class Writer:
         self.blocks.append(f"block {name}(n) {{ {inside} }}")
         return name
 
+    def padded(self) -> None:
+        """A vector made of a sequence of its own length for each sample."""
+        chance, source, size = self.chance, self.name("seq"), self.chance.choice([2, 4, 6])
+        if chance.random() < 0.6:
+            self.lines.append(f"input {source}: int[T{self.count} <= 9, pad=0]")
+            text = f"{source} -> embedding(12, {size})"
+        else:
+            self.lines.append(f"input {source}: float[T{self.count}, {size}, pad=0]")
+            text = source
+        if chance.random() < 0.3:
+            start = self.name("p")
+            self.lines.append(f"param {start}: float[2, {size}] = normal(0.5)")
+            text = f"({start}, {text}) -> concat(axis=0)"
+        for _ in range(chance.randint(0, 3)):
+            more, size = sequences.step(chance, size)
+            text += f" -> {more}"
+            if chance.random() < 0.2:
+                name = self.name("Keep")
+                self.blocks.append(sequences.block(name, chance))
+                text += f" -> {name}{chance.choice(['', ' * 2'])}"
+        if chance.random() < 0.3:
+            whole = self.name("h")
+            self.lines.append(f"{whole} = {text}")
+            text = chance.choice([f"({whole}, {whole}) -> attention(heads=1)", f"{whole}[1..]"])
+        self.put(f"{text} -> {sequences.ending(chance, size)}", (size,))
+
     # --- the whole --------------------------------------------------------------------------
 
     def write(self) -> str:
@@ -201,7 +227,7 @@ class Writer:
         constructs = [
             self.chain, self.chain, self.residual, self.branches, self.fan, self.repeat, self.loop,
             self.family, self.choice, self.shared, self.parameter, self.arithmetic, self.index,
-            self.cross, self.block, self.block,
+            self.cross, self.block, self.block, self.padded, self.padded,
         ]  # fmt: skip
         for _ in range(chance.randint(2, 9)):
             chance.choice(constructs)()

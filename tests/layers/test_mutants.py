@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.layers import sample as samples
-from tests.layers.test_contract import GRADIENTS, NUMBERS, OUTPUTS, SINGLE, close
+from tests.layers.test_contract import GRADIENTS, NUMBERS, OUTPUTS, close
+from tests.layers.test_padding import MORE, NEARLY, padded_inputs
 
 import bmc.ops.layers  # noqa: F401
 from bmc.diagnostics.diagnostic import Problems
@@ -60,6 +61,25 @@ MUTANTS = {
     "slopes of a prelu": ("prelu", 0, "torch", "nn.PReLU(3)", "nn.PReLU(1)"),
 }  # fmt: skip
 
+# The same of padded values.
+PADDED = {
+    "the data hidden": ("self_attention", 0, "torch", "mask[:, None, None, :]",
+                        "~mask[:, None, None, :]"),
+    "padding looked at": ("self_attention", 0, "keras", "attention_mask=ops.expand_dims(x0_mask, 1)",
+                          "attention_mask=None"),
+    "backward from the padding": ("lstm", 1, "torch", "run_padded(self.layer, x0, x0_mask)",
+                                  "self.layer(x0)[0]"),
+    "backward from the padding, in ONNX": ("lstm", 1, "onnx", "given += ([]", "_ = ([]"),
+    "padding in a mean": ("mean", 0, "keras", "ops.where(ops.expand_dims(x0_mask, 2), x0, 0.0)",
+                          "x0"),
+    "padding counted": ("mean", 0, "torch", "x0_length[:, None]", "x0.shape[1]"),
+    "the last step of all": ("last", 0, "torch", "length - 1]", "-1]"),
+    "padding in a window": ("conv", 0, "torch", "x0.masked_fill(~x0_mask[:, None, :], 0.0)", "x0"),
+    "padding as the largest": ("max", 0, "torch", "torch.finfo(x0.dtype).min", "1e9"),
+    "padding in the statistics": ("batch_norm", 0, "keras", "training=training, mask=mask",
+                                  "training=training"),
+}  # fmt: skip
+
 
 def model(backend: str, program: Any, weights: Any, folder: Path, change: tuple[str, str]) -> Any:
     """A program with a change in its text, loaded."""
@@ -74,13 +94,12 @@ def model(backend: str, program: Any, weights: Any, folder: Path, change: tuple[
     return probe.Model(load_module(path), "One", own, dtype)
 
 
-def alike(name: str, sample: Any, one: Any, other: Any, single: bool) -> bool:
+def alike(name: str, arrays: list[np.ndarray], one: Any, other: Any, single: bool) -> bool:
     """Whether the contract takes two models for one."""
     dtype = "float32" if single else "float64"
-    arrays = samples.inputs(sample, 7, "float64")
     mine = one.run([_as(array, dtype) for array in arrays])
     theirs = other.run([array.copy() for array in arrays])
-    bound = SINGLE.get(name, OUTPUTS[dtype])
+    bound = NEARLY.get(name, OUTPUTS[dtype])
     if not all(close(a, b.astype(a.dtype), bound) for a, b in zip(mine, theirs, strict=True)):
         return False
     if single:
@@ -88,7 +107,7 @@ def alike(name: str, sample: Any, one: Any, other: Any, single: bool) -> bool:
     training = not REGISTRY["layer"][name].random
     found = one.gradients([array.copy() for array in arrays], training)
     expected = other.gradients([array.copy() for array in arrays], training)
-    bound = SINGLE.get(name, GRADIENTS[dtype])
+    bound = NEARLY.get(name, GRADIENTS[dtype])
     return found.keys() == expected.keys() and all(
         close(found[key], expected[key], bound) for key in expected
     )
@@ -98,19 +117,23 @@ def _as(array: np.ndarray, dtype: str) -> np.ndarray:
     return array.astype(dtype) if array.dtype.kind == "f" else array.copy()
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
+@pytest.mark.parametrize("mutant", [*MUTANTS, *PADDED])
 def test_mutants_are_found(mutant: str, tmp_path: Path) -> None:
-    name, number, backend, old, new = MUTANTS[mutant]
-    sample = REGISTRY["layer"][name].samples[number]
-    program = samples.program(name, sample)
+    padded = mutant in PADDED
+    name, number, backend, old, new = PADDED[mutant] if padded else MUTANTS[mutant]
+    sample = MORE[name][number] if padded else REGISTRY["layer"][name].samples[number]
+    program = samples.program(name, sample, padded)
+    arrays = samples.inputs(sample, 7, "float64")
+    if padded:
+        arrays = padded_inputs(program, sample, "float64")
     weights = samples.weights(program, "float64")
     other = model("keras" if backend == "torch" else "torch", program, weights, tmp_path, ("", ""))
     single = backend == "onnx"
     right = model(backend, program, weights, tmp_path, ("", ""))
-    assert alike(name, sample, right, other, single)
+    assert alike(name, arrays, right, other, single)
     try:
         wrong = model(backend, program, weights, tmp_path, (old, new))
-        found = not alike(name, sample, wrong, other, single)
+        found = not alike(name, arrays, wrong, other, single)
     except Exception:
         found = True  # it does not even run
     assert found

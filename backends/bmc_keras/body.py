@@ -13,11 +13,12 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module, Support
-from bmc.emit.body import shape_text
-from bmc.emit.function_body import FunctionBody
+from bmc.emit.body import results, shape_text
+from bmc.emit.function_body import FunctionBody, outside
 from bmc.emit.helpers import Helpers
 from bmc.emit.lowering import lowered
-from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Value
+from bmc.emit.names import identifier
+from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan, Value
 from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
@@ -47,6 +48,74 @@ class Parameter(layers.Layer):
         return ops.broadcast_to(self.value, (ops.shape(x)[0], *self.value_shape))
 ''',
     ("keras", "layers", "ops"),
+)
+SCAN = Support(
+    "Scan",
+    '''\
+class Scan(layers.Layer):
+    """Run a model at every step of sequences, its states carried from step to step.
+
+    The model takes one element of the inputs with the numbers `sequences`, the others
+    whole, and its states, which begin as `starts`; it gives its outputs and the next
+    states.
+    """
+
+    def __init__(
+        self,
+        step: keras.Model,
+        sequences: tuple[int, ...],
+        starts: tuple[float, ...],
+        name: str,
+    ):
+        super().__init__(name=name)
+        self.step = step
+        self.sequences = sequences
+        self.starts = starts
+
+    def call(self, inputs, training=None):
+        results = self.step.outputs  # the outputs, and after them the states
+        count = len(results) - len(self.starts)
+        batch = ops.shape(inputs[0])[0]
+        first = [
+            ops.full((batch, *result.shape[1:]), value, dtype=result.dtype)
+            for result, value in zip(results, (0.0,) * count + self.starts, strict=True)
+        ]
+
+        def advance(carried, elements):
+            given = list(inputs)
+            for place, element in zip(self.sequences, elements, strict=True):
+                given[place] = element
+            made = self.step([*given, *carried[count:]], training=training)
+            return made, made
+
+        along = [ops.swapaxes(inputs[place], 0, 1) for place in self.sequences]
+        _, made = ops.scan(advance, first, along)
+        return [ops.swapaxes(output, 0, 1) for output in made[:count]]
+''',
+    ("keras", "layers", "ops"),
+)
+# `ops.scan` goes through one sequence of unknown length; of several, elements go by number.
+SCAN_SEVERAL = Support(
+    "Scan of several",
+    SCAN.code.replace(
+        """\
+        def advance(carried, elements):
+            given = list(inputs)
+            for place, element in zip(self.sequences, elements, strict=True):
+                given[place] = element
+""",
+        """\
+        def advance(carried, step):
+            given = list(inputs)
+            for place, elements in zip(self.sequences, along, strict=True):
+                given[place] = ops.take(elements, step, axis=0)
+""",
+    ).replace(
+        "        _, made = ops.scan(advance, first, along)\n",
+        "        steps = ops.arange(ops.shape(along[0])[0])\n"
+        "        _, made = ops.scan(advance, first, steps)\n",
+    ),
+    SCAN.roots,
 )
 RESERVED = frozenset({"keras", "layers", "math", "name", "np", "ops"})
 
@@ -122,6 +191,8 @@ class KerasBody(FunctionBody):
     def wanted(self, use: Apply) -> bool:
         """Whether a use takes its values channels last."""
         target = use.instance.target
+        if isinstance(target, Scan):
+            return False
         if isinstance(target, Layer):
             LOWERINGS.find(target)  # fills the table of layouts
             rule = LAYOUTS.get(type(target))
@@ -135,6 +206,8 @@ class KerasBody(FunctionBody):
     def _kept(self, repeat: Repeat, here: bool) -> bool:
         """The layout in which a copy gives its values as it took them; `here` if both do."""
         (_, copy), *_ = repeat.runs
+        if isinstance(copy.target, Scan):
+            return False
         if isinstance(copy.target, Layer):
             LOWERINGS.find(copy.target)
             rule = LAYOUTS.get(type(copy.target))
@@ -245,6 +318,61 @@ class KerasBody(FunctionBody):
             self.statements.append(p.Assign(p.Name(instance.name), model))
         given = args[0] if len(args) == 1 else p.ListExpr(tuple(args))
         return p.Call(self.made[id(instance)], (given,))
+
+    def scan_call(
+        self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
+    ) -> p.Expr:
+        """`Scan(cell_step, (0,), (0.0,), name="cell")([words, memory])[0]`"""
+        for value in use.outputs:
+            self.last[value] = False
+        if id(instance) not in self.made:
+            made = self._scan(instance, label)
+            self.made[id(instance)] = made
+            if self.uses(instance) > 1:
+                self.statements.append(p.Assign(p.Name(instance.name), made))
+                self.made[id(instance)] = p.Name(instance.name)
+        made = p.Call(self.made[id(instance)], (p.ListExpr(tuple(args)),))
+        return made if len(instance.outputs) > 1 else p.Index(made, (p.lit(0),))
+
+    def _scan(self, instance: Instance, label: p.Expr) -> p.Expr:
+        """The layer of a scan, after the model of a step."""
+        self.inner = True
+        scan = instance.target
+        assert isinstance(scan, Scan) and isinstance(scan.step.target, BlockSpec)
+        self.support.append(SCAN if sum(scan.split) == 1 else SCAN_SEVERAL)
+        spec = scan.step.target
+        own = (False,) * (len(spec.inputs) + len(spec.states))
+        stem = instance.name or "step"
+        inputs: list[p.Expr] = []
+        values = [entry.value for entry in spec.inputs]
+        kinds = list(zip(values, scan.step.inputs))
+        for state in spec.states:
+            sizes = [outside(size, scan.step) for size in state.value.type.shape]
+            kinds.append((state.value, state.value.type.with_shape(*sizes)))
+        for value, kind in kinds:
+            inputs.append(p.Name(f"{stem}_{identifier(value.name)}"))
+            made: p.Expr = p.call("keras.Input", **input_settings(kind))
+            self.statements.append(p.Assign(inputs[-1], made))
+        ends = self._step_ends(spec, self.construct(scan.step, own, label, inputs), own, stem)
+        step = p.Name(f"{stem}_step")
+        made = p.call("keras.Model", p.ListExpr(tuple(inputs)), ends)
+        self.statements.append(p.Assign(step, made))
+        starts = p.TupleExpr(tuple(p.lit(state.start) for state in spec.states))
+        sequences = tuple(place for place, split in enumerate(scan.split) if split)
+        return p.call("Scan", step, sequences, starts, name=label)
+
+    def _step_ends(self, spec: BlockSpec, made: p.Expr, own: tuple[bool, ...], stem: str) -> p.Expr:
+        """What a step gives, as a list of values in the language's layout."""
+        laid = self.results(spec, own)
+        if not any(laid):
+            return p.call("list", made) if len(laid) > 1 else p.ListExpr((made,))
+        names = [p.Name(f"{stem}_result{number}") for number in range(1, len(laid) + 1)]
+        targets: tuple[p.Expr, ...] = tuple(names)
+        self.statements.append(p.Assign(targets if len(laid) > 1 else targets[0], made))
+        ends: list[p.Expr] = []
+        for name, last, value in zip(names, laid, results(spec)):
+            ends.append(_turned(name, value.type.rank, False) if last else name)
+        return p.ListExpr(tuple(ends))
 
     def repeat(self, use: Apply, repeat: Repeat, names: list[str]) -> list[p.Statement]:
         """The loop, and how its results are laid out."""

@@ -5,12 +5,13 @@ Uses of one block that print the same text share a function.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module, Support
+from bmc.emit.body import results
 from bmc.emit.function_body import FunctionBody
 from bmc.emit.function_file import FunctionFile, Written
 from bmc.emit.gate import HEADER
@@ -20,7 +21,7 @@ from bmc.emit.layout import Printer, expression, render
 from bmc.emit.lowering import lowered
 from bmc.ir.model import BlockSpec, Input, Instance, Program, Value
 from bmc.ops.base import Layer
-from bmc_keras.body import RESERVED, KerasBody, input_settings
+from bmc_keras.body import RESERVED, SCAN, SCAN_SEVERAL, KerasBody, input_settings
 from bmc_keras.lower.table import LOWERINGS
 from bmc_keras.weights import Places, Said
 
@@ -58,6 +59,8 @@ class ModelFile(FunctionFile):
         self._model(main)
         if self.problems.failed:
             return ""
+        if SCAN_SEVERAL.name in self.support:
+            self.support.pop(SCAN.name, None)
         definitions = self.helpers.functions()
         self.used += definitions
         texts = [helper.code.strip("\n") for helper in self.support.values()]
@@ -70,8 +73,14 @@ class ModelFile(FunctionFile):
 
     def _endings(self) -> list[str]:
         """`Place`, what else reads weights, and `name_weights`."""
-        place, *namings = self.places.texts(any(body.inner for body in self.bodies))
+        place, *namings = self.places.texts(self._inner())
         return [place, *(helper.code.strip("\n") for helper in self.endings.values()), *namings]
+
+    def _inner(self) -> Literal["", "models", "scans"]:
+        """What there is in the model that has layers of its own."""
+        if {SCAN.name, SCAN_SEVERAL.name} & self.support.keys():
+            return "scans"
+        return "models" if any(body.inner for body in self.bodies) else ""
 
     def _note(self, spec: BlockSpec) -> None:
         """Remembers the constructors of a block, before any is printed."""
@@ -94,7 +103,7 @@ class ModelFile(FunctionFile):
 
     def _imports(self) -> Imports:
         roots = {"dataclass", "keras", "np", "ops"}
-        roots |= {"Iterator"} if any(body.inner for body in self.bodies) else set()
+        roots |= {"Iterator"} if self._inner() else set()
         for helper in self.support.values():
             roots.update(helper.roots)
         for statement in self.used:
@@ -120,7 +129,7 @@ class ModelFile(FunctionFile):
         if key not in self.laid:
             body = KerasBody(spec, Problems(), self.helpers, _nothing, self._results, last)
             body.run()
-            self.laid[key] = tuple(body.last.get(out.value, False) for out in spec.outputs)
+            self.laid[key] = tuple(body.last.get(value, False) for value in results(spec))
         return self.laid[key]
 
     def _construct(

@@ -6,6 +6,7 @@ A lowering says it of its layer: `weights={"weight": At("kernel", (1, 0))}`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from bmc.emit.layout import expression
 from bmc.emit.pyexpr import lit
@@ -27,7 +28,7 @@ class Place:
     def store(self) -> np.ndarray:
         """Return the variable in the layout of weights.safetensors."""
         array = ops.convert_to_numpy(self.variable)
-        return np.ascontiguousarray(array.transpose(self.axes))
+        return np.asarray(array.transpose(self.axes), order="C")
 
     def restore(self, tensor: np.ndarray) -> None:
         """Set the variable from the layout of weights.safetensors."""
@@ -40,6 +41,14 @@ def flat_layers(model: keras.Model) -> Iterator[layers.Layer]:
             yield from flat_layers(layer)
         else:
             yield layer'''
+FLAT_SCANS = FLAT.replace(
+    """            yield from flat_layers(layer)
+""",
+    """            yield from flat_layers(layer)
+        elif isinstance(layer, Scan):
+            yield from flat_layers(layer.step)
+""",
+).replace("and of the models in it", "of the models in it and of steps")
 SHAPED = '''\
 @dataclass(frozen=True)
 class Place:
@@ -57,7 +66,7 @@ class Place:
     def store(self) -> np.ndarray:
         """Return the variable in the layout of weights.safetensors."""
         array = ops.convert_to_numpy(self.variable).transpose(self.axes)
-        return np.ascontiguousarray(array.reshape(self.shape or array.shape))
+        return np.asarray(array.reshape(self.shape or array.shape), order="C")
 
     def restore(self, tensor: np.ndarray) -> None:
         """Set the variable from the layout of weights.safetensors."""
@@ -125,8 +134,8 @@ class Places:
         if weights:
             self.kinds.setdefault(f"isinstance(layer, {kind})", []).append(weights)  # type: ignore[arg-type]
 
-    def texts(self, inner: bool) -> list[str]:
-        """`Place` and `name_weights`; `inner` says that there are models in the model."""
+    def texts(self, inner: Literal["", "models", "scans"]) -> list[str]:
+        """`Place` and `name_weights`; `inner` says what the model has layers in."""
         ats = [at for found in self.kinds.values() for weights in found for at in weights.values()]
         shaped = any(", shape)" in line for said in self.said.values() for line in said[0].lines)
         place = SHAPED if shaped or any(at.shape for at in ats) else PLACE
@@ -151,7 +160,7 @@ class Places:
             "def name_weights(model: keras.Model) -> dict[str, Place]:",
             '    """Say where each weight of weights.safetensors lives in the model."""',
         ]
-        flat = [FLAT] if inner else []
+        flat = {"": [], "models": [FLAT], "scans": [FLAT_SCANS]}[inner]
         return [place, *flat, "\n".join([*head, *body, "    return weights"])]
 
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module, Support
-from bmc.emit.function_body import FunctionBody
+from bmc.emit.function_body import FunctionBody, outside
 from bmc.emit.lowering import lowered
-from bmc.ir.model import Apply, Instance
-from bmc_onnx.lower.common import below
+from bmc.ir.model import Apply, BlockSpec, Instance, Scan
+from bmc.records import replace
+from bmc_onnx.lower.common import ELEMENTS, below, info
+from bmc_onnx.lower.support import SCAN
 from bmc_onnx.lower.table import LOWERINGS
 from bmc_onnx.lower.weighted import WEIGHT
 
@@ -59,6 +61,46 @@ class OnnxBody(FunctionBody):
         if own and not isinstance(built, p.Name):  # a layer that does nothing adds no node
             self.names.add(made.name)
         return built
+
+    def scan_call(
+        self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
+    ) -> p.Expr:
+        """`g.scan(step, cell(step, "cell.x", memory, …), …)`, after `step = g.begin_step()`."""
+        scan = instance.target
+        assert isinstance(scan, Scan) and isinstance(scan.step.target, BlockSpec)
+        spec = scan.step.target
+        self.support.append(SCAN)
+        step = p.Name("step")
+        while step.id in self.holders:
+            step = p.Name(f"{step.id}_")
+        self.statements.append(p.Assign(step, p.call("g.begin_step")))
+        names = [below(label, f"{entry.value.name}_t") for entry in spec.inputs]
+        states = [below(label, f"{state.value.name}_t") for state in spec.states]
+        given = [name if split else arg for name, split, arg in zip(names, scan.split, args)]
+        inner = self.construct(scan.step, label, [*given, *states])
+        inner = replace(inner, args=(step, *inner.args[1:]))
+        along = [
+            (name, kind, arg)
+            for name, kind, split, arg in zip(names, scan.step.inputs, scan.split, args)
+            if split
+        ]
+        kinds = []
+        for name, state in zip(states, spec.states):
+            sizes = [outside(size, scan.step) for size in state.value.type.shape]
+            kinds.append(info(name, state.value.type.with_shape(*sizes)))
+        count = len(spec.outputs) + len(spec.states)
+        made = p.call(
+            "g.scan",
+            step,
+            inner if count > 1 else p.TupleExpr((inner,)),
+            [arg for _, _, arg in along],
+            elements=[info(name, kind) for name, kind, _ in along],
+            states=kinds,
+            starts=[state.start for state in spec.states],
+            outputs=[p.name(ELEMENTS[kind.dtype]) for kind in scan.step.outputs],
+            name=label,
+        )
+        return made if len(spec.outputs) > 1 else p.Index(made, (p.lit(0),))
 
     def call(self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Expr:
         """`residual(g, x, filters=16, name="residual")`"""

@@ -6,8 +6,6 @@ that print the same text share a function.
 
 from __future__ import annotations
 
-from typing import Any
-
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
@@ -16,10 +14,9 @@ from bmc.emit.function_file import FunctionFile, Written, function_name
 from bmc.emit.gate import HEADER
 from bmc.emit.layout import Printer, render
 from bmc.ir.model import BlockSpec, Instance, Program
-from bmc.ir.symbolic import known
-from bmc.ir.types import TensorType
 from bmc_onnx.body import OnnxBody
 from bmc_onnx.lower import support, weighted
+from bmc_onnx.lower.common import info
 
 # Methods of the graph class, in the order in which a program has them.
 BY_NAME = {
@@ -28,7 +25,6 @@ BY_NAME = {
     for helper in vars(module).values()
     if isinstance(helper, Support)
 }
-ELEMENTS = {"float": "TensorProto.FLOAT", "int": "TensorProto.INT64", "bool": "TensorProto.BOOL"}
 IMPORTS = """\
 import argparse
 import json
@@ -94,6 +90,16 @@ NUMBERED_SEVERAL = '''\
         self.nodes.append(node)
         return tuple(outputs)
 '''
+STEP = '''\
+    def begin_step(self) -> "Graph":
+        """Begin a graph for one step, which reads the same weights."""
+        step = Graph()
+        step.weights = self.weights
+        return step
+'''
+NUMBERED_STEP = STEP.replace(
+    "        return step\n", "        step.uses = self.uses\n        return step\n"
+)
 ENDING = '''\
 def finish(
     g: Graph,
@@ -163,7 +169,8 @@ class ModelFile(FunctionFile):
     def _graph(self, numbered: bool) -> str:
         """The graph class with the methods that the program calls."""
         several = Support("add_several", NUMBERED_SEVERAL if numbered else SEVERAL)
-        known = {"add_several": several} | BY_NAME | self.support
+        begin = Support("begin_step", NUMBERED_STEP if numbered else STEP)
+        known = {"add_several": several, "begin_step": begin} | BY_NAME | self.support
         needed = set(self.support)
         waiting = list(needed)
         while waiting:
@@ -202,20 +209,13 @@ class ModelFile(FunctionFile):
                 named = p.call("g.add", "Identity", made, name=output.name)
                 after.append(p.ExprStmt(named))
         ends = {
-            "inputs": [_info(e.value.name, e.value.type) for e in spec.inputs],
-            "outputs": [_info(o.name, o.value.type) for o in spec.outputs],
+            "inputs": [info(e.value.name, e.value.type) for e in spec.inputs],
+            "outputs": [info(o.name, o.value.type) for o in spec.outputs],
         }
         made = p.call("finish", p.Name("g"), spec.name.lower(), **ends)
         lines = _needed([*body.statements, *after])
         statements = (*begin, p.Blank(), *lines, p.Blank(), p.Return(made))
         self.add_model("onnx.ModelProto", statements)
-
-
-def _info(name: str, kind: TensorType) -> p.Expr:
-    """`helper.make_tensor_value_info("image", TensorProto.FLOAT, ["B", 1, 28, 28])`"""
-    sizes: list[Any] = [int(d) if known(d) else str(d) for d in kind.shape]  # type: ignore[arg-type]
-    shape = [*(["B"] if kind.batched else []), *sizes]
-    return p.call("helper.make_tensor_value_info", name, p.name(ELEMENTS[kind.dtype]), shape)
 
 
 def _needed(statements: list[p.Statement]) -> list[p.Statement]:

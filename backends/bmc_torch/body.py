@@ -84,7 +84,7 @@ class TorchBody(Body):
         if isinstance(instance.target, Repeat):
             return self._copies(instance, instance.target, target)
         if isinstance(instance.target, Scan):
-            return None
+            return self.construct(instance)
         rule = self._rule(instance)
         if not isinstance(rule, Module):
             return None
@@ -134,6 +134,10 @@ class TorchBody(Body):
         """`self.residual(x)`"""
         return p.Call(_path(use.instance), tuple(args))
 
+    def scan(self, use: Apply, instance: Instance, args: list[p.Expr]) -> p.Expr:
+        """`self.cell(xs, memory)`"""
+        return p.Call(_path(instance), tuple(args))
+
     def row(self, use: Apply, repeat: Repeat, args: list[p.Expr]) -> p.Expr | None:
         """Copies in a row are one `nn.Sequential`."""
         if not _in_row(repeat) or _stateless(self, repeat):
@@ -146,7 +150,7 @@ class TorchBody(Body):
         args: list[p.Expr] = [p.Name(name) for name in names]
         (_, copy), *_ = repeat.runs
         variable, many = self._loop(use, repeat)
-        if isinstance(copy.target, BlockSpec):
+        if isinstance(copy.target, BlockSpec | Scan):
             made: p.Expr | None = p.Call(variable, tuple(args))
         else:
             rule = self._rule(copy)

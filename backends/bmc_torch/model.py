@@ -17,9 +17,10 @@ from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import, Imports
 from bmc.emit.layout import Printer, render
 from bmc.emit.names import Scope, class_name, identifier
-from bmc.ir.model import BlockSpec, Instance, Program
+from bmc.ir.model import BlockSpec, Instance, Program, Scan
 from bmc.records import record, replace
 from bmc_torch.body import TorchBody
+from bmc_torch.scan import scanned
 from bmc_torch.starts import Starts
 
 ROOTS = {
@@ -49,7 +50,7 @@ class ModelFile:
         self.starts = Starts()
         self.names = Scope({"F", "Tensor", "Any"})
         self.main = self.names.unique(class_name(program.main.name), mark="")
-        self.written: dict[BlockSpec, Written] = {}
+        self.written: dict[tuple[BlockSpec, bool], Written] = {}
         self.by_text: dict[tuple[str, str], Written] = {}
         self.classes: list[str] = []
         self.support: dict[str, Support] = {}
@@ -98,30 +99,35 @@ class ModelFile:
 
     # --- classes ----------------------------------------------------------------------------
 
-    def _class(self, spec: BlockSpec) -> Written:
-        if spec in self.written:
-            return self.written[spec]
+    def _class(self, spec: BlockSpec, scan: Scan | None = None) -> Written:
+        """The class of a block; of a scanned one, it goes through the steps itself."""
+        key = (spec, scan is not None)
+        if key in self.written:
+            return self.written[key]
         body = TorchBody(spec, self.problems, self._construct, self.starts)
         body.run()
         init = [*body.init, *body.finish()]
-        names = parts.free_names(spec, parts.used_names([*init, *body.statements]))
-        text = self._text(spec, body, init, names, "PLACEHOLDER")
+        steps = [] if scan is None else scanned(spec, scan)
+        names = parts.free_names(spec, parts.used_names([*init, *body.statements, *steps]))
+        text = self._text(spec, body, init, names, "PLACEHOLDER", steps)
         found = self.by_text.get((spec.name, text))
         if found is None:
             self.support |= {helper.name: helper for helper in body.support}
-            self.used += [*init, *body.statements]
+            self.used += [*init, *body.statements, *steps]
             main = spec is self.program.main
             name = self.main if main else self.names.unique(class_name(spec.name), mark="")
             found = Written(name, names)
             self.by_text[spec.name, text] = found
-            self.classes.append(self._text(spec, body, init, names, name))
-        self.written[spec] = found
+            self.classes.append(self._text(spec, body, init, names, name, steps))
+        self.written[key] = found
         return found
 
     def _construct(self, instance: Instance) -> p.Call:
         """`Residual(in_channels=64, filters=128)`"""
+        scan = instance.target if isinstance(instance.target, Scan) else None
+        instance = scan.step if scan else instance
         assert isinstance(instance.target, BlockSpec)
-        written = self._class(instance.target)
+        written = self._class(instance.target, scan)
         return p.Call(p.Name(written.name), (), tuple(parts.given(instance, written.parameters)))
 
     def _text(
@@ -131,10 +137,11 @@ class ModelFile:
         init: list[p.Statement],
         names: tuple[str, ...],
         name: str,
+        steps: list[p.Statement],
     ) -> str:
         model = spec.kind == "model"
         inside = parts.constant_names(spec) if model else {n: identifier(n) for n in names}
-        read = parts.used_names(body.statements)
+        read = parts.used_names([*body.statements, *steps])
         kept = [] if model else [n for n in names if n in read]
         own = [p.Assign(p.Attr(p.Name("self"), inside[n]), p.Name(inside[n])) for n in kept]
         begin = (p.ExprStmt(p.call(p.Attr(p.call("super"), "__init__"))), *own, *init)
@@ -148,11 +155,22 @@ class ModelFile:
         value = body.returns[0] if count == 1 else p.TupleExpr(tuple(body.returns))
         forward = (*(_with_self(s, kept) for s in body.statements), p.Return(value))
         settings = () if model else tuple(parts.parameter(spec, n) for n in names)
-        methods = (
+        methods: tuple[p.Def, ...] = (
             p.Def("__init__", (p.Param("self"), *settings), p.Lit(None), begin),
-            p.Def("forward", (p.Param("self"), *taken), gives, forward),
+            p.Def("step" if steps else "forward", (p.Param("self"), *taken), gives, forward),
         )
+        if steps:
+            inputs = taken[: len(spec.inputs)]
+            outputs = len(spec.outputs)
+            gives = p.Name("Tensor")
+            if outputs > 1:
+                gives = p.Index(p.Name("tuple"), (p.Name("Tensor"),) * outputs)
+            whole = tuple(_with_self(s, kept) for s in steps)
+            run = p.Def("forward", (p.Param("self"), *inputs), gives, whole)
+            methods = (methods[0], run, methods[1])
         doc = None if model else parts.block_doc(spec, self._ends(spec))
+        if steps and doc and not spec.doc:
+            doc = f"{doc[:-1]} at every step of a sequence."
         return render([p.Class(name, (p.name("nn.Module"),), methods, doc)], inside).rstrip("\n")
 
     def _ends(self, spec: BlockSpec) -> list[str | None]:

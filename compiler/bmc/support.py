@@ -16,8 +16,8 @@ contract (`tests/layers`) has run each of them and compared the backends. *in pa
 their reasons below; such a use is refused by name, with its place (BM501)."""
 MORE = """\
 Beside these: `param` (learned tensors of one's own), layers and blocks that are used several
-times, `dense(weight=embed.weight, bias=false)`, repeats, families, loops and inputs of different
-lengths in a batch (`int[T, pad=0]`) are in all three. Refused by all so far: `scan`."""
+times, `dense(weight=embed.weight, bias=false)`, repeats, families, loops, `scan` over blocks with
+`state`, and inputs of different lengths in a batch (`int[T, pad=0]`) are in all three."""
 
 
 def table(backend: str) -> Lowerings:

@@ -119,16 +119,22 @@ def test_what_is_not_lowered_is_refused_by_name(change: str, said: str, backend:
     assert f"error[BM501]: the {backend} backend does not support {said}" in done.stderr
 
 
-@pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
-def test_a_layer_that_is_not_lowered_is_refused_by_name(backend: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("backend", "layer"),
+    [("keras", "conv(3, kernel=3, padding=1, padding_mode=replicate)"), ("onnx", "sample_normal")],
+)
+def test_a_layer_that_is_not_lowered_is_refused_by_name(
+    backend: str, layer: str, tmp_path: Path
+) -> None:
+    inputs = "x" if backend == "keras" else "(x, x)"
     (tmp_path / "a.bm").write_text(
-        "block Sum { input x: float[D]  state s: float[D] = zeros  s = s + x  output y = s }\n"
-        "model Net {\n  input x: float[5, 8]\n  output y = x -> scan(Sum)\n}\n"
+        f"model Net {{\n  input x: float[3, 8]\n  output y = {inputs} -> {layer}\n}}\n"
     )
     done = bmc("compile", "a.bm", "--backend", backend, "-o", "out", folder=tmp_path)
     assert done.returncode == 1
-    assert f"the {backend} backend does not support `scan`" in done.stderr
-    assert "a.bm:4:19" in done.stderr
+    name = layer.partition("(")[0]
+    assert f"the {backend} backend does not support `{name}`" in done.stderr
+    assert "a.bm:3:" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -112,13 +112,3 @@ def test_a_model_has_no_state(tmp_path: Path) -> None:
     _, problems = load(text, tmp_path)
     message = "a model has no step to carry a state to"
     assert [problem.diagnostic().message for problem in problems] == [message]
-
-
-@pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
-def test_backends_refuse_what_they_do_not_lower(backend: str, tmp_path: Path) -> None:
-    cell = "block Cell { input x: float[E]  state h: float[E] = zeros  h = h + x  output y = h }"
-    program, _ = load(cell + MODEL.format("output y = xs -> scan(Cell)"), tmp_path)
-    assert program is not None
-    problems = Problems()
-    driver.compile(program, backend, problems)
-    assert [problem.code for problem in problems] == ["BM501"]

@@ -30,7 +30,7 @@ class GRUPlace(Place):
         array = array if self.row is None else array[self.row]
         z, r, n = np.split(array, 3, axis=-1)
         gates = np.concatenate((r, z, n), axis=-1)
-        return np.ascontiguousarray(gates.transpose(self.axes))
+        return np.asarray(gates.transpose(self.axes), order="C")
 
     def restore(self, tensor: np.ndarray) -> None:
         """Set the variable from the layout of weights.safetensors."""

@@ -6,9 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from bmc.emit.backend import Function, Site, Support
-from bmc.emit.pyexpr import Expr, FString, Lit, Name, call, lit
+from bmc.emit.pyexpr import Expr, FString, Lit, Name, call, lit, name
+from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc_onnx.lower.support import WIDEN
+
+ELEMENTS = {"float": "TensorProto.FLOAT", "int": "TensorProto.INT64", "bool": "TensorProto.BOOL"}
+
+
+def info(label: str | Expr, kind: TensorType) -> Expr:
+    """`helper.make_tensor_value_info("image", TensorProto.FLOAT, ["B", 1, 28, 28])`"""
+    sizes: list[Any] = [int(d) if known(d) else str(d) for d in kind.shape]  # type: ignore[arg-type]
+    shape = [*(["B"] if kind.batched else []), *sizes]
+    return call("helper.make_tensor_value_info", label, name(ELEMENTS[kind.dtype]), shape)
 
 
 def node(op: str, **attributes: Any) -> Function:

@@ -351,3 +351,55 @@ GATHER = Support(
 ''',
     ("integers",),
 )
+SCAN = Support(
+    "scan",
+    '''\
+    def scan(
+        self,
+        step: "Graph",
+        results: tuple[str, ...],
+        sequences: list[str],
+        elements: list[onnx.ValueInfoProto],
+        states: list[onnx.ValueInfoProto],
+        starts: list[float],
+        outputs: list[int],
+        name: str,
+    ) -> tuple[str, ...]:
+        """Run a graph at every step of sequences; return its outputs of all steps.
+
+        `results` are its outputs, of the types `outputs`, and then the next states.
+        """
+        batch = self.add("Shape", sequences[0], name=f"{name}.batch", start=0, end=1)
+        begin = []
+        for state, start in zip(states, starts, strict=True):
+            label = state.name
+            sizes = [size.dim_value for size in state.type.tensor_type.shape.dim[1:]]
+            tensor = helper.make_tensor(label, TensorProto.INT64, [len(sizes)], sizes)
+            rest = self.add("Constant", name=f"{label}.sizes", value=tensor)
+            shape = self.add("Concat", batch, rest, name=f"{label}.shape", axis=0)
+            tensor = helper.make_tensor(label, TensorProto.FLOAT, [1], [start])
+            begin.append(
+                self.add("ConstantOfShape", shape, name=f"{label}.full", value=tensor)
+            )
+        count = len(outputs)
+        ordered = [*results[count:], *results[:count]]
+        kinds = [TensorProto.FLOAT] * len(states) + outputs
+        ends = []
+        for number, (result, kind) in enumerate(zip(ordered, kinds, strict=True)):
+            end = step.add("Identity", result, name=f"{name}.end{number}")
+            ends.append(helper.make_tensor_value_info(end, kind, None))
+        body = helper.make_graph(step.nodes, name, [*states, *elements], ends)
+        made = self.add_several(
+            "Scan",
+            *begin,
+            *sequences,
+            names=[f"{name}.steps{number}" for number in range(len(ends))],
+            body=body,
+            num_scan_inputs=len(sequences),
+            scan_input_axes=[1] * len(sequences),
+            scan_output_axes=[1] * count,
+        )
+        return made[len(states) :]
+''',
+    ("add_several", "begin_step"),
+)

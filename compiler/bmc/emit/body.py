@@ -54,6 +54,10 @@ class Body:
         """One block on its inputs."""
         raise NotImplementedError
 
+    def scan(self, use: Apply, instance: Instance, args: list[p.Expr]) -> p.Expr | None:
+        """A block at every step of sequences; `instance` is a scan."""
+        raise NotImplementedError
+
     def row(self, use: Apply, repeat: Repeat, args: list[p.Expr]) -> p.Expr | None:
         """All copies as one call, where the backend has such a thing."""
         return None
@@ -107,7 +111,7 @@ class Body:
             elif self.statements:
                 groups.append((use.statement, self.statements))
         self.statements = spaced([statements for _, statements in groups])
-        self.returns = [self.read(output.value) for output in self.spec.outputs]
+        self.returns = [self.read(value) for value in results(self.spec)]
 
     def begin(self) -> None:
         """What happens before the first layer."""
@@ -120,7 +124,7 @@ class Body:
                 count[value] = count.get(value, 0) + 1
                 consumer[value] = use
                 self.last_use[value] = index
-        outputs = {output.value for output in self.spec.outputs}
+        outputs = set(results(self.spec))
         for value in outputs:
             self.last_use[value] = len(self.applies)
         for use in reversed(self.applies):
@@ -142,11 +146,6 @@ class Body:
         args = self.arguments(use)
         target = use.instance.target
         made: p.Expr | None
-        if isinstance(target, Scan):
-            reason = "it is not lowered yet"
-            self.problems.add(Unsupported(use.span, self.backend, "`scan`", reason))
-            self.variables |= dict.fromkeys(use.outputs, p.Name("_"))
-            return
         if isinstance(target, Repeat):
             made = self.row(use, target, args)
             if made is None:
@@ -156,6 +155,8 @@ class Body:
             return
         if isinstance(target, BlockSpec):
             made = self.block(use, args)
+        elif isinstance(target, Scan):
+            made = self.scan(use, use.instance, args)
         else:
             lent = self.borrowed(use)
             made = None if lent is None else self.layer(use, [*args, *lent])
@@ -245,6 +246,12 @@ class Body:
             before = shape_text(self.shape(use.inputs[0]), use.inputs[0].type, self.spec)
         said = isinstance(op, Layer) and op.name in COMMENTED
         return text if before != text or said else None
+
+
+def results(spec: BlockSpec) -> list[Value]:
+    """What a block gives: its outputs, then what its states are at the next step."""
+    following = [state.next for state in spec.states if state.next is not None]
+    return [*(output.value for output in spec.outputs), *following]
 
 
 def spaced(groups: Sequence[Sequence[p.Statement]]) -> list[p.Statement]:

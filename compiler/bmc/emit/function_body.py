@@ -13,7 +13,8 @@ from typing import Any
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Support
 from bmc.emit.body import Body
-from bmc.ir.model import Apply, BlockSpec, Instance, Repeat
+from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan
+from bmc.ir.symbolic import Num, expression_of
 
 NAME = p.Name("name")
 
@@ -44,6 +45,16 @@ class FunctionBody(Body):
     def block(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
         """`residual(x, filters=16, name="residual")`"""
         return self.call(use, use.instance, self.label(use.instance), args)
+
+    def scan(self, use: Apply, instance: Instance, args: list[p.Expr]) -> p.Expr | None:
+        """The block of a scan, under the scan's name, at every step."""
+        return self.scan_call(use, instance, self.label(use.instance), args)
+
+    def scan_call(
+        self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
+    ) -> p.Expr | None:
+        """A scan of that name on its inputs."""
+        raise NotImplementedError
 
     def uses(self, instance: Instance) -> int:
         """How often an instance is used in this block."""
@@ -80,17 +91,21 @@ class FunctionBody(Body):
         counter = self._counter()
         for number, copy in repeat.runs:
             label = self.label(use.instance, done if number == 1 else counter)
+            before = len(self.statements)
             if isinstance(copy.target, BlockSpec):
                 made: p.Expr | None = self.call(use, copy, label, args)
+            elif isinstance(copy.target, Scan):
+                made = self.scan_call(use, copy, label, args)
             else:
                 made = self.make(use, copy, label, args)
             if made is None:
                 return []
-            step = p.Assign(target, made, comment=self.comment(use))
+            steps = (*self.statements[before:], p.Assign(target, made, comment=self.comment(use)))
+            del self.statements[before:]
             ends: tuple[Any, ...] = (done, done + number) if done else (number,)
             if number == repeat.count:
                 ends = (repeat.count,)
-            found.append(step if number == 1 else p.For(counter, p.call("range", *ends), (step,)))
+            found += steps if number == 1 else [p.For(counter, p.call("range", *ends), steps)]
             done += number
         return found
 
@@ -99,6 +114,15 @@ class FunctionBody(Body):
         while word in self.holders:
             word += "_"
         return p.Name(word)
+
+
+def outside(dim: Any, step: Instance) -> Any:
+    """A size of a block in the terms of whoever calls it; the number where it has none there."""
+    given = {k: v for k, v in step.arguments.items() if isinstance(v, int | float)}
+    environment = {key: expression_of(value) for key, value in given.items()}
+    expression = expression_of(dim).substitute(environment)
+    known = set().union(*(value.names() for value in environment.values()))
+    return Num(int(dim), expression) if expression.names() <= known else int(dim)
 
 
 def labelled(statements: list[p.Statement]) -> bool:

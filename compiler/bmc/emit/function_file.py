@@ -99,7 +99,8 @@ class FunctionFile:
         count = len(body.returns)
         gives = self.tensor
         if count != 1:
-            gives = p.Index(p.Name("tuple"), (self.tensor,) * count)
+            each = (self.tensor,) * count if count < 3 else (self.tensor, p.lit(...))
+            gives = p.Index(p.Name("tuple"), each)
         value = body.returns[0] if count == 1 else p.TupleExpr(tuple(body.returns))
         values = [e.value for e in spec.inputs] + [o.value for o in spec.outputs]
         shapes = [shape_text(self.shape(body, v), v.type, spec) for v in values]

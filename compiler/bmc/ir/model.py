@@ -48,6 +48,12 @@ class State:
     next: Value | None = None  # what it is at the next step
     doc: str | None = None
 
+    @property
+    def start(self) -> float:
+        """The number of which it is full before the first step."""
+        numbers = {"zeros": 0.0, "ones": 1.0}
+        return numbers.get(self.init.name, getattr(self.init, "value", 0.0))
+
 
 @record(frozen=False, eq=False)
 class Instance:

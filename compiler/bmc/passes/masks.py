@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.shapes import PaddingLost
-from bmc.ir.model import Apply, BlockSpec, Input, Instance, Output, Program, Repeat, Step, Value
+from bmc.ir.model import (
+    Apply,
+    BlockSpec,
+    Input,
+    Instance,
+    Output,
+    Program,
+    Repeat,
+    Scan,
+    Step,
+    Value,
+)
 from bmc.ir.types import TensorType
 from bmc.ops.axes import ragged_axis
 from bmc.ops.base import Layer, Padding
@@ -127,11 +138,7 @@ class _Rewriter:
         if isinstance(target, Layer):
             self._layer(use, target, made)
             return
-        if isinstance(target, BlockSpec | Repeat):
-            signature = self._signature(use.instance)
-        else:
-            padded = _padded(use.inputs)
-            signature = Signature((), (padded[0] if padded else None,) * len(use.outputs))
+        signature = self._signature(use.instance)
         written = use.outputs
         beside = tuple(self._mask(use.inputs[place]) for place in signature.takes)
         more = tuple(_mask_of(written[place]) for place in signature.gives)
@@ -191,13 +198,29 @@ class _Rewriter:
             if id(target) not in self.done:
                 _Rewriter(target, self.done, self.problems).run()
             return self.done[id(target)]
-        assert isinstance(target, Repeat)
+        assert isinstance(target, Repeat | Scan)
         if id(target) not in self.done:
-            self.done[id(target)] = self._repeat(instance, target)
+            found = self._scan if isinstance(target, Scan) else self._repeat
+            self.done[id(target)] = found(instance)
         return self.done[id(target)]
 
-    def _repeat(self, instance: Instance, repeat: Repeat) -> Signature:
+    def _scan(self, instance: Instance) -> Signature:
+        """How a scan is called: with the masks that a step takes, each whole."""
+        scan = instance.target
+        assert isinstance(scan, Scan)
+        inner = self._signature(scan.step)
+        if inner.gives or any(place is not None for place in inner.follows):
+            why = "each step gives a padded value"
+            self.problems.add(PaddingLost(instance.span, "a scan", why))
+        scan.step.inputs += tuple(_steps(scan.step.inputs[place]) for place in inner.takes)
+        scan.split += (False,) * len(inner.takes)
+        padded = [n for n, kind in enumerate(instance.inputs) if kind.ragged and scan.split[n]]
+        return Signature(inner.takes, (padded[0] if padded else None,) * len(instance.outputs))
+
+    def _repeat(self, instance: Instance) -> Signature:
         """How all copies are called: with the same masks, which none of them changes."""
+        repeat = instance.target
+        assert isinstance(repeat, Repeat)
         found: list[Signature] = []
         for _, copy in repeat.runs:
             inner = self._copy(copy)

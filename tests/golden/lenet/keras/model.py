@@ -67,7 +67,7 @@ class Place:
     def store(self) -> np.ndarray:
         """Return the variable in the layout of weights.safetensors."""
         array = ops.convert_to_numpy(self.variable)
-        return np.ascontiguousarray(array.transpose(self.axes))
+        return np.asarray(array.transpose(self.axes), order="C")
 
     def restore(self, tensor: np.ndarray) -> None:
         """Set the variable from the layout of weights.safetensors."""

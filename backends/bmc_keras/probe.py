@@ -72,7 +72,9 @@ class Model:
         named = [
             layer
             for layer in self.model.layers
-            if not isinstance(layer, passed) and len(layer._inbound_nodes) == 1
+            if not isinstance(layer, passed)
+            and len(layer._inbound_nodes) == 1
+            and not isinstance(layer.output, list | tuple)
         ]
         if not named:
             return {}

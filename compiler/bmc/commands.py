@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bmc.cli import FINE, FOUND, PASSED_TO_TRAIN, USAGE
 from bmc.diagnostics.diagnostic import Problems
-from bmc.diagnostics.problems.backend import UnknownBackend, Unsupported
+from bmc.diagnostics.problems.backend import UnknownBackend, VerifyFailed, Unsupported
 from bmc.diagnostics.problems.files import CannotWrite, FileRefused, FileTooLarge, nowhere
 from bmc.diagnostics.problems.training import SectionMissing
 from bmc.diagnostics.render import all_to_json, escape, render_all, summary_line
@@ -146,10 +146,15 @@ def verify(options: argparse.Namespace) -> int:
     from bmc.emit.backend import BUILT_IN
 
     backends = tuple(BUILT_IN) if options.backends is None else options.backends
-    unknown = [name for name in backends if name not in BUILT_IN]
-    if unknown or len(backends) < 2:
-        word = unknown[0] if unknown else ", ".join(backends)
-        problems.add(UnknownBackend(program.main.span, word, tuple(BUILT_IN)))
+    backends = tuple(dict.fromkeys(backends))
+    for name in backends:
+        if name not in BUILT_IN:
+            problems.add(UnknownBackend(program.main.span, name, tuple(BUILT_IN)))
+    if not problems.failed and len(backends) < 2:
+        what = "has no other program here to be compared with"
+        help = "name two backends or more: `--backends torch,keras`"
+        problems.add(VerifyFailed(program.main.span, backends[0], what, help))
+    if problems.failed:
         return _finish(problems, options)
     from bmc.verify import command
 

@@ -28,7 +28,11 @@ def spec(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("names", "said"),
-    [("torch,keros", "there is no backend `keros`"), ("torch", "there is no backend `torch`")],
+    [
+        ("torch,keros", "there is no backend `keros`"),
+        ("torch", "torch has no other program here to be compared with"),
+        ("torch,torch", "torch has no other program here to be compared with"),
+    ],
 )
 def test_names_are_checked(
     names: str, said: str, spec: str, capsys: pytest.CaptureFixture[str]
@@ -106,3 +110,20 @@ def test_given_weights_are_used_and_checked(
     assert "dense2.bias [3]" in capsys.readouterr().err
     save_file({**tensors, "dense2.bias": np.zeros(3, "f")}, path)
     assert cli.main(given) == 0
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.onnx
+def test_layers_with_several_outputs_are_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cell.bm"
+    path.write_text(
+        "block Cell { input x: float[E]  state h: float[E] = zeros"
+        "  h = x + 0.5 * h  output y = h  output z = h -> tanh }\n"
+        "model Net {\n  input x: float[5, 8]\n  y, z = x -> scan(Cell)\n"
+        "  output a = y -> dense(2)\n  output b = z\n}\n"
+    )
+    assert cli.main(["verify", str(path)]) == 0
+    assert "gradients" in capsys.readouterr().out

@@ -186,6 +186,24 @@ class Writer:
         self.blocks.append(f"block {name}(n) {{ {inside} }}")
         return name
 
+    def scanned(self) -> None:
+        """A recurrence written out: a block with a state, run along the first axis."""
+        source, shape = self.pick((2,)) or ("", ())
+        if not source:
+            return self.chain()
+        name, size = self.name("Cell"), self.chance.randint(1, 6)
+        start = self.chance.choice(["zeros", "ones", "constant(0.5)"])
+        lines = [
+            "input x: float[E]",
+            f"state h: float[hidden] = {start}",
+            f"h = (x, h) -> concat -> dense(hidden) -> {self.chance.choice(layers.SMOOTH)}",
+            f"output y = {self.chance.choice(['h', 'h -> dense(hidden)', 'h * 2 + 1'])}",
+        ]
+        self.blocks.append(f"block {name}(hidden) {{ {chr(10).join(lines)} }}")
+        times = self.chance.choice(["", "", " * 2"])
+        self.put(f"{source} -> scan({name}({size})){times}", (shape[0], size))
+        return None
+
     def padded(self) -> None:
         """A vector made of a sequence of its own length for each sample."""
         chance, source, size = self.chance, self.name("seq"), self.chance.choice([2, 4, 6])
@@ -227,7 +245,7 @@ class Writer:
         constructs = [
             self.chain, self.chain, self.residual, self.branches, self.fan, self.repeat, self.loop,
             self.family, self.choice, self.shared, self.parameter, self.arithmetic, self.index,
-            self.cross, self.block, self.block, self.padded, self.padded,
+            self.cross, self.block, self.block, self.padded, self.padded, self.scanned,
         ]  # fmt: skip
         for _ in range(chance.randint(2, 9)):
             chance.choice(constructs)()

@@ -41,6 +41,7 @@ OWN = {
     "Arrays": Import("data", "Arrays"),
     "Data": Import("data", "Data"),
     "load": Import("data", "load"),
+    "read_start": Import("start", "read_start"),
     "load_inputs": Import("data", "load_inputs"),
     "compute_metrics": Import("evaluate", "compute_metrics"),
     "choose_device": Import("predict", "choose_device"),

@@ -14,7 +14,16 @@ from bmc.emit.layout import clean
 from bmc.emit.names import class_name, identifier
 from bmc.ir.data import DataProgram
 from bmc.ir.model import Program
-from bmc.ir.training import Applied, Report, TensorRef, TrainProgram, Tree, Undo, tensors
+from bmc.ir.training import (
+    Applied,
+    Pretrained,
+    Report,
+    TensorRef,
+    TrainProgram,
+    Tree,
+    Undo,
+    tensors,
+)
 from bmc.ops.base import Declaration
 from bmc.ops.losses import CrossEntropy
 from bmc.ops.metrics import F1, Accuracy
@@ -22,7 +31,7 @@ from bmc.ops.schedules import Constant, Cosine
 from bmc.records import record
 from bmc.source import Span
 
-LATER = ("accumulate", "precision", "compile", "ema", "stop", "checkpoint", "freeze", "weights")
+LATER = ("accumulate", "precision", "compile", "ema", "stop", "checkpoint", "freeze")
 PREDICTED = ("softmax", "argmax")
 
 
@@ -63,6 +72,11 @@ class Run:
         """What `evaluate.py` reads: the test rows, else the validation rows."""
         splits = self.data.splits()
         return next(name for name in ("test", "validation", "train") if name in splits)
+
+    @property
+    def start(self) -> Pretrained | None:
+        """The weights to start from."""
+        return self.train.weights[0] if self.train.weights else None
 
     @property
     def learned(self) -> bool:
@@ -149,6 +163,8 @@ class _Refusals:
         for key in LATER:
             if key in train.spans:
                 self.no(key, f"`{key}`")
+        if len(train.weights) > 1 or any(start.path for start in train.weights):
+            self.no("weights", "weights for parts of the model")
         if len(train.optimizers) > 1:
             self.no("optimizer", "optimizers for parts of the model")
         if train.schedule is not None and not isinstance(train.schedule, Constant | Cosine):

@@ -77,6 +77,8 @@ def constants(run: Run, settings: dict[str, tuple[str, Any]]) -> str:
         found["CLIP_NORM"] = train.clip_norm
     text = render([Assign(Name(key), lit(value)) for key, value in found.items()])
     files = {"WEIGHTS": "weights.safetensors", "METRICS": "metrics.jsonl"}
+    if run.start is not None:
+        files = {"START": run.start.file, **files}
     if run.learned:
         files["LEARNED"] = "learned.json"
     return text + "\n" + render([Assign(Name(k), lit(v)) for k, v in files.items()]).rstrip("\n")
@@ -151,6 +153,15 @@ def loop(run: Run, *, step: Sequence[str], first: str, mode: str, collected: str
         collected=Code(collected),
     )
     return Code(text.rstrip("\n"))
+
+
+def start_slots(run: Run) -> dict[str, Code]:
+    """The argument and the line that set the weights to start from, if there are any."""
+    if run.start is None:
+        return {"start_argument": Code(""), "start": Code("")}
+    words = 'help="first weights"'
+    argument = f'    parser.add_argument("--start", type=Path, default=START, {words})'
+    return {"start_argument": Code(argument), "start": Code("    load_start(model, args.start)")}
 
 
 def learned(run: Run) -> Code:

@@ -45,6 +45,7 @@ from bmc_data.programs import (
     readme,
 )
 from bmc_data.run import Run, name
+from bmc_data.start import start_file, start_note
 from bmc_keras.lower.losses import LOSSES
 from bmc_keras.lower.optimizers import OPTIMIZERS
 
@@ -79,6 +80,13 @@ def load_model(weights: Path) -> keras.Model:
     for name, place in places.items():
         place.restore(tensors[name])
     return model'''
+LOAD_START = '''\
+def load_start(model: keras.Model, path: Path) -> None:
+    """Set the weights that a file has; the others stay as they begin."""
+    places = name_weights(model)
+    wanted = {name: place.store().shape for name, place in places.items()}
+    for name, tensor in read_start(path, wanted).items():
+        places[name].restore(tensor)'''
 COMPUTE = '''\
 def compute_outputs(model: keras.Model, data: Data, split: str) -> Arrays:
     """Run the model on the rows of a split; return its outputs, and their targets."""
@@ -104,6 +112,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
         "optimizer.py": optimizer_file(run),
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
+        **({"start.py": start_file(run.start)} if run.start else {}),
         "requirements.txt": REQUIREMENTS,
         "README.md": readme(run, framework),
     }
@@ -123,7 +132,9 @@ def describe(run: Run, build: str) -> Framework:
             targets=", ".join(map(name, run.outputs)), inputs=inputs, outputs=outputs_of(run, "{}")
         ),
         between=ENVIRONMENT,
-        files=FILES | {"optimizer.py": "the update rule", "train.py": "the training loop"},
+        files=FILES
+        | {"optimizer.py": "the update rule", "train.py": "the training loop"}
+        | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=NOTES,
     )
@@ -154,6 +165,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         training.schedule_function(train),
         optimizer_function(run, kind, settings),
         step_function(run, kind),
+        LOAD_START if run.start is not None else None,
     ]
     length = "epochs" if train.epochs is not None else "steps"
     text = fill(
@@ -169,6 +181,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         length=Code(length),
         default=Code(length.upper()),
         learned=training.learned(run),
+        **training.start_slots(run),
         loop=training.loop(
             run,
             step=step_lines(run),

@@ -41,6 +41,7 @@ from bmc_data.programs import (
     readme,
 )
 from bmc_data.run import Run, name
+from bmc_data.start import start_file, start_note
 from bmc_torch.lower.losses import LOSSES
 from bmc_torch.lower.optimizers import OPTIMIZERS
 
@@ -70,6 +71,12 @@ def load_model(weights: Path, device: torch.device) -> nn.Module:
     check_shapes(weights, found, wanted)
     model.load_state_dict(tensors{loosely})
     return model"""
+LOAD_START = '''\
+def load_start(model: nn.Module, path: Path) -> None:
+    """Set the weights that a file has; the others stay as they begin."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {k: torch.from_numpy(v) for k, v in read_start(path, wanted).items()}
+    model.load_state_dict(found, strict=False)'''
 COMPUTE = '''\
 @torch.inference_mode()
 def compute_outputs(model: nn.Module, data: Data, split: str) -> Arrays:
@@ -91,6 +98,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "train.py": train_file(run, framework, counters),
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
+        **({"start.py": start_file(run.start)} if run.start else {}),
         "requirements.txt": REQUIREMENTS,
         "README.md": readme(run, framework),
     }
@@ -116,7 +124,7 @@ def describe(run: Run, counters: bool) -> Framework:
             "model = load_model(args.weights, device)",
         ),
         compute=COMPUTE.format(run="\n".join(calls), outputs=outputs_of(run, "{}.cpu().numpy()")),
-        files=FILES | {"train.py": "the training loop"},
+        files=FILES | {"train.py": "the training loop"} | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=NOTES,
     )
@@ -141,6 +149,8 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     kind, settings = OPTIMIZERS[type(train.main_optimizer)](train.main_optimizer)
     functions = [training.schedule_function(train), optimizer_function(run, kind, settings)]
     functions.append(step_function(run))
+    if run.start is not None:
+        functions.append(LOAD_START)
     length = "epochs" if train.epochs is not None else "steps"
     text = fill(
         "bmc_torch",
@@ -154,6 +164,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         length=Code(length),
         default=Code(length.upper()),
         learned=training.learned(run),
+        **training.start_slots(run),
         state=Code("name_weights(model)" if counters else "model.state_dict()"),
         loop=training.loop(
             run,

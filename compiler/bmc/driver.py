@@ -56,7 +56,14 @@ def load(
         return None
     program = Program(source.name, table.file.doc, models)
     if not problems.failed:
-        link(program, table, sections, problems)
+        beside = source.path or source.name
+        link(
+            program,
+            table,
+            sections,
+            problems,
+            lambda path, span: project.text_beside(beside, path, span),
+        )
     if not problems.failed:
         explicit_masks(program, problems)
     return None if problems.failed else program

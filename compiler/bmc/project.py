@@ -91,6 +91,16 @@ class Project:
             raise FileRefused(ImportNotFound(at, text, looked))
         return path
 
+    def text_beside(self, from_path: str, text: str, at: Span) -> str:
+        """The text of a file named in another one, by a path from there. Raises `FileRefused`."""
+        reason = bad_form(text)
+        if reason:
+            raise FileRefused(OutsideProject(at, text, reason))
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(from_path), text))
+        if path == ".." or path.startswith("../"):
+            raise FileRefused(OutsideProject(at, text))
+        return self.read(path, at).text
+
     def _contained(self, path: str, span: Span) -> str:
         """The real path, once it is known to be inside the root."""
         try:

@@ -31,6 +31,7 @@ def test_names_axes_shapes_and_parts(tmp_path: Path) -> None:
         "h.{n}.weight": {"to": "layers.{n}.dense.weight", "axes": [1, 0]},
         "packed.{leaf}": {"split": ["q.{leaf}", "k.{leaf}"]},
         "flat": {"to": "square", "shape": [2, -1]},
+        "maps": {"to": "rows", "view": [2, 3], "axes": [1, 0], "shape": [6, 1]},
         "mask": None,
         "nothing.{n}": "x.{n}",
     }
@@ -38,6 +39,7 @@ def test_names_axes_shapes_and_parts(tmp_path: Path) -> None:
         "h.7.weight": np.arange(6.0).reshape(2, 3),
         "packed.bias": np.arange(4.0),
         "flat": np.arange(4.0),
+        "maps": np.arange(6.0).reshape(3, 2),
         "mask": np.zeros(2),
         "h.7.8.weight": np.zeros(2),
     }
@@ -47,6 +49,7 @@ def test_names_axes_shapes_and_parts(tmp_path: Path) -> None:
         "q.bias": [0, 1],
         "k.bias": [2, 3],
         "square": [[0, 1], [2, 3]],
+        "rows": [[0], [3], [1], [4], [2], [5]],
     }
     assert (found.dropped, found.unknown, found.unused) == (
         ["mask"],

@@ -15,6 +15,7 @@ from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Every, Patience, Schedule
 from bmc.records import field, record
 from bmc.source import Span
+from bmc.weights.names import Entry
 
 Origin = Literal["output", "data"]
 
@@ -125,6 +126,7 @@ class Pretrained:
 
     path: str
     file: str
+    names: tuple[Entry, ...] | None = None  # what becomes of tensors that others named
 
 
 @record

@@ -58,10 +58,16 @@ class WeightsFrom(Declaration, family="weights"):
 
 
 class Pretrained(WeightsFrom, name="pretrained", aliases=("from_pretrained", "load")):
-    """Weights of a safetensors file with the language's canonical names."""
+    """Weights of a safetensors file, under this model's names or through a map of names.
+
+    A map is a JSON object from names in the file to names of the model, with `{words}` for what
+    varies between dots. It may transpose, count elements by other axes, cut packed tensors into
+    parts and leave tensors out; `bmc weights` converts files with the same maps. What the file
+    lacks starts as declared, and training says what matched.
+    """
 
     file: str = param(Str(), "the safetensors file")
-    names: str | None = param(Str(), "a JSON file: canonical name to the file's name", None)
+    names: str | None = param(Str(), "a JSON file with a map of names, beside the spec", None)
     samples = (Sample({"file": "start.safetensors"}),)
 
 

@@ -6,6 +6,7 @@ carries both to the data section.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -23,6 +24,7 @@ from bmc.passes.pipelines import Surroundings
 from bmc.passes.scope import UNKNOWN, FileTable, Scope
 from bmc.passes.training import build_training
 from bmc.records import replace
+from bmc.source import Span
 from bmc.syntax import ast
 
 KEYS = ("source", "split")
@@ -30,9 +32,16 @@ PARTS = ("train", "validation", "test")
 
 
 def link(
-    program: Program, table: FileTable, sections: dict[str, ast.Section], problems: Problems
+    program: Program,
+    table: FileTable,
+    sections: dict[str, ast.Section],
+    problems: Problems,
+    read: Callable[[str, Span], str],
 ) -> None:
-    """Fills `program.data` and `program.train` from their sections."""
+    """Fills `program.data` and `program.train` from their sections.
+
+    `read` gives the text of a file beside the spec.
+    """
     data, train = sections.get("data"), sections.get("train")
     if train is not None and data is None:
         problems.add(SectionMissing(train.span, "data", "training needs something to learn from"))
@@ -40,7 +49,7 @@ def link(
     if data is None:
         return
     model = program.main
-    around = _surroundings(model, data, table, problems)
+    around = replace(_surroundings(model, data, table, problems), read=read)
     trained = build_training(train, sections.get("predict"), around, problems)
     if problems.failed:
         return

@@ -5,9 +5,11 @@ Knows no keys of the sections.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Label, Problems
+from bmc.diagnostics.problems.files import CannotRead, FileRefused
 from bmc.diagnostics.problems.names import UnknownLayer
 from bmc.diagnostics.problems.params import BadExpression
 from bmc.diagnostics.problems.shapes import LayerShape, ShapesDiffer
@@ -29,6 +31,10 @@ LATER = ("generate", "denoise", "ctc_beam", "ctc_greedy")  # operations that tak
 OPERATORS = ("+", "-", "*", "/", "**")
 
 
+def _nothing(path: str, span: Span) -> str:
+    raise FileRefused(CannotRead(span, path, "there is no folder to read it from"))
+
+
 @record(frozen=False, eq=False)
 class Surroundings:
     """What a `train` or `predict` section can see of the rest of the file.
@@ -45,6 +51,7 @@ class Surroundings:
     weight_names: tuple[str, ...] = ()
     source: str = "data"
     splits: tuple[str, ...] = ("train", "validation", "test")
+    read: Callable[[str, Span], str] = _nothing  # a file beside the spec, by its path
 
 
 class Resolver:

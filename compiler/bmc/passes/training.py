@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problem, Problems
+from bmc.diagnostics.problems.backend import WeightsDiffer
+from bmc.diagnostics.problems.files import FileRefused
 from bmc.diagnostics.problems.names import UnknownModel, UnknownName
 from bmc.diagnostics.problems.params import BadSetting
 from bmc.diagnostics.problems.training import (
@@ -42,6 +44,7 @@ from bmc.project import bad_form
 from bmc.records import replace
 from bmc.source import Span
 from bmc.syntax import ast
+from bmc.weights.names import Entry as NameEntry
 
 LEAVES = "the path leaves the folder that the program runs in"
 ELSEWHERE = "name a file beside the run; `predict.py -o` writes anywhere"
@@ -58,6 +61,13 @@ def build_training(
     if section is None:
         return None
     return _Sections(section, predict, around, problems).build()
+
+
+def _argument(call: ast.Expr, name: str, place: int) -> Span:
+    """Where an argument of a call is written."""
+    given = call.arguments if isinstance(call, ast.Call) else ()
+    named = [one.value.span for one in given if one.name is not None and one.name == name]
+    return (named or [one.value.span for one in given[place : place + 1]] or [call.span])[0]
 
 
 class _Sections:
@@ -339,11 +349,28 @@ class _Sections:
             made = self._make(KEYS["weights"], value)
             if made is UNKNOWN:
                 continue
-            if made.names is not None:
-                self.fail(NotYet(span, "names", "the file must use this model's own weight names"))
-                continue
-            found.append(Pretrained(subject, made.file))
+            where = _argument(value, "names", 1)
+            names = None if made.names is None else self._names(made.names, where)
+            found.append(Pretrained(subject, made.file, names))
         return tuple(found)
+
+    def _names(self, path: str, span: Span) -> tuple[NameEntry, ...] | None:
+        """The map of names in a file beside the spec."""
+        from bmc.weights.names import BadMap, astray, parse_map
+
+        try:
+            entries = parse_map(self.around.read(path, span))
+        except FileRefused as refused:
+            self.fail(refused.problem)
+            return None
+        except BadMap as error:
+            self.fail(WeightsDiffer(span, f"the map of names `{path}` fails", (str(error),)))
+            return None
+        wrong = astray(entries, self.around.weight_names)
+        if wrong:
+            what = f"the map of names `{path}` leads to tensors that the model has not"
+            self.fail(WeightsDiffer(span, what, tuple(wrong[:8])))
+        return tuple(entries)
 
     # --- predict --------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ its value says what becomes of such a tensor:
     "h.{n}.attn.c_attn.bias": {"split": ["…query.bias", "…key.bias", "…value.bias"]}
     "h.{n}.attn.bias": null                                   left out
 
-`axes` puts axes in another order, `shape` counts the elements by other axes (-1 takes what is
-left), `split` cuts the first axis, after that, into parts of one size. The first key that fits a
-name counts.
+`view` counts the elements by other axes first (-1 takes what is left), `axes` puts axes in another
+order, `shape` counts the elements by other axes again, `split` cuts the first axis, after all that,
+into parts of one size. The first key that fits a name counts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LARGEST = 2**20  # bytes of a map
 HOLE = re.compile(r"\\\{([a-z_]+)\\\}")
-KEYS = {"to", "split", "axes", "shape"}
+KEYS = {"to", "split", "view", "axes", "shape"}
 
 
 class BadMap(Exception):
@@ -41,6 +41,7 @@ class Entry:
     pattern: re.Pattern[str]
     source: str
     targets: tuple[str, ...]  # none: left out
+    view: tuple[int, ...] = ()
     axes: tuple[int, ...] = ()
     shape: tuple[int, ...] = ()
 
@@ -59,12 +60,18 @@ def read_map(path: Path) -> list[Entry]:
     """The entries of a file. Raises `BadMap`."""
     try:
         data = path.read_bytes()
-        if len(data) > LARGEST:
-            raise BadMap(f"it has over {LARGEST:,} bytes")
-        found = json.loads(data)
     except OSError as error:
         raise BadMap((error.strerror or str(error)).lower()) from None
-    except ValueError as error:
+    return parse_map(data)
+
+
+def parse_map(data: bytes | str) -> list[Entry]:
+    """The entries of a map's text. Raises `BadMap`."""
+    if len(data) > LARGEST:
+        raise BadMap(f"it has over {LARGEST:,} bytes")
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise BadMap(f"it is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise BadMap("it is a JSON object, and this is something else")
@@ -91,11 +98,22 @@ def _entry(source: str, value: Any) -> Entry:
         strange = set(re.findall(r"\{(.*?)\}", name)) - known
         if strange:
             raise BadMap(f"`{name}` has `{{{sorted(strange)[0]}}}`, and `{source}` has not")
-    numbers = {key: value.get(key, []) for key in ("axes", "shape")}
+    numbers = {key: value.get(key, []) for key in ("view", "axes", "shape")}
     for key, listed in numbers.items():
         if not isinstance(listed, list) or not all(type(n) is int for n in listed):
             raise BadMap(f"`{key}` of `{source}` is a list of whole numbers")
-    return Entry(pattern, source, tuple(targets), tuple(numbers["axes"]), tuple(numbers["shape"]))
+    moves = {key: tuple(listed) for key, listed in numbers.items()}
+    return Entry(pattern, source, tuple(targets), **moves)
+
+
+def astray(entries: list[Entry], names: tuple[str, ...]) -> list[str]:
+    """The targets of a map that no tensor of a model has, for any words."""
+    found: list[str] = []
+    for target in dict.fromkeys(target for entry in entries for target in entry.targets):
+        pattern = re.compile(re.sub(r"\\\{\w+\\\}", "[^.]+", re.escape(target)))
+        if not any(pattern.fullmatch(name) for name in names):
+            found.append(target)
+    return found
 
 
 def apply_map(entries: list[Entry], tensors: dict[str, np.ndarray]) -> Mapped:
@@ -122,7 +140,8 @@ def _place(
         found.dropped.append(name)
         return
     try:
-        made = tensor.transpose(entry.axes) if entry.axes else tensor
+        made = tensor.reshape(entry.view) if entry.view else tensor
+        made = made.transpose(entry.axes) if entry.axes else made
         made = made.reshape(entry.shape) if entry.shape else made
         count = len(entry.targets)
         if count > 1 and (not made.ndim or made.shape[0] % count):

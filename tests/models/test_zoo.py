@@ -24,6 +24,7 @@ from bmc.weights.files import read_weights
 
 pytestmark = [pytest.mark.torch, pytest.mark.keras, pytest.mark.onnx, pytest.mark.nightly]
 OUTPUTS = 1e-4
+ZOO = Path(__file__).with_name("zoo")
 TOKENS = np.random.default_rng(0).integers(0, 90, (2, 11))
 
 
@@ -42,13 +43,18 @@ def program(name: str, folder: Path, settings: dict[str, str]) -> Any:
     return found
 
 
+def arrays(state: dict[str, Any]) -> dict[str, np.ndarray]:
+    """A PyTorch model's state."""
+    return {name: tensor.numpy().copy() for name, tensor in state.items()}
+
+
 def agree(
-    ours: Any, state: dict[str, Any], names: Path, inputs: list[np.ndarray],
+    ours: Any, state: dict[str, np.ndarray], names: Path, inputs: list[np.ndarray],
     theirs: list[np.ndarray], folder: Path,
 ) -> None:  # fmt: skip
     """All three programs with the other one's weights give its outputs."""
     path = folder / "theirs.safetensors"
-    save_file({name: tensor.numpy().copy() for name, tensor in state.items()}, path)
+    save_file(state, path)
     problems = Problems()
     mapped = read_weights(path, ours.main, problems, names)
     assert mapped is not None, render_all(problems, False)
@@ -79,7 +85,7 @@ def test_gpt2(tmp_path: Path) -> None:
     sizes = {"vocab": "90", "context": "32", "dim": "32", "depth": "3", "heads": "4"}
     ours = program("gpt2", tmp_path, {f"GPT2.{key}": value for key, value in sizes.items()})
     names = SPECS / "text" / "names" / "gpt2.json"
-    agree(ours, theirs.state_dict(), names, [TOKENS], [logits], tmp_path)
+    agree(ours, arrays(theirs.state_dict()), names, [TOKENS], [logits], tmp_path)
 
 
 def test_llama(tmp_path: Path) -> None:
@@ -97,7 +103,7 @@ def test_llama(tmp_path: Path) -> None:
     sizes = {"vocab": "90", "dim": "32", "depth": "2", "heads": "4", "hidden": "48"}
     ours = program("llama2_7b", tmp_path, {f"Llama2.{key}": value for key, value in sizes.items()})
     names = SPECS / "text" / "names" / "llama2.json"
-    agree(ours, theirs.state_dict(), names, [TOKENS], [logits], tmp_path)
+    agree(ours, arrays(theirs.state_dict()), names, [TOKENS], [logits], tmp_path)
 
 
 def test_bert(tmp_path: Path) -> None:
@@ -117,4 +123,41 @@ def test_bert(tmp_path: Path) -> None:
     sizes = {"vocab": "90", "context": "32", "dim": "32", "depth": "2", "heads": "4"}
     ours = program("bert_base", tmp_path, {f"Bert.{key}": value for key, value in sizes.items()})
     names = SPECS / "text" / "names" / "bert.json"
-    agree(ours, theirs.state_dict(), names, [TOKENS, segments], outputs, tmp_path)
+    agree(ours, arrays(theirs.state_dict()), names, [TOKENS, segments], outputs, tmp_path)
+
+
+def keras_weights(model: Any) -> dict[str, np.ndarray]:
+    """Random weights for a model of keras.applications, by their paths in it."""
+    random = np.random.default_rng(2)
+    found = {}
+    for variable in model.weights:
+        shape = tuple(variable.shape)
+        if len(shape) > 1:
+            fan = np.prod(shape) / (shape[2] if "depthwise" in variable.path else shape[-1])
+            values = random.normal(size=shape) * np.sqrt(2 / fan)
+        else:
+            values = random.normal(size=shape) * 0.1
+            values = np.abs(values) + 0.8 if "gamma" in variable.path else values
+            values = np.abs(values) + 0.8 if "variance" in variable.path else values
+        variable.assign(values)
+        found[variable.path] = values.astype("float32")
+    return found
+
+
+@pytest.mark.parametrize(("name", "size"), [("MobileNetV2", 96), ("VGG16", 64)])
+def test_keras_applications(name: str, size: int, tmp_path: Path) -> None:
+    import keras
+
+    keras.config.set_floatx("float32")
+    build = getattr(keras.applications, name)
+    theirs = build(weights=None, input_shape=(size, size, 3), classes=10)
+    weights = keras_weights(theirs)
+    image = np.random.default_rng(3).normal(size=(2, 3, size, size)).astype("float32")
+    scores = keras.ops.convert_to_numpy(theirs(image.transpose(0, 2, 3, 1), training=False))
+    assert np.ptp(scores) > 0.01
+    path = ZOO / f"{name.lower()}.bm"
+    problems = Problems()
+    project, source = open_project(str(path))
+    ours = driver.load(source, project, problems)
+    assert ours is not None, render_all(problems, False)
+    agree(ours, weights, path.with_suffix(".json"), [image], [scores], tmp_path)

@@ -56,3 +56,22 @@ def test_llama_agrees_at_two_layers(tmp_path: Path, capsys: pytest.CaptureFixtur
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for pair in verified(capsys, path, "--set", "Llama2.depth=2"):
         assert all(d["equal"] for d in pair["differences"])
+
+
+def test_llama_runs_on_meta(tmp_path: Path) -> None:
+    """Seven billion parameters need no memory where only shapes are computed."""
+    import torch
+    from tests.programs.project import compiled
+
+    from bmc.verify.probe import load_module
+
+    path = tmp_path / "llama.py"
+    path.write_text(compiled(SPECS / "text" / "llama2_7b.bm", "torch")["model.py"], "utf-8")
+    module = load_module(path)
+    with torch.device("meta"):
+        model = module.Llama2()
+    assert sum(p.numel() for p in model.parameters()) == 6_738_415_616
+    logits = model(torch.zeros((2, 64), dtype=torch.int64, device="meta"))
+    assert tuple(logits.shape) == (2, 64, 32000)
+    logits.sum().backward()
+    assert all(p.grad is not None and p.grad.is_meta for p in model.parameters())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -9,15 +10,20 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Function, Module, Support
-from bmc.emit.body import Body, instances
+from bmc.emit.body import Body, instances, results
 from bmc.emit.lowering import lowered
 from bmc.emit.names import TORCH_MODULE, attribute
-from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan
-from bmc.ops.base import Weight
+from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan, Value
+from bmc.ops.base import Layer, Weight
+from bmc.records import replace
 from bmc_torch.lower.initializers import initialise
 from bmc_torch.lower.table import LOWERINGS
 from bmc_torch.starts import Starts
 
+# Large maps between convolutions: activations that may write into their input, and what makes a
+# tensor that its own gradient does not need.
+OVERWRITING = frozenset({"relu", "relu6", "leaky_relu"})
+ANEW = frozenset({"batch_norm", "arithmetic", "add"})
 Construct = Callable[[Instance], p.Call]
 
 
@@ -38,6 +44,7 @@ class TorchBody(Body):
         self.own_starts: list[tuple[Module, Instance, p.Expr]] = []
         self.support: list[Support] = []
         self.rules: dict[int, Module | Function | None] = {}
+        self.overwriting = Overwriting(spec)
 
     def begin(self) -> None:
         """The constructors, in the order of the layers."""
@@ -128,7 +135,12 @@ class TorchBody(Body):
         rule = self._rule(use.instance)
         if isinstance(rule, Module):
             return rule.apply(_path(use.instance), args)
-        return rule.build(args) if rule else None
+        made = rule.build(args) if rule else None
+        op = use.instance.target
+        writes = isinstance(op, Layer) and op.name in OVERWRITING
+        if isinstance(made, p.Call) and writes and self.overwriting.allowed(use.inputs[0]):
+            made = replace(made, kwargs=(*made.kwargs, ("inplace", p.lit(True))))
+        return made
 
     def block(self, use: Apply, args: list[p.Expr]) -> p.Expr:
         """`self.residual(x)`"""
@@ -176,6 +188,27 @@ class TorchBody(Body):
         for rule, instance, target in self.own_starts:
             found += self.starts.own(rule, instance, target)
         return found
+
+
+class Overwriting:
+    """Which values of a block one use alone reads, of a layer that does not need them any more."""
+
+    def __init__(self, spec: BlockSpec) -> None:
+        self.readers = Counter(value for use in spec.applies() for value in use.inputs)
+        self.readers.update(results(spec))
+        self.makers = {value: use for use in spec.applies() for value in use.outputs}
+
+    def allowed(self, value: Value) -> bool:
+        """Whether the only reader of a value may write into it."""
+        maker = self.makers.get(value)
+        if self.readers[value] != 1 or maker is None:
+            return False
+        target = maker.instance.target
+        if isinstance(target, Layer):
+            return target.name in ANEW and getattr(target, "operator", "+") in ("+", "-", "*")
+        if not isinstance(target, BlockSpec):
+            return False
+        return Overwriting(target).allowed(results(target)[maker.outputs.index(value)])
 
 
 def _own(name: str) -> p.Expr:

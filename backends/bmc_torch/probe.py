@@ -57,7 +57,7 @@ class Model:
         def keep(name: str) -> Any:
             def hook(module: torch.nn.Module, args: Any, output: Any) -> None:
                 if isinstance(output, torch.Tensor):
-                    found[name] = output.numpy()
+                    found[name] = output.numpy().copy()  # which the next layer may write into
 
             return hook
 

@@ -28,12 +28,12 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         body = self.conv1(x)  # (B, filters, height, width)
         body = self.norm1(body)
-        body = F.relu(body)
+        body = F.relu(body, inplace=True)
         body = self.conv2(body)
         body = self.norm2(body)
 
         y = body + x  # (B, in_channels, height, width)
-        y = F.relu(y)
+        y = F.relu(y, inplace=True)
         return y
 
 
@@ -56,7 +56,7 @@ class Downsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         body = self.conv1(x)
         body = self.norm1(body)
-        body = F.relu(body)
+        body = F.relu(body, inplace=True)
         body = self.conv2(body)
         body = self.norm2(body)
 
@@ -64,7 +64,7 @@ class Downsample(nn.Module):
         shortcut = self.norm3(shortcut)
 
         y = body + shortcut
-        y = F.relu(y)
+        y = F.relu(y, inplace=True)
         return y
 
 
@@ -86,7 +86,7 @@ class SmallResNet(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         x = self.conv(image)  # (B, 16, 8, 8)
         x = self.norm(x)
-        stem = F.relu(x)
+        stem = F.relu(x, inplace=True)
 
         x = self.residuals1(stem)
         x = self.downsample(x)  # (B, 32, 4, 4)

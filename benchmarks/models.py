@@ -60,9 +60,9 @@ def ratios(ours: Callable[[], Any], theirs: Callable[[], Any], pairs: int) -> li
     for pair in range(pairs):
         times = []
         for run in (ours, theirs) if pair % 2 == 0 else (theirs, ours):
-            begin = time.perf_counter()
+            begin = time.process_time()
             run()
-            times.append(time.perf_counter() - begin)
+            times.append(time.process_time() - begin)
         mine, other = times if pair % 2 == 0 else times[::-1]
         found.append(mine / other)
     return found

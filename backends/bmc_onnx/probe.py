@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +25,7 @@ class Model:
         if sum(weights[key].nbytes for key in self.shapes) < LARGEST:
             self._check(weights)
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: all
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(weights[key]) for key in self.shapes]
         if values:
             options.add_external_initializers(list(self.shapes), values)

@@ -1,5 +1,6 @@
 """The generated pages are what the declarations say now, and every problem is documented."""
 
+import inspect
 import typing
 
 import pytest
@@ -7,10 +8,12 @@ import pytest
 from bmc import docs
 from bmc.diagnostics.diagnostic import Label
 from bmc.diagnostics.problems import every_problem
+from bmc.ops.base import REGISTRY
 from bmc.records import fields
 from bmc.source import Source, Span
 
 PROBLEMS = every_problem()
+docs.load_declarations()
 
 
 @pytest.mark.parametrize("name", docs.PAGES)
@@ -65,3 +68,10 @@ def test_wording_follows_the_rules(code):
     assert "illegal" not in diagnostic.message
     assert diagnostic.code == code
     assert diagnostic.message.count("`") % 2 == 0
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY["layer"]))
+def test_layers_say_what_they_compute(name: str) -> None:
+    """A formula, or the axes before and after."""
+    text = inspect.getdoc(REGISTRY["layer"][name]) or ""
+    assert name == "arithmetic" or " = " in text or "->" in text

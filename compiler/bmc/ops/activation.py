@@ -67,7 +67,7 @@ class Identity(Layer, name="identity", aliases=("noop", "pass", "linear_activati
 
 
 class Step(Elementwise, name="step", aliases=("heaviside", "threshold", "binary_step")):
-    """1 where x >= 0, else 0: the perceptron's unit (Rosenblatt 1958). Its gradient is zero."""
+    """y = 1 where x >= 0, else 0: the perceptron's unit (Rosenblatt 1958). Its gradient is zero."""
 
 
 class Sigmoid(Elementwise, name="sigmoid", aliases=("logistic",)):
@@ -89,7 +89,7 @@ class HardSigmoid(Elementwise, name="hard_sigmoid", aliases=("hardsigmoid",)):
 
 
 class Tanh(Elementwise, name="tanh", aliases=("hyperbolic_tangent",)):
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent. y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
 
 
 class Relu(Elementwise, name="relu", aliases=("rectifier",)):
@@ -181,11 +181,14 @@ class Softsign(Elementwise, name="softsign"):
 
 
 class Exp(Elementwise, name="exp", aliases=("exponential",)):
-    """e to the power of x."""
+    """e to the power of x. y = e ** x."""
 
 
 class Log(Elementwise, name="log", aliases=("ln",)):
-    """The natural logarithm of max(x, floor); by default there is no floor."""
+    """The natural logarithm of max(x, floor); by default there is no floor.
+
+    y = log(max(x, floor)).
+    """
 
     floor: float = param(Float(min=0, max=1), "least value whose logarithm is taken", 0.0)
 
@@ -193,7 +196,7 @@ class Log(Elementwise, name="log", aliases=("ln",)):
 
 
 class Sqrt(Elementwise, name="sqrt", aliases=("root", "square_root")):
-    """The square root."""
+    """The square root. y = sqrt(x)."""
 
     samples = (Sample({}, ((3, 8),), positive=True), Sample({}, (("T", 8),), positive=True))
 
@@ -203,19 +206,19 @@ class Square(Elementwise, name="square", aliases=("pow2",)):
 
 
 class Abs(Elementwise, name="abs", aliases=("absolute",)):
-    """The absolute value."""
+    """The absolute value. y = |x|."""
 
 
 class Sign(Elementwise, name="sign"):
-    """-1, 0 or 1. Its gradient is zero."""
+    """-1, 0 or 1. Its gradient is zero. y = x / |x|, and 0 for 0."""
 
 
 class Sin(Elementwise, name="sin"):
-    """The sine."""
+    """The sine. y = sin(x)."""
 
 
 class Cos(Elementwise, name="cos"):
-    """The cosine."""
+    """The cosine. y = cos(x)."""
 
 
 class Clip(Elementwise, name="clip", aliases=("clamp", "hardtanh")):
@@ -305,7 +308,7 @@ class Softmax(_Softmax, name="softmax"):
 
 
 class LogSoftmax(_Softmax, name="log_softmax", aliases=("logsoftmax",)):
-    """The logarithm of `softmax`, computed without overflow."""
+    """The logarithm of `softmax`, computed without overflow. y = x - log(sum of exp(x))."""
 
     axis: int = param(AXIS, "the axis that sums to one", -1)
 
@@ -320,7 +323,10 @@ class LogSoftmax(_Softmax, name="log_softmax", aliases=("logsoftmax",)):
 
 
 class KeepTop(Layer, name="keep_top", aliases=("topk_mask", "keep_topk", "top_k_mask")):
-    """Keeps the `count` largest elements of an axis and sets the others to `fill`."""
+    """Keeps the `count` largest elements of an axis and sets the others to `fill`.
+
+    y = x where x is among the `count` largest, else fill.
+    """
 
     count: int = param(COUNT, "how many to keep")
     fill: float = param(Float(), "value of the others", float("-inf"))

@@ -115,7 +115,7 @@ def _layout(inputs: tuple[TensorType, ...], rank: int) -> str:
 
 
 class Negate(Layer, name="negate"):
-    """`-x`: every element with its sign turned."""
+    """`-x`: every element with its sign turned. y = -x."""
 
     samples = (Sample({}, ((3, 4),)),)
 
@@ -129,6 +129,8 @@ class Negate(Layer, name="negate"):
 
 class Take(Layer, name="index"):
     """`x[0]`, `x[a..b]`, `x[.., 0]`: a position (its axis goes) or a range along each axis.
+
+    y = x[i], x[a], …, x[b - 1].
 
     `items` holds one entry for each axis from the first: an int (negative counts from the end),
     a `(start, stop)` pair with None for an open end, or `...` for all axes between.

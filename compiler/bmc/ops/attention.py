@@ -120,7 +120,7 @@ class SelfAttention(
         "causal_self_attention",
     ),
 ):
-    """Every position looks at every other: softmax(scale * q k^T) v (Vaswani et al. 2017).
+    """Every position looks at every other: y = softmax(scale * q k^T) v (Vaswani et al. 2017).
 
     q, k and v are projections of the input, split into heads of size features / heads; the
     results are joined and projected. With fewer `kv_heads` several heads share keys and values
@@ -220,6 +220,8 @@ class SelfAttention(
 
 class Attention(_Attention, name="attention", aliases=("cross_attention", "crossattention")):
     """Every position of a query looks at every position of a memory.
+
+    y = softmax(scale * q k^T) v with q of the query, k and v of the memory (Vaswani et al. 2017).
 
     Takes (query, memory), gives softmax(scale * q k^T) v with q from the query, and k and v
     from the memory, in heads of size features / heads. Padding of the memory is not looked at.

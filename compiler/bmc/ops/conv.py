@@ -245,6 +245,8 @@ class ConvTranspose(
 ):
     """The transpose of `conv`: every input element stamps its window onto a larger output.
 
+    y[i * stride + k] = sum of w[k] * x[i].
+
     An axis of n gives (n - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 +
     output_padding. `padding=same` gives n * stride: the full result is cut at
     (kernel - stride) // 2, and filled up with zeros when the kernel is smaller than the stride.

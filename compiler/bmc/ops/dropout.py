@@ -12,6 +12,8 @@ _RATE = Float(min=0, below=1)
 class Dropout(Layer, name="dropout", aliases=("drop",)):
     """Sets each element to zero with probability `rate` while training, and scales the rest.
 
+    y = x * b / (1 - rate), b being 0 or 1 for each element; y = x when it predicts.
+
     What stays is divided by 1 - rate, so that the mean is kept (Srivastava et al. 2014). Away
     from training it is the identity.
     """
@@ -30,7 +32,10 @@ class Dropout(Layer, name="dropout", aliases=("drop",)):
 class SpatialDropout(
     Layer, name="spatial_dropout", aliases=("dropout2d", "dropout1d", "spatialdropout2d")
 ):
-    """Drops whole channels of [C, T] or [C, H, W] (Tompson et al. 2015); else as `dropout`."""
+    """Drops whole channels of [C, T] or [C, H, W] (Tompson et al. 2015); else as `dropout`.
+
+    y = x * b / (1 - rate), b being 0 or 1 for a whole channel.
+    """
 
     rate: float = param(_RATE, "probability of dropping a channel")
 
@@ -49,6 +54,8 @@ class DropPath(
     Layer, name="drop_path", aliases=("stochastic_depth", "droppath", "stochasticdepth")
 ):
     """Drops the whole value of a sample with probability `rate` while training.
+
+    y = x * b / (1 - rate), b being 0 or 1 for a whole sample; y = x when it predicts.
 
     What stays is divided by 1 - rate (Huang et al. 2016). It belongs on a residual branch.
     """
@@ -70,6 +77,8 @@ class SampleNormal(
     Layer, name="sample_normal", aliases=("reparameterize", "reparameterise", "gaussian_sample")
 ):
     """Draws mean + spread * e with e from the standard normal (Kingma & Welling 2014).
+
+    y = mean + spread * e, e of the standard normal.
 
     Takes (mean, spread); gradients flow through both. Drawn anew at every use, in training and
     away from it.

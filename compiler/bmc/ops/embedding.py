@@ -160,6 +160,8 @@ class Sinusoid(
 ):
     """Turns a number into sines and cosines of it: [...] -> [..., dim].
 
+    y = sin(x * w[i]), then cos(x * w[i]), with w[i] = theta ** (-2 * i / dim).
+
     The first half is sin(x * theta ** (-2 i / dim)), the second the cosine (Ho et al. 2020).
     """
 

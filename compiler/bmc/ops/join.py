@@ -34,7 +34,10 @@ def _common_kind(inputs: tuple[TensorType, ...]) -> str:
 
 
 class Concat(Layer, name="concat", aliases=("concatenate", "cat", "join")):
-    """Puts values one after the other along an axis, the last unless told otherwise."""
+    """Puts values one after the other along an axis, the last unless told otherwise.
+
+    y = a, then b, …: [n, …], [m, …] -> [n + m, …].
+    """
 
     axis: int = param(AXIS, "the axis that grows", -1)
 
@@ -88,7 +91,7 @@ class Concat(Layer, name="concat", aliases=("concatenate", "cat", "join")):
 
 
 class Stack(Layer, name="stack"):
-    """Puts values of one shape beside each other along a new axis."""
+    """Puts values of one shape beside each other along a new axis. [a], [a] -> [2, a]."""
 
     axis: int = param(AXIS, "the number of the new axis", 0)
 
@@ -118,7 +121,10 @@ class Stack(Layer, name="stack"):
 
 
 class Split(Layer, name="split", aliases=("chunk", "unbind")):
-    """Cuts an axis into parts: `split(3)` into three alike, `split([1, 8])` into these sizes."""
+    """Cuts an axis into parts: `split(3)` into three alike, `split([1, 8])` into these sizes.
+
+    [n] -> [a], [b], … with a + b + … = n.
+    """
 
     parts: Any = param(OneOf(COUNT, ListOf(COUNT)), "the number of parts, or their sizes")
     axis: int = param(AXIS, "the axis that is cut", -1)
@@ -158,7 +164,7 @@ class Split(Layer, name="split", aliases=("chunk", "unbind")):
 
 
 class Add(Layer, name="add", aliases=("add_n", "plus")):
-    """The sum of all values, element by element; sizes are matched as by `+`."""
+    """The sum of all values, element by element; sizes are matched as by `+`. y = a + b + …"""
 
     inputs = (1, None)
     samples = (
@@ -181,7 +187,10 @@ class Add(Layer, name="add", aliases=("add_n", "plus")):
 
 
 class Multiply(Add, name="multiply", aliases=("mul", "product_of")):
-    """The product of all values, element by element; sizes are matched as by `*`."""
+    """The product of all values, element by element; sizes are matched as by `*`.
+
+    y = a * b * …
+    """
 
 
 def spread(inputs: tuple[TensorType, ...], name: str) -> tuple[Dim, ...]:
@@ -194,6 +203,8 @@ def spread(inputs: tuple[TensorType, ...], name: str) -> tuple[Dim, ...]:
 
 class Gather(Layer, name="gather", aliases=("take", "index_select", "select")):
     """Takes positions by an index: (x, index) gives x[index] along an axis.
+
+    y = x[index].
 
     An index without axes drops the axis, one of [K] makes it K long. Every sample has its own.
     """

@@ -251,7 +251,10 @@ class GroupNorm(_Norm, name="group_norm", aliases=("groupnorm", "groupnormalizat
 class InstanceNorm(
     _Norm, name="instance_norm", aliases=("instancenorm", "instancenorm1d", "instancenorm2d")
 ):
-    """Normalises each channel of each sample over its positions (Ulyanov et al. 2016)."""
+    """Normalises each channel of each sample over its positions (Ulyanov et al. 2016).
+
+    y = (x - mean) / sqrt(var + epsilon) * weight + bias, mean and var over the positions of a channel.
+    """
 
     epsilon: float = param(_EPSILON, _EPSILON_DOC, 1e-5)
     affine: bool = param(Bool(), _AFFINE_DOC, True)
@@ -339,6 +342,8 @@ class InstanceNormWithStats(_Norm, name="instance_norm_with_stats", aliases=("re
 
 class UndoInstanceNorm(_Norm, name="undo_instance_norm", aliases=("denormalize", "revin_undo")):
     """Takes `instance_norm_with_stats` back: y * deviation + mean.
+
+    y = x * deviation + mean.
 
     Takes (y, stats); y may be longer or shorter along `axis` than what was standardised.
     """

@@ -107,7 +107,10 @@ class MaxPool(
     name="max_pool",
     aliases=("maxpool", "maxpool1d", "maxpool2d", "maxpool3d", "max_pooling2d"),
 ):
-    """The largest element of each window. What is padded never wins (it counts as -inf)."""
+    """The largest element of each window. What is padded never wins (it counts as -inf).
+
+    y[i] = max over k of x[i * stride + k].
+    """
 
     kernel: Any = param(SizeUpTo(1), "size of the window")
     stride: Any = param(Optional(SizeUpTo(1)), "step of the window; the kernel unless given", None)
@@ -134,6 +137,8 @@ class AvgPool(
     aliases=("avgpool", "avgpool1d", "avgpool2d", "avgpool3d", "average_pool", "averagepooling2d"),
 ):
     """The mean of each window. Padding is not counted: a window at the border averages less.
+
+    y[i] = mean over k of x[i * stride + k].
 
     `padding=replicate` repeats the border elements instead, as a moving average needs it; the
     size is that of `same`.
@@ -187,7 +192,10 @@ class GlobalAvgPool(
     name="global_avg_pool",
     aliases=("globalavgpool", "globalaveragepooling2d", "gap", "global_average_pool"),
 ):
-    """The mean over all spatial axes: [C, H, W] -> [C]. Padding is not counted."""
+    """The mean over all spatial axes: [C, H, W] -> [C]. Padding is not counted.
+
+    y[c] = mean of x[c].
+    """
 
     counts = True
     samples = (
@@ -200,7 +208,10 @@ class GlobalAvgPool(
 class GlobalMaxPool(
     _GlobalPool, name="global_max_pool", aliases=("globalmaxpool", "globalmaxpooling2d")
 ):
-    """The largest element over all spatial axes: [C, H, W] -> [C]. Padding is not counted."""
+    """The largest element over all spatial axes: [C, H, W] -> [C]. Padding is not counted.
+
+    y[c] = max of x[c].
+    """
 
     fill = "lowest"
     samples = (Sample({}, ((3, 4, 5),)), Sample({}, ((3, "T"),)))
@@ -212,6 +223,8 @@ class AdaptiveAvgPool(
     aliases=("adaptiveavgpool", "adaptiveavgpool1d", "adaptiveavgpool2d", "adaptive_average_pool"),
 ):
     """Means over a grid of `size` cells, whatever the input's size.
+
+    y[i] = mean of x[floor(i * n / size)], …, x[ceil((i + 1) * n / size) - 1] along an axis of n.
 
     Cell i of an axis of n covers floor(i * n / size) up to ceil((i + 1) * n / size).
     """

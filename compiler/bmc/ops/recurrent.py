@@ -182,7 +182,10 @@ class GRU(Recurrent, name="gru", aliases=("gated_recurrent_unit", "bigru", "cudn
 
 
 class LSTMCell(Layer, name="lstm_cell", aliases=("lstmcell",)):
-    """One step of `lstm`: takes (x, h, c) and gives (h', c')."""
+    """One step of `lstm`: takes (x, h, c) and gives (h', c').
+
+    c' = f c + i g, h' = o tanh(c'), the gates as in `lstm`.
+    """
 
     units: int = param(COUNT, "size of the state")
     bias: bool = param(Bool(), "whether to add a learned vector", True)

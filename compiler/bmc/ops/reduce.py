@@ -111,7 +111,10 @@ _SAMPLES = (
 
 
 class Mean(Reduction, name="mean", aliases=("average", "reduce_mean", "avg")):
-    """The mean along axes, or of several values. Padding is not counted."""
+    """The mean along axes, or of several values. Padding is not counted.
+
+    y = (1 / n) * sum over i of x[i].
+    """
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
@@ -121,7 +124,10 @@ class Mean(Reduction, name="mean", aliases=("average", "reduce_mean", "avg")):
 
 
 class Sum(Reduction, name="sum", aliases=("reduce_sum", "total")):
-    """The sum along axes, or of several values. Padding is not counted."""
+    """The sum along axes, or of several values. Padding is not counted.
+
+    y = sum over i of x[i].
+    """
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
@@ -130,7 +136,10 @@ class Sum(Reduction, name="sum", aliases=("reduce_sum", "total")):
 
 
 class Max(Reduction, name="max", aliases=("maximum", "reduce_max", "amax")):
-    """The largest element along axes, or of several values. Padding is not counted."""
+    """The largest element along axes, or of several values. Padding is not counted.
+
+    y = max over i of x[i].
+    """
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
@@ -139,7 +148,10 @@ class Max(Reduction, name="max", aliases=("maximum", "reduce_max", "amax")):
 
 
 class Min(Reduction, name="min", aliases=("minimum", "reduce_min", "amin")):
-    """The least element along axes, or of several values. Padding is not counted."""
+    """The least element along axes, or of several values. Padding is not counted.
+
+    y = min over i of x[i].
+    """
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
@@ -148,7 +160,10 @@ class Min(Reduction, name="min", aliases=("minimum", "reduce_min", "amin")):
 
 
 class Variance(Reduction, name="variance", aliases=("var",)):
-    """The mean squared distance from the mean along axes; divides by n."""
+    """The mean squared distance from the mean along axes; divides by n.
+
+    y = mean((x - mean(x)) ** 2).
+    """
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
@@ -159,7 +174,7 @@ class Variance(Reduction, name="variance", aliases=("var",)):
 
 
 class Deviation(Reduction, name="deviation", aliases=("std", "stddev", "standard_deviation")):
-    """The square root of `variance`."""
+    """The square root of `variance`. y = sqrt(mean((x - mean(x)) ** 2))."""
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
@@ -171,6 +186,8 @@ class Deviation(Reduction, name="deviation", aliases=("std", "stddev", "standard
 
 class Last(Layer, name="last", aliases=("final", "last_step")):
     """The final state of a sequence: [T, D] -> [D].
+
+    y = x[T - 1].
 
     Of a padded sequence it is the last step that is not padding. After a bidirectional layer it
     joins the forward half at that step with the backward half at the first step, where the
@@ -217,7 +234,10 @@ def _padded(x: TensorType) -> int | None:
 
 
 class Argmax(Layer, name="argmax", aliases=("arg_max",)):
-    """Where the largest element of an axis is; the first of several alike."""
+    """Where the largest element of an axis is; the first of several alike.
+
+    y = the least i for which x[i] = max(x).
+    """
 
     axis: int = param(AXIS, "the axis that goes", -1)
 
@@ -238,7 +258,7 @@ class Argmax(Layer, name="argmax", aliases=("arg_max",)):
 
 
 class CumulativeSum(Layer, name="cumulative_sum", aliases=("cumsum",)):
-    """The sum of each element and those before it along an axis."""
+    """The sum of each element and those before it along an axis. y[i] = x[0] + … + x[i]."""
 
     axis: int = param(AXIS, "the axis", 0)
 

@@ -67,7 +67,10 @@ class Flatten(Layer, name="flatten"):
 
 
 class Reshape(Layer, name="reshape", aliases=("view",)):
-    """Counts the same elements by other axes, the last moving fastest: `reshape(8, 4, 4)`."""
+    """Counts the same elements by other axes, the last moving fastest: `reshape(8, 4, 4)`.
+
+    [a, b] -> [c, d] with a * b = c * d.
+    """
 
     shape: tuple[Dim, ...] = param(ListOf(COUNT, single=True), "the sizes")
 
@@ -94,7 +97,10 @@ class Reshape(Layer, name="reshape", aliases=("view",)):
 
 
 class Transpose(Layer, name="transpose", aliases=("permute", "swapaxes")):
-    """Puts the axes in another order: `transpose(2, 0, 1)`; without an order the last two swap."""
+    """Puts the axes in another order: `transpose(2, 0, 1)`; without an order the last two swap.
+
+    y[i, j] = x[j, i].
+    """
 
     order: tuple[int, ...] = param(ListOf(AXIS, single=True), "the old axes, in the new order", ())
 
@@ -180,7 +186,7 @@ class Rearrange(Layer, name="rearrange", aliases=("einops", "rearange")):
 
 
 class Squeeze(Layer, name="squeeze"):
-    """Drops an axis of size one."""
+    """Drops an axis of size one. [a, 1, b] -> [a, b]."""
 
     axis: int = param(AXIS, "the axis")
 
@@ -196,7 +202,10 @@ class Squeeze(Layer, name="squeeze"):
 
 
 class Expand(Layer, name="expand", aliases=("unsqueeze", "expand_dims", "newaxis")):
-    """Adds an axis of size one, before the one that has this number now; -1 adds it at the end."""
+    """Adds an axis of size one, before the one that has this number now; -1 adds it at the end.
+
+    [a, b] -> [a, 1, b] for axis 1.
+    """
 
     axis: int = param(AXIS, "the number of the new axis", 0)
 
@@ -221,7 +230,7 @@ class Expand(Layer, name="expand", aliases=("unsqueeze", "expand_dims", "newaxis
 
 
 class Pad(Layer, name="pad", aliases=("zero_pad", "zeropadding2d")):
-    """Adds elements before and after along one axis."""
+    """Adds elements before and after along one axis. [n] -> [before + n + after]."""
 
     before: int = param(Int(min=0, max=65535), "how many before", 0)
     after: int = param(Int(min=0, max=65535), "how many after", 0)
@@ -262,6 +271,8 @@ class Pad(Layer, name="pad", aliases=("zero_pad", "zeropadding2d")):
 class Upsample(Layer, name="upsample", aliases=("upsampling2d", "interpolate", "resize_nearest")):
     """Makes the spatial axes `factor` times as long; channels first.
 
+    y[i] = x[floor(i / factor)], or between neighbours as `mode` says.
+
     `nearest` repeats each element; `linear` interpolates between half-pixel centres, along two
     axes at once that is bilinear (`align_corners` is false).
     """
@@ -290,7 +301,10 @@ class Upsample(Layer, name="upsample", aliases=("upsampling2d", "interpolate", "
 
 
 class Roll(Layer, name="roll", aliases=("shift",)):
-    """Moves the elements along axes by `shift`; what leaves at one end enters at the other."""
+    """Moves the elements along axes by `shift`; what leaves at one end enters at the other.
+
+    y[(i + shift) % n] = x[i].
+    """
 
     shift: Any = param(
         OneOf(Int(min=-65535, max=65535), ListOf(Int(min=-65535, max=65535))), "how far"
@@ -336,7 +350,10 @@ class Patches(Layer, name="patches_1d", aliases=("unfold", "unfold_1d", "frames"
 
 
 class Cast(Layer, name="cast", aliases=("astype", "to_float", "to")):
-    """The same values as another kind of number; to `int` cuts towards zero."""
+    """The same values as another kind of number; to `int` cuts towards zero.
+
+    y = x; to `int` y = trunc(x), to `bool` y = (x != 0).
+    """
 
     dtype: str = param(Words("float", "int", "bool"), "the kind of number")
 

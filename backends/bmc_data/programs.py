@@ -85,6 +85,7 @@ class Framework:
     files: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[str] = ()
     notes: str = ""
+    alone: str = ""  # how model.py is used without the other files
 
 
 def finished(text: str, framework: Framework, run: Run) -> str:
@@ -241,6 +242,7 @@ def readme(run: Run, framework: Framework) -> str:
         files=Code("\n".join(files)),
         commands=Code("\n".join(framework.commands)),
         notes=Code(framework.notes),
+        alone=Code(framework.alone),
     )
 
 

@@ -87,6 +87,14 @@ def load_start(model: keras.Model, path: Path) -> None:
     wanted = {name: place.store().shape for name, place in places.items()}
     for name, tensor in read_start(path, wanted).items():
         places[name].restore(tensor)'''
+ALONE = """\
+from safetensors.numpy import load_file
+from model import {build}, name_weights
+
+model = {build}()
+places = name_weights(model)
+for name, tensor in load_file("run/weights.safetensors").items():
+    places[name].restore(tensor)"""
 COMPUTE = '''\
 def compute_outputs(model: keras.Model, data: Data, split: str) -> Arrays:
     """Run the model on the rows of a split; return its outputs, and their targets."""
@@ -137,6 +145,7 @@ def describe(run: Run, build: str) -> Framework:
         | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=NOTES,
+        alone=ALONE.format(build=build),
     )
 
 

@@ -100,4 +100,5 @@ def describe(run: Run, build: str) -> Framework:
         files=FILES,
         commands=("python model.py -o model.onnx", *others),
         notes=NOTES,
+        alone=f'from model import {build}, save\n\nsave({build}(), "model.onnx")',
     )

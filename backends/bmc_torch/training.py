@@ -77,6 +77,12 @@ def load_start(model: nn.Module, path: Path) -> None:
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {k: torch.from_numpy(v) for k, v in read_start(path, wanted).items()}
     model.load_state_dict(found, strict=False)'''
+ALONE = """\
+from safetensors.torch import load_file
+from model import {model}
+
+model = {model}()
+model.load_state_dict(load_file("run/weights.safetensors"){loosely})"""
 COMPUTE = '''\
 @torch.inference_mode()
 def compute_outputs(model: nn.Module, data: Data, split: str) -> Arrays:
@@ -127,6 +133,7 @@ def describe(run: Run, counters: bool) -> Framework:
         files=FILES | {"train.py": "the training loop"} | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=NOTES,
+        alone=ALONE.format(model=model, loosely=loosely),
     )
 
 

@@ -9,7 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.programs.project import BACKENDS, ROOT, SPECS, TRAINED, compiled, written
+from tests.programs.project import BACKENDS, ROOT, SPECS, TRAINED, compiled, succeed, written
+
+from bmc import driver
+from bmc.diagnostics.diagnostic import Problems
+from bmc.project import open_project
+from bmc.weights.files import expected
 
 GOLDEN = ROOT / "tests" / "golden"
 PINNED = [("vision/lenet", backend) for backend in BACKENDS]
@@ -204,3 +209,33 @@ def test_names_hide_nothing(word: str, backend: str, tmp_path: Path) -> None:
         folder = tmp_path / place
         folder.mkdir()
         check(SPEC.format(doc="A net.", path="a.csv", column="y", **words), backend, folder)
+
+
+ALONE = """
+import sys
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+shapes = {shapes}
+Path("run").mkdir()
+save_file({{k: np.zeros(v, "float32") for k, v in shapes.items()}}, "run/weights.safetensors")
+{code}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_readme_shows_the_model_alone(backend: str, tmp_path: Path) -> None:
+    """`model.py` and what the README says of it, without the other files."""
+    spec = SPECS / "vision" / "small_resnet.bm"
+    files = compiled(spec, backend)
+    code = files["README.md"].split("```python\n")[1].split("```")[0]
+    (tmp_path / "model.py").write_text(files["model.py"], encoding="utf-8")
+    project, source = open_project(str(spec))
+    program = driver.load(source, project, Problems())
+    assert program is not None
+    script = ALONE.format(shapes=expected(program.main), code=code)
+    (tmp_path / "use.py").write_text(script, encoding="utf-8")
+    succeed(tmp_path, "use.py")

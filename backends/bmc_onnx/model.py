@@ -85,7 +85,7 @@ NUMBERED_SEVERAL = '''\
         self, op: str, *inputs: str, names: list[str], **attributes: Any
     ) -> tuple[str, ...]:
         """Append a node with several outputs; return their names."""
-        outputs = [self.number_use(name) for name in names]
+        outputs = [self.number_use(name) if name else "" for name in names]
         node = helper.make_node(op, inputs, outputs, outputs[0], **attributes)
         self.nodes.append(node)
         return tuple(outputs)

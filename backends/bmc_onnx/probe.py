@@ -53,7 +53,7 @@ class Model:
         tapped = onnx.ModelProto()
         tapped.CopyFrom(self.graph)
         given = {one.name for one in self.graph.graph.output}
-        names = [n for node in tapped.graph.node for n in node.output if n not in given]
+        names = [n for node in tapped.graph.node for n in node.output if n and n not in given]
         tapped.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
         session = onnxruntime.InferenceSession(tapped.SerializeToString(), self.options)
         inputs = [one.name for one in session.get_inputs()]

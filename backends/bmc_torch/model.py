@@ -27,6 +27,7 @@ ROOTS = {
     "torch": Import("torch"),
     "nn": Import("torch", "nn"),
     "F": Import("torch.nn.functional", alias="F"),
+    "math": Import("math"),
     "Tensor": Import("torch", "Tensor"),
     "pack_padded_sequence": Import("torch.nn.utils.rnn", "pack_padded_sequence"),
     "pad_packed_sequence": Import("torch.nn.utils.rnn", "pad_packed_sequence"),

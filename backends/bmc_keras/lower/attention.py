@@ -99,7 +99,8 @@ def _multi_head(op: SelfAttention | Attention, site: Site, start: Expr) -> Modul
         "attention_axes": None if x.rank == 2 else x.rank - 1,
         "kernel_initializer": start,
     }
-    more = (("use_causal_mask", lit(True)),) if op.causal else ()
+    asked = {"use_causal_mask": op.causal, "return_attention_scores": op.return_weights}
+    more = tuple((word, lit(True)) for word, on in asked.items() if on)
 
     def use(layer: Expr, args: list[Expr]) -> Expr:
         if not site.masks:

@@ -132,17 +132,22 @@ def _init(plan: Configuration) -> list[str]:
     inner = "kv_heads * self.size" if plan.grouped else "width"
     more = "" if plan.bias else ", use_bias=bias"
     for role, size in zip(("query", "key", "value"), ("width", inner, inner)):
-        lines.append(f"        self.{role} = layers.Dense(")
-        lines.append(f"            {size}{more}, kernel_initializer=kernel_initializer")
-        lines.append("        )")
-    lines.append("        self.combine = layers.Dense(")
-    lines.append(f"            width{more}, kernel_initializer=kernel_initializer")
-    lines.append("        )")
+        lines += _dense(role, f"{size}{more}")
+    lines += _dense("combine", f"width{more}")
     if plan.dropout:
         lines.append("        self.dropout = layers.Dropout(dropout)")
     if plan.windows:
         lines.append("        self.near = shifted_windows(height, columns, window, shift)")
     return lines
+
+
+def _dense(role: str, given: str) -> list[str]:
+    """A projection, on one line where it fits."""
+    given = f"{given}, kernel_initializer=kernel_initializer"
+    line = f"        self.{role} = layers.Dense({given})"
+    if len(line) <= 88:
+        return [line]
+    return [f"        self.{role} = layers.Dense(", f"            {given}", "        )"]
 
 
 def _build(plan: Configuration) -> list[str]:
@@ -183,11 +188,13 @@ def _call(plan: Configuration) -> list[str]:
     scale = "* self.scale" if plan.scaled else "/ math.sqrt(self.size)"
     lines.append(f'scores = ops.einsum("...qhd,...khd->...hqk", query, key) {scale}')
     lines += [*_scores(plan), "weights = ops.softmax(scores, axis=-1)"]
+    kept = "kept" if plan.shown and plan.dropout else "weights"
     if plan.dropout:
-        lines.append("weights = self.dropout(weights, training=training)")
+        lines.append(f"{kept} = self.dropout(weights, training=training)")
+    end = "return self.combine(ops.reshape(values, ops.shape(x)))"
     lines += [
-        'values = ops.einsum("...hqk,...khd->...qhd", weights, value)',
-        "return self.combine(ops.reshape(values, ops.shape(x)))",
+        f'values = ops.einsum("...hqk,...khd->...qhd", {kept}, value)',
+        f"{end}, weights" if plan.shown else end,
     ]
     return [f"    def call({', '.join(takes)}):", *(f"        {line}" for line in lines)]
 

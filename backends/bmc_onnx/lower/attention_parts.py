@@ -111,10 +111,14 @@ def attention(plan: Configuration, folded: bool) -> Support:
         lines.append('    "Reshape", values, shape, name=f"{name}.unfolded"')
         lines.append(")")
     end = f'return self.{dense}({result}, (width, width), name=f"{{name}}.output")'
-    lines += _fitting(end)
+    if plan.shown:
+        lines += [*_fitting(end.replace("return", "x =")), "return x, weights"]
+    else:
+        lines += _fitting(end)
     head, body = lines[: lines.index("")], lines[lines.index("") + 1 :]
     text = "\n".join([*head, *(f"        {line}" for line in body), ""])
     needed = [dense, *(helper.name for helper in helpers(plan))]
+    needed += ["add_several"] if plan.shown else []
     needed += ["integers"] if folded or plan.padded else []
     needed += ["widen"] if plan.padded else []
     return Support(name, text, tuple(needed))
@@ -139,13 +143,15 @@ def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
     parameters += [word for word, on in optional.items() if on and not word.startswith("memory")]
     parameters.append("name: str")
     inside = ", ".join(parameters)
-    line = f"    def {name}({inside}) -> str:"
+    gives = "tuple[str, str]" if plan.shown else "str"
+    line = f"    def {name}({inside}) -> {gives}:"
     if len(line) <= 88:
         heading = [line]
     elif len(inside) + 8 <= 88:
-        heading = [f"    def {name}(", f"        {inside}", "    ) -> str:"]
+        heading = [f"    def {name}(", f"        {inside}", f"    ) -> {gives}:"]
     else:
-        heading = [f"    def {name}(", *(f"        {one}," for one in parameters), "    ) -> str:"]
+        listed = (f"        {one}," for one in parameters)
+        heading = [f"    def {name}(", *listed, f"    ) -> {gives}:"]
     return [*heading, f'        """{plan.doc}"""', ""]
 
 
@@ -232,4 +238,9 @@ def _attend(plan: Configuration) -> list[str]:
         *(["scale=scale"] if plan.scaled else []),
     ]
     parts = ['"Attention"', "query", "key", "value", *biases, *named]
-    return [*lines, "values = self.add(", *(f"    {part}," for part in parts), ")"]
+    if not plan.shown:
+        return [*lines, "values = self.add(", *(f"    {part}," for part in parts), ")"]
+    parts[parts.index(named[0])] = 'names=[f"{name}.values", "", "", f"{name}.weights"]'
+    parts.append("qk_matmul_output_mode=3,  # after the softmax")
+    ends = [f"    {part}," for part in parts[:-1]] + [f"    {parts[-1]}"]
+    return [*lines, "values, _, _, weights = self.add_several(", *ends, ")"]

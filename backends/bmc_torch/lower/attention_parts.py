@@ -89,8 +89,10 @@ def helpers(plan: Configuration) -> tuple[Support, ...]:
 def attention(plan: Configuration) -> Support:
     """The class of a configuration."""
     text = "\n".join([*_init(plan), "", *_forward(plan), "", *_split(plan), ""])
-    torch = plan.scored and plan.causal
-    roots = ("F", "nn", "Tensor", *(("torch",) if torch else ()))
+    torch = plan.causal and (plan.scored or plan.shown)
+    roots = ("nn", "Tensor", *(("torch",) if torch else ()))
+    roots += ("F",) if plan.dropout or not plan.shown else ()
+    roots += ("math",) if plan.shown and not plan.scaled else ()
     return Support(plan.name, text, roots)
 
 
@@ -183,9 +185,11 @@ def _forward(plan: Configuration) -> list[str]:
             f"query = {turn}(query, self.theta)",
             f"key = {turn}(key, self.theta)",
         ]
-    lines += [*_scores(plan), *_product(plan)]
-    lines.append("return self.output(x.transpose(-3, -2).flatten(-2))")
-    return [*signature("forward", takes, "Tensor"), *(f"        {line}" for line in lines)]
+    lines += [*_scores(plan), *(_shown(plan) if plan.shown else _product(plan))]
+    end = "return self.output(x.transpose(-3, -2).flatten(-2))"
+    lines.append(f"{end}, weights" if plan.shown else end)
+    gives = "tuple[Tensor, Tensor]" if plan.shown else "Tensor"
+    return [*signature("forward", takes, gives), *(f"        {line}" for line in lines)]
 
 
 def _scores(plan: Configuration) -> list[str]:
@@ -234,6 +238,29 @@ def _product(plan: Configuration) -> list[str]:
     inside = ", ".join(parts)
     body = [f"    {inside}"] if len(inside) + 12 <= 88 else [f"    {part}," for part in parts]
     return ["x = F.scaled_dot_product_attention(", *body, ")"]
+
+
+def _shown(plan: Configuration) -> list[str]:
+    """The product written out, for its weights."""
+    lines: list[str] = []
+    if plan.grouped:
+        lines += [
+            "shared = query.shape[-3] // key.shape[-3]  # heads that have keys in common",
+            "key = key.repeat_interleave(shared, dim=-3)",
+            "value = value.repeat_interleave(shared, dim=-3)",
+        ]
+    scale = "* self.scale" if plan.scaled else "/ math.sqrt(self.size)"
+    lines.append(f"scores = query @ key.transpose(-2, -1) {scale}")
+    if plan.scored:
+        lines.append("scores = scores + bias")
+    elif plan.padded:
+        lines.append("scores = scores.masked_fill(~data, -1e9)")
+    elif plan.causal:
+        lines.append("later = torch.ones_like(scores, dtype=torch.bool).triu(1)")
+        lines.append('scores = scores.masked_fill(later, float("-inf"))')
+    lines.append("weights = scores.softmax(dim=-1)")
+    kept = "F.dropout(weights, self.dropout, self.training)" if plan.dropout else "weights"
+    return [*lines, f"x = {kept} @ value"]
 
 
 def _split(plan: Configuration) -> list[str]:

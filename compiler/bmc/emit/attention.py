@@ -26,6 +26,7 @@ class Configuration:
     relative: bool = False
     windows: bool = False
     padded: bool = False
+    shown: bool = False
 
     @property
     def scored(self) -> bool:
@@ -48,13 +49,15 @@ class Configuration:
             "Padded": self.padded,
         }
         kind = "CrossAttention" if self.cross else "SelfAttention"
-        return "".join(word for word, on in words.items() if on) + kind
+        return "".join(word for word, on in words.items() if on) + kind + "Weights" * self.shown
 
     @property
     def doc(self) -> str:
         """One line on the class."""
         what = "Attention to another sequence" if self.cross else "Self-attention"
         what = f"Causal {what.lower()}" if self.causal else what
+        if self.shown:
+            return f"{what}; also returns its weights, (B, heads, T, S)."
         if self.padded:
             return f"{what} that sees no padding: (B, T, width) -> the same."
         return f"{what} with several heads, (..., T, width) -> the same."
@@ -95,5 +98,6 @@ def configuration(
         relative=isinstance(positions, Relative2d),
         windows=windows,
         padded=padded,
+        shown=op.return_weights,
     )
     return plan, named

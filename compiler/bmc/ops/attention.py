@@ -28,6 +28,12 @@ _DROP = "probability of dropping an attention weight while training"
 _CAUSAL = "whether a position sees only itself and those before"
 
 
+_SHOWN = (
+    "whether a second value comes out: how much each position takes of each, [heads, T, S], "
+    "before dropout"
+)
+
+
 class _Attention(Layer):
     """Base of both."""
 
@@ -37,6 +43,7 @@ class _Attention(Layer):
     init: Initializer
     positions: Positions | None
     dropout: float
+    return_weights: bool
     random = True
 
     def key_heads(self) -> int:
@@ -76,6 +83,20 @@ class _Attention(Layer):
                 f"turns pairs, and a head has {int(features // heads)} elements",
                 setting="positions",
             )
+
+    def _results(
+        self, query: TensorType, memory: TensorType
+    ) -> TensorType | tuple[TensorType, ...]:
+        """What the positions take, and how much of each where that is asked for."""
+        made = retype(query, query.shape, kind="sequence")
+        if not self.return_weights:
+            return made
+        if query.rank != 2:
+            raise Refusal(
+                f"gives weights for inputs [T, D], and got {query}", setting="return_weights"
+            )
+        shape = (known_dim(self.heads, "`heads`"), query.shape[0], memory.shape[0])
+        return made, TensorType("float", shape, query.batched)
 
     def _projection(self, rows: int, columns: Dim, name: str, fan_out: Dim) -> dict[str, Weight]:
         made = {
@@ -131,6 +152,7 @@ class SelfAttention(
     kv_heads: int | None = param(Optional(COUNT), _KV, None)
     causal: bool = param(Bool(), _CAUSAL, False)
     dropout: float = param(Float(min=0, below=1), _DROP, 0.0)
+    return_weights: bool = param(Bool(), _SHOWN, False)
     positions: Positions | None = param(
         Optional(Made("positions")), "how positions enter: rope, alibi, relative_2d", None
     )
@@ -165,15 +187,18 @@ class SelfAttention(
         ),
         Sample({"heads": 2, "scale": 1.0, "dropout": 0.1}, ((5, 8),)),
         Sample({"heads": 2, "init": Normal(std=0.02, mean=0.0)}, ((3, 5, 8),)),
+        Sample({"heads": 2, "return_weights": True, "causal": True, "dropout": 0.1}, ((5, 8),)),
+        Sample({"heads": 4, "kv_heads": 2, "return_weights": True}, (("T", 8),)),
+        Sample({"heads": 4, "positions": Alibi(), "return_weights": True}, (("T", 8),)),
     )
 
-    def infer(self, *inputs: TensorType) -> TensorType:
+    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
         """[..., T, D] -> the same."""
         (x,) = inputs
         self._check(x)
         self._check_heads(x)
         self._check_window(x)
-        return retype(x, x.shape, kind="sequence")
+        return self._results(x, x)
 
     def padding_rule(self, *inputs: TensorType) -> Padding:
         """Padding is not looked at; it comes later anyway where what comes later is hidden."""
@@ -231,6 +256,7 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
     kv_heads: int | None = param(Optional(COUNT), _KV, None)
     causal: bool = param(Bool(), "whether position i sees the memory up to i only", False)
     dropout: float = param(Float(min=0, below=1), _DROP, 0.0)
+    return_weights: bool = param(Bool(), _SHOWN, False)
     bias: bool = param(Bool(), "whether the projections add learned vectors", True)
     scale: float | None = param(Optional(Float(above=0, max=1e6)), _SCALE, None)
     init: Initializer = param(
@@ -245,9 +271,11 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
         Sample({"heads": 4, "kv_heads": 2, "causal": True}, ((5, 16), (5, 16))),
         Sample({"heads": 2, "scale": 1.0, "dropout": 0.1}, ((2, 5, 8), (2, 3, 8))),
         Sample({"heads": 2, "init": Normal(std=0.02, mean=0.0)}, ((5, 8), (3, 8))),
+        Sample({"heads": 2, "return_weights": True}, ((5, 8), ("T", 8))),
+        Sample({"heads": 2, "return_weights": True, "scale": 0.5}, ((5, 8), ("T", 6))),
     )
 
-    def infer(self, *inputs: TensorType) -> TensorType:
+    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
         """[..., U, D], [..., T, M] -> [..., U, D]."""
         query, memory = inputs
         self._check(query)
@@ -260,7 +288,7 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
             )
         if not (query.batched and memory.batched):
             raise Refusal("takes a query and a memory of each sample, and one is the same for all")
-        return retype(query, query.shape, kind="sequence")
+        return self._results(query, memory)
 
     def padding_rule(self, *inputs: TensorType) -> Padding:
         """The memory's padding is not looked at."""

@@ -89,6 +89,32 @@ class SinusoidalPositions(layers.Layer):
 )
 
 
+SINUSOIDAL_2D = Support(
+    "SinusoidalPositions2D",
+    '''\
+class SinusoidalPositions2D(layers.Layer):
+    """Add sines and cosines of rows and of columns: (..., H, W, width) -> the same."""
+
+    def __init__(self, theta: float, name: str):
+        super().__init__(name=name)
+        self.theta = theta
+
+    def call(self, x):
+        left, right = ops.split(x, 2, axis=-1)
+        tables = []
+        for axis in (-3, -2):
+            steps = ops.arange(ops.shape(x)[axis], dtype=x.dtype)
+            waves = sinusoids(steps, x.shape[-1] // 2, self.theta)
+            table = ops.reshape(ops.stack(waves, axis=-1), (-1, x.shape[-1] // 2))
+            tables.append(table)
+        rows, columns = tables
+        rows = ops.expand_dims(rows, 1)
+        return ops.concatenate((left + rows, right + columns), axis=-1)
+''',
+    ("layers", "ops"),
+)
+
+
 @lower(ops.Embedding)
 def embedding(op: ops.Embedding, site: Site) -> Lowered:
     """`layers.Embedding`."""
@@ -133,6 +159,12 @@ def learned_positions(op: ops.LearnedPositions, site: Site) -> Lowered:
 def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
     """A small layer, since the number of positions may be free."""
     return Module(call("SinusoidalPositions", op.theta), support=(SINUSOIDS, SINUSOIDAL))
+
+
+@lower(ops.SinusoidalPositions2d)
+def sinusoidal_positions_2d(op: ops.SinusoidalPositions2d, site: Site) -> Lowered:
+    """A small layer, since the size of the map may be free."""
+    return Module(call("SinusoidalPositions2D", op.theta), support=(SINUSOIDS, SINUSOIDAL_2D))
 
 
 @lower(ops.Sinusoid)

@@ -6,7 +6,7 @@ from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Expr, Starred, call, name
 from bmc.ops import embedding as ops
 from bmc_onnx.lower.common import below, method
-from bmc_onnx.lower.support import SINUSOIDAL_POSITIONS, SINUSOIDS
+from bmc_onnx.lower.support import SINUSOIDAL_POSITIONS, SINUSOIDAL_POSITIONS_2D, SINUSOIDS
 from bmc_onnx.lower.table import lower
 from bmc_onnx.lower.weighted import ALL_POSITIONS, EMBED, LEARNED_POSITIONS
 
@@ -30,6 +30,12 @@ def learned_positions(op: ops.LearnedPositions, site: Site) -> Lowered:
 def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
     """Sines and cosines in turn, added."""
     return method(SINUSOIDAL_POSITIONS, site.inputs[0].shape[-1], op.theta)
+
+
+@lower(ops.SinusoidalPositions2d)
+def sinusoidal_positions_2d(op: ops.SinusoidalPositions2d, site: Site) -> Lowered:
+    """Sines and cosines of rows and of columns, added."""
+    return method(SINUSOIDAL_POSITIONS_2D, site.inputs[0].shape[-1], op.theta)
 
 
 @lower(ops.Sinusoid)

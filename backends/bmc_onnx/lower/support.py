@@ -293,6 +293,27 @@ SINUSOIDAL_POSITIONS = Support(
 ''',
     ("places", "sinusoids", "widen", "reshape"),
 )
+SINUSOIDAL_POSITIONS_2D = Support(
+    "sinusoidal_positions_2d",
+    '''\
+    def sinusoidal_positions_2d(
+        self, x: str, size: int, theta: float, name: str
+    ) -> str:
+        """Add the sines and cosines of each row and of each column."""
+        halves = self.split(x, [size // 2] * 2, name=f"{name}.halves", axis=-1)
+        added = []
+        for axis, half, word in zip((-3, -2), halves, ("row", "column"), strict=True):
+            steps = self.places(x, axis, name=f"{name}.{word}.steps")
+            waves = self.sinusoids(steps, size // 2, theta, name=f"{name}.{word}.waves")
+            wide = [self.widen(wave, [-1], name=f"{wave}.wide") for wave in waves]
+            pairs = self.add("Concat", *wide, name=f"{name}.{word}.pairs", axis=-1)
+            shape = [-1, 1, size // 2] if word == "row" else [-1, size // 2]
+            table = self.reshape(pairs, shape, name=f"{name}.{word}.table")
+            added.append(self.add("Add", half, table, name=f"{name}.{word}"))
+        return self.add("Concat", *added, name=name, axis=-1)
+''',
+    ("places", "sinusoids", "widen", "reshape", "split"),
+)
 CUT = Support(
     "cut",
     '''\

@@ -32,6 +32,22 @@ def sinusoidal_positions(x: Tensor, theta: float) -> Tensor:
 ''',
     ("Tensor", "torch"),
 )
+SINUSOIDAL_POSITIONS_2D = Support(
+    "add_sinusoids_2d",
+    '''\
+def add_sinusoids_2d(x: Tensor, theta: float) -> Tensor:
+    """Add sines and cosines of rows and of columns: (..., H, W, D) -> the same."""
+    halves = x.chunk(2, dim=-1)
+    tables = []
+    for dim in (-3, -2):
+        steps = torch.arange(x.shape[dim], dtype=x.dtype, device=x.device)
+        waves = sinusoids(steps, x.shape[-1] // 2, theta)
+        tables.append(torch.stack(waves, dim=-1).flatten(-2))
+    rows, columns = tables
+    return torch.cat((halves[0] + rows[:, None], halves[1] + columns), dim=-1)
+''',
+    ("Tensor", "torch"),
+)
 
 
 @lower(ops.Embedding)
@@ -62,6 +78,13 @@ def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
     """Sines and cosines in turn, added."""
     made = (SINUSOIDS, SINUSOIDAL_POSITIONS)
     return Function(lambda args: Bin("+", args[0], call(made[1].name, args[0], op.theta)), made)
+
+
+@lower(ops.SinusoidalPositions2d)
+def sinusoidal_positions_2d(op: ops.SinusoidalPositions2d, site: Site) -> Lowered:
+    """Sines and cosines of rows and of columns, added."""
+    made = (SINUSOIDS, SINUSOIDAL_POSITIONS_2D)
+    return Function(lambda args: call(made[1].name, args[0], op.theta), made)
 
 
 @lower(ops.Sinusoid)

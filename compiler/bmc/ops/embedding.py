@@ -155,6 +155,43 @@ class SinusoidalPositions(
         return product(inputs[0].shape)
 
 
+class SinusoidalPositions2d(
+    Layer, name="sinusoidal_positions_2d", aliases=("sinusoidal_2d", "positional_encoding_2d")
+):
+    """Adds fixed sines and cosines to each place of a map (Parmar et al. 2018, He et al. 2021).
+
+    The first half of the features gets those of the row, the second those of the column, each as
+    `sinusoidal_positions` has them: y[h, w, 2 i] = x[h, w, 2 i] + sin(h * theta ** (-4 i / D)).
+    """
+
+    theta: float = param(Float(min=1, max=1e9), "base of the wavelengths", 10000.0)
+
+    samples = (
+        Sample({}, ((4, 3, 8),)),
+        Sample({"theta": 100.0}, ((2, "T", 12),)),
+        Sample({}, ((5, 4, 3, 4),)),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[..., H, W, D] -> the same; D is a multiple of four."""
+        (x,) = inputs
+        require_float(x)
+        if x.rank < 3:
+            raise Refusal(f"takes a map with features last, like [H, W, D], and got {x}")
+        if x.kind == "channels_first":
+            raise Refusal(
+                f"takes features last, and got {x} with channels first",
+                help='move them: `rearrange("c h w -> h w c")`',
+            )
+        if known_dim(x.shape[-1], "the number of features") % 4:
+            raise Refusal(f"takes a multiple of four features, and got {x}")
+        return retype(x, x.shape, kind="sequence")
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """One for every element."""
+        return product(inputs[0].shape)
+
+
 class Sinusoid(
     Layer, name="sinusoid", aliases=("time_embedding", "timestep_embedding", "sinusoidal_embedding")
 ):

@@ -141,6 +141,7 @@ def _parts(tree: Tree) -> Iterator[Tree]:
 def refuse(run: Run, backend: str, problems: Problems, *, trains: bool = True) -> bool:
     """Reports what the programs of a backend would leave out; True when there is nothing."""
     check = _Refusals(run, backend, problems)
+    check.inputs()
     if trains:
         check.settings()
     check.losses()
@@ -157,6 +158,12 @@ class _Refusals:
         spans = self.run.train.spans
         span: Span = spans.get(key) or self.run.program.main.span
         self.problems.add(Unsupported(span, self.backend, what, reason))
+
+    def inputs(self) -> None:
+        for entry in self.run.program.main.inputs:
+            if entry.lengths_of is not None:
+                reason = "data of different lengths is read as ids, which show where they end"
+                self.no("data", f"the lengths of `{entry.lengths_of.name}`", reason)
 
     def settings(self) -> None:
         train = self.run.train

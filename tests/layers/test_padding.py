@@ -182,3 +182,24 @@ def test_onnx_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
     for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
         assert one.shape == other.shape
         assert close(one, other, OUTPUTS["float32"])
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.onnx
+@pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
+@pytest.mark.parametrize(("name", "sample"), cases())
+def test_an_empty_sequence_stays_finite(
+    name: str, sample: Sample, backend: str, tmp_path: Path
+) -> None:
+    """An empty text is all padding: it has no meaning, and must not spoil its batch."""
+    program = samples.program(name, sample, padded=True)
+    model = built(backend, program, tmp_path, samples.weights(program, "float32"), "float32")
+    if model is None:
+        pytest.skip("refused by name")
+    arrays = padded_inputs(program, sample, "float32")
+    full = model.run(arrays)
+    arrays[-1] = np.array([*LENGTHS[:-1], 0])
+    for before, after in zip(full, model.run(arrays), strict=True):
+        assert np.isfinite(after).all()
+        assert close(after[:-1], before[:-1], 1e-5)

@@ -71,6 +71,9 @@ def before(op: ops.Before, site: Site) -> Lowered:
 def lengths(op: ops.Lengths, site: Site) -> Lowered:
     """`ops.maximum(ops.sum(ops.cast(mask, "int64"), axis=1), 1)`"""
 
+    if site.inputs[0].dtype == "int":
+        return Function(lambda args: call("ops.maximum", args[0], 1))
+
     def build(args: list[Expr]) -> Expr:
         total = call("ops.sum", call("ops.cast", args[0], "int64"), axis=1)
         return call("ops.maximum", total, 1)

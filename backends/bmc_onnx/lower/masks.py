@@ -72,6 +72,15 @@ LENGTHS = Support(
 ''',
     ("reduce",),
 )
+AT_LEAST_ONE = Support(
+    "at_least_one",
+    '''\
+    def at_least_one(self, length: str, name: str) -> str:
+        """Take no length for less than one."""
+        one = self.add("Constant", name=f"{name}.one", value_int=1)
+        return self.add("Max", length, one, name=name)
+''',
+)
 FILL = Support(
     "fill",
     '''\
@@ -149,7 +158,7 @@ def before(op: ops.Before, site: Site) -> Lowered:
 @lower(ops.Lengths)
 def lengths(op: ops.Lengths, site: Site) -> Lowered:
     """`ReduceSum` and `Max`."""
-    return method(LENGTHS)
+    return method(AT_LEAST_ONE if site.inputs[0].dtype == "int" else LENGTHS)
 
 
 @lower(ops.Fill)

@@ -210,7 +210,8 @@ def _scores(plan: Configuration) -> list[str]:
     if plan.padded:
         lines.append("data = mask[:, None, None, :]  # (B, 1, 1, T)")
     if plan.padded and plan.scored:
-        lines.append('bias = bias.masked_fill(~data, float("-inf"))')
+        hidden = "-1e9" if plan.shown else 'float("-inf")'  # an empty row stays finite
+        lines.append(f"bias = bias.masked_fill(~data, {hidden})")
     elif plan.padded and plan.causal:
         lines.append("every = query.new_ones(query.shape[-2], key.shape[-2])")
         lines.append("data = data & every.bool().tril()")

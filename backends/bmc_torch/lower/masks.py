@@ -64,6 +64,8 @@ def before(op: ops.Before, site: Site) -> Lowered:
 @lower(ops.Lengths)
 def lengths(op: ops.Lengths, site: Site) -> Lowered:
     """`mask.sum(dim=1).clamp(min=1)`"""
+    if site.inputs[0].dtype == "int":
+        return Function(lambda args: method(args[0], "clamp", min=1))
     return Function(lambda args: method(method(args[0], "sum", dim=1), "clamp", min=1))
 
 

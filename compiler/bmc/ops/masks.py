@@ -62,7 +62,7 @@ class Before(Mask, name="before"):
 
 
 class Lengths(Mask, name="lengths"):
-    """How many places of a mask are real, at least one: bool[T] -> int[]."""
+    """How many places of a mask are real, at least one: bool[T] -> int[]; or of a number of them."""
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """A number."""

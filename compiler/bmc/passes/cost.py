@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan, weights
 from bmc.ir.symbolic import Dim, Sym, known, product
 from bmc.ops.base import Layer
+from bmc.ops.masks import Mask
 from bmc.records import record
 
 BYTES = {"float": 4, "int": 8, "bool": 1}
@@ -99,6 +100,8 @@ def _rows(
         here = (*path, instance.name, *map(str, instance.loops))
         first = id(instance) not in seen
         seen.add(id(instance))
+        if isinstance(instance.target, Mask):
+            continue  # which nobody wrote, and which costs next to nothing
         if isinstance(instance.target, Layer):
             yield _layer_row(use, sizes, here, times, depth, first)
         else:

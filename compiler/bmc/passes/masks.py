@@ -83,6 +83,7 @@ class _Rewriter:
         self.origins: dict[Value, Origin] = {}
         self.masks: dict[Value, Value] = {}
         self.lengths: dict[Value, Value] = {}
+        self.given: dict[Value, Value] = {}  # lengths that are inputs, by their mask
         self.made: dict[Value, tuple[list[Step], Apply]] = {}  # where a mask was made
         self.taken: dict[int, Value] = {}  # masks that are inputs, by the input's number
         self.extended: dict[int, tuple[int, ...]] = {}  # by instance: the masks that it takes
@@ -280,7 +281,7 @@ class _Rewriter:
             length = Value(TensorType("int", ()), f"{value.name}_length", value.span, named=True)
             doc = f"how many steps of each `{value.name}` are data"
             self.spec.inputs.append(Input(length, lengths_of=value, doc=doc))
-            self.lengths[mask] = length
+            self.given[mask] = length
             taken = (value, length)
             op = UpTo(axis=ragged_axis(value.type))
         self._insert(op, f"{value.name}.mask", taken, mask, self.head, None)
@@ -309,7 +310,8 @@ class _Rewriter:
             stem = mask.name.removesuffix("_mask")
             length = Value(TensorType("int", ()), f"{stem}_length", mask.span, named=True)
             name = after.instance.name.removesuffix(".mask") if after else stem
-            self._insert(Lengths(), f"{name}.length", (mask,), length, body, after, after)
+            source = self.given.get(mask, mask)
+            self._insert(Lengths(), f"{name}.length", (source,), length, body, after, after)
             self.lengths[mask] = length
         return self.lengths[mask]
 

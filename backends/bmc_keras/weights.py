@@ -5,6 +5,7 @@ A lowering says it of its layer: `weights={"weight": At("kernel", (1, 0))}`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -179,23 +180,21 @@ def _lines(found: list[Mapping[str, At]]) -> list[str]:
 
 
 def _fitting(line: str) -> list[str]:
-    """A line as it is, or with what its last call takes on a line of its own."""
+    """A line as it is, or with what `Place` takes on a line of its own, or on a line each."""
     if len(line) + 12 <= 88 or "Place(" not in line:
         return [line]
     pad = " " * (len(line) - len(line.lstrip()))
     opening, inner = line.split("Place(", 1)
-    return [f"{opening}Place(", f"{pad}    {inner[:-1]}", f"{pad})"]
+    inside = f"{pad}    {inner[:-1]}"
+    parts = [inside]
+    if len(inside) + 12 > 88:
+        parts = [f"{pad}    {part}," for part in re.split(r", (?![^()]*\))", inner[:-1])]
+    return [f"{opening}Place(", *parts, f"{pad})"]
 
 
 def _line(key: str, at: At) -> list[str]:
+    """What `name_weights` says of one weight."""
     shape = f", {at.shape}" if at.shape else ""
     target = f'weights[f"{{name}}.{key}"]' if key else "weights[name]"
     made = f"Place(layer.{at.attribute}, {expression(lit(at.axes))}{shape})"
-    note = [f"# {at.note}"] if at.note else []
-    line = f"{target} = {made}"
-    if len(line) + (16 if at.test else 12) <= 88:
-        return [*note, line]
-    if len(made) - 3 + 12 <= 88:
-        return [*note, f"{target} = Place(", f"    {made[6:-1]}", ")"]
-    parts = [f"layer.{at.attribute}", expression(lit(at.axes)), at.shape]
-    return [*note, f"{target} = Place(", *(f"    {part}," for part in parts if part), ")"]
+    return [*([f"# {at.note}"] if at.note else []), f"{target} = {made}"]

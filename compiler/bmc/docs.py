@@ -214,7 +214,7 @@ def page(topic: str) -> str | None:
     if problem is not None:
         return problem_page(problem, "#")
     load_declarations()
-    found = [REGISTRY[f][topic] for f in REGISTRY if topic in REGISTRY[f]]
+    found = [REGISTRY[f][topic] for f in REGISTRY if f != "mask" and topic in REGISTRY[f]]
     return "\n\n".join(declaration_page(declaration, "#") for declaration in found) or None
 
 

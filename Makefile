@@ -51,7 +51,8 @@ test: $(VENV)/dev $(VENV)/torch $(VENV)/keras $(VENV)/onnx lint
 	$(PYTEST) -m "not nightly"
 
 test-nightly: $(VENV)/dev $(VENV)/torch $(VENV)/keras $(VENV)/onnx
-	$(PYTEST)
+	$(PYTEST) -m "not large"
+	$(PYTEST) -n 0 -m large
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

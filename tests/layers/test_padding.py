@@ -201,5 +201,5 @@ def test_an_empty_sequence_stays_finite(
     full = model.run(arrays)
     arrays[-1] = np.array([*LENGTHS[:-1], 0])
     for before, after in zip(full, model.run(arrays), strict=True):
-        assert np.isfinite(after).all()
+        assert np.abs(after).max() < 1e6
         assert close(after[:-1], before[:-1], 1e-5)

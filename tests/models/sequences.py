@@ -61,7 +61,7 @@ def ending(chance: random.Random, size: int) -> str:
             f"{TURN} -> global_avg_pool",
             f"{TURN} -> global_max_pool",
             f"{TURN} -> mean(axis=1)",
-            "softmax(axis=0) -> sum(axis=0)",
+            "softmax(axis=0) -> max(axis=0)",
         ]
     )
 

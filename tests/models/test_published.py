@@ -41,6 +41,7 @@ def test_small_models_agree(name: str, capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.nightly
+@pytest.mark.large
 @pytest.mark.parametrize("name", FULL)
 def test_published_models_agree(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     for pair in verified(capsys, SPECS / f"{name}.bm"):
@@ -49,6 +50,7 @@ def test_published_models_agree(name: str, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.nightly
+@pytest.mark.large
 def test_llama_agrees_at_two_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (SPECS / "text/llama2_7b.bm").read_text("utf-8")
     lines = [line for line in text.splitlines() if "assert" not in line]

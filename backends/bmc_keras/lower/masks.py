@@ -81,6 +81,19 @@ def lengths(op: ops.Lengths, site: Site) -> Lowered:
     return Function(build)
 
 
+@lower(ops.ZeroIfEmpty, "any")
+def zero_if_empty(op: ops.ZeroIfEmpty, site: Site) -> Lowered:
+    """`ops.where(ops.expand_dims(ops.any(mask, axis=1), 1), x, 0.0)`"""
+
+    def build(args: list[Expr]) -> Expr:
+        x, mask = args
+        axes = tuple(range(1, site.inputs[0].rank + 1))
+        some = expanded(call("ops.any", mask, axis=1), axes)
+        return call("ops.where", some, x, lit(0.0))
+
+    return Function(build)
+
+
 @lower(ops.Fill, "any")
 def fill(op: ops.Fill, site: Site) -> Lowered:
     """`ops.where(ops.expand_dims(mask, 2), x, 0.0)`"""

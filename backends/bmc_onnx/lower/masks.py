@@ -81,6 +81,18 @@ AT_LEAST_ONE = Support(
         return self.add("Max", length, one, name=name)
 ''',
 )
+ZERO_IF_EMPTY = Support(
+    "zero_if_empty",
+    '''\
+    def zero_if_empty(self, x: str, mask: str, axes: list[int], name: str) -> str:
+        """Put zeros where a sample has no data; `axes` are those of x."""
+        numbers = self.add("Cast", mask, name=f"{name}.numbers", to=TensorProto.INT64)
+        most = self.reduce("ReduceMax", numbers, [1], name=f"{name}.most")
+        some = self.add("Cast", most, name=f"{name}.some", to=TensorProto.BOOL)
+        return self.fill(x, some, 0.0, axes, name=name)
+''',
+    ("reduce", "fill"),
+)
 FILL = Support(
     "fill",
     '''\
@@ -159,6 +171,18 @@ def before(op: ops.Before, site: Site) -> Lowered:
 def lengths(op: ops.Lengths, site: Site) -> Lowered:
     """`ReduceSum` and `Max`."""
     return method(AT_LEAST_ONE if site.inputs[0].dtype == "int" else LENGTHS)
+
+
+@lower(ops.ZeroIfEmpty)
+def zero_if_empty(op: ops.ZeroIfEmpty, site: Site) -> Lowered:
+    """`ReduceMax` of the mask, and `Where`."""
+    axes = listed(list(range(1, site.inputs[0].rank + 1)))
+
+    def build(args: list[Expr]) -> Expr:
+        x, mask, label = args
+        return call("g.zero_if_empty", x, mask, axes, name=label)
+
+    return Function(build, (REDUCE, FILL, ZERO_IF_EMPTY))
 
 
 @lower(ops.Fill)

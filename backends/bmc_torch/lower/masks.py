@@ -69,6 +69,20 @@ def lengths(op: ops.Lengths, site: Site) -> Lowered:
     return Function(lambda args: method(method(args[0], "sum", dim=1), "clamp", min=1))
 
 
+@lower(ops.ZeroIfEmpty)
+def zero_if_empty(op: ops.ZeroIfEmpty, site: Site) -> Lowered:
+    """`x.masked_fill(~mask.any(dim=1)[:, None], 0.0)`"""
+
+    def build(args: list[Expr]) -> Expr:
+        x, mask = args
+        some: Expr = method(mask, "any", dim=1)
+        if site.inputs[0].rank:
+            some = Index(some, (ALL, *(lit(None),) * site.inputs[0].rank))
+        return method(x, "masked_fill", Un("~", some), lit(0.0))
+
+    return Function(build)
+
+
 @lower(ops.Fill)
 def fill(op: ops.Fill, site: Site) -> Lowered:
     """`x.masked_fill(~mask[:, :, None], 0.0)`"""

@@ -69,6 +69,19 @@ class Lengths(Mask, name="lengths"):
         return TensorType("int", ())
 
 
+class ZeroIfEmpty(Mask, name="zero_if_empty"):
+    """Zeros for samples without a real place: (float[...], bool[T]) -> the same.
+
+    The extreme of nothing would be the lowest number, which spoils a whole batch.
+    """
+
+    inputs = (2, 2)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """The same type."""
+        return inputs[0]
+
+
 class Fill(Mask, name="fill"):
     """Puts a value into the padding: (float[..., T, ...], bool[T]) -> the same."""
 

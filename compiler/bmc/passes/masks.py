@@ -24,7 +24,7 @@ from bmc.ir.model import (
 from bmc.ir.types import TensorType
 from bmc.ops.axes import ragged_axis
 from bmc.ops.base import Layer, Padding
-from bmc.ops.masks import Before, Fill, Lengths, NotPadding, Thin, UpTo
+from bmc.ops.masks import Before, Fill, Lengths, NotPadding, Thin, UpTo, ZeroIfEmpty
 from bmc.records import field, record
 
 AS_LOOP = "write the copies as a loop, `for i in 0..n { … }`"
@@ -170,10 +170,13 @@ class _Rewriter:
             return
         source = inputs[padded[0] if rule.follows is None else rule.follows]
         for value in tuple(use.outputs):
+            if rule.fill in ("lowest", "highest") and not value.type.ragged:
+                self._clear(value, use, made, ZeroIfEmpty(), self._mask(inputs[0]))
             if value.type.ragged:
                 self.origins[value] = Origin(None, source, rule, use, made)
                 if rule.clear:
-                    self._clear(value, use, made)
+                    op = Fill(value="zero", axis=ragged_axis(value.type))
+                    self._clear(value, use, made, op, self._mask(value))
 
     def _extend(self, use: Apply, takes: tuple[int, ...], beside: tuple[Value, ...]) -> bool:
         """Adds masks to a use; the instance takes them from now on, at every use."""
@@ -325,13 +328,12 @@ class _Rewriter:
         self._insert(op, f"{use.instance.name}.filled", inputs, filled, made, None, use)
         return filled
 
-    def _clear(self, value: Value, use: Apply, made: list[Step]) -> None:
-        """Puts zeros into the padding of what a layer made."""
+    def _clear(self, value: Value, use: Apply, made: list[Step], op: Layer, mask: Value) -> None:
+        """Puts zeros where what a layer made is of padding."""
         raw = Value(value.type, value.name, value.span)
         use.outputs = tuple(raw if one is value else one for one in use.outputs)
-        op = Fill(value="zero", axis=ragged_axis(value.type))
-        inputs = (raw, self._mask(value))
-        self._insert(op, f"{use.instance.name}.cleared", inputs, value, made, None, use)
+        name = f"{use.instance.name}.cleared"
+        self._insert(op, name, (raw, mask), value, made, None, use)
 
     def _insert(
         self,

@@ -21,7 +21,6 @@ from bmc.passes.cost import summary as cost_summary
 from bmc.passes.elaborate import Elaborator
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.link import link
-from bmc.passes.masks import explicit_masks
 from bmc.passes.resolve import Overrides, Resolver, overridden, read_overrides
 from bmc.passes.scope import UNKNOWN, FileTable, Scope
 from bmc.project import Project
@@ -64,7 +63,10 @@ def load(
             problems,
             lambda path, span: project.text_beside(beside, path, span),
         )
-    if not problems.failed:
+    ends = [entry.value.type for spec in models.values() for entry in spec.inputs]
+    if not problems.failed and any(kind.ragged for kind in ends):
+        from bmc.passes.masks import explicit_masks
+
         explicit_masks(program, problems)
     return None if problems.failed else program
 

@@ -6,7 +6,7 @@ Tensors are named by the model's outputs and the data section's entries. Knows n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bmc.ir.types import TensorType
 from bmc.ops.base import Declaration, Measure
@@ -15,7 +15,9 @@ from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Every, Patience, Schedule
 from bmc.records import field, record
 from bmc.source import Span
-from bmc.weights.names import Entry
+
+if TYPE_CHECKING:
+    from bmc.weights.names import Entry
 
 Origin = Literal["output", "data"]
 

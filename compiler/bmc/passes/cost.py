@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan, weights
 from bmc.ir.symbolic import Dim, Sym, known, product
 from bmc.ops.base import Layer
-from bmc.ops.masks import Mask
 from bmc.records import record
 
 BYTES = {"float": 4, "int": 8, "bool": 1}
@@ -100,7 +99,7 @@ def _rows(
         here = (*path, instance.name, *map(str, instance.loops))
         first = id(instance) not in seen
         seen.add(id(instance))
-        if isinstance(instance.target, Mask):
+        if isinstance(instance.target, Layer) and instance.target.family == "mask":
             continue  # which nobody wrote, and which costs next to nothing
         if isinstance(instance.target, Layer):
             yield _layer_row(use, sizes, here, times, depth, first)

@@ -5,10 +5,9 @@ Knows no backend; what a backend can't do it refuses itself.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bmc.diagnostics.diagnostic import Problem, Problems
-from bmc.diagnostics.problems.backend import WeightsDiffer
 from bmc.diagnostics.problems.files import FileRefused
 from bmc.diagnostics.problems.names import UnknownModel, UnknownName
 from bmc.diagnostics.problems.params import BadSetting
@@ -44,7 +43,9 @@ from bmc.project import bad_form
 from bmc.records import replace
 from bmc.source import Span
 from bmc.syntax import ast
-from bmc.weights.names import Entry as NameEntry
+
+if TYPE_CHECKING:
+    from bmc.weights.names import Entry as NameEntry
 
 LEAVES = "the path leaves the folder that the program runs in"
 ELSEWHERE = "name a file beside the run; `predict.py -o` writes anywhere"
@@ -356,6 +357,7 @@ class _Sections:
 
     def _names(self, path: str, span: Span) -> tuple[NameEntry, ...] | None:
         """The map of names in a file beside the spec."""
+        from bmc.diagnostics.problems.backend import WeightsDiffer
         from bmc.weights.names import BadMap, astray, parse_map
 
         try:

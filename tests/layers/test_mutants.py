@@ -41,6 +41,8 @@ MUTANTS = {
     "layer norm's epsilon": ("layer_norm", 0, "torch", "eps=1e-5", "eps=1e-3"),
     "rms norm's epsilon": ("rms_norm", 0, "torch", "eps=1e-6", "eps=1e-5"),
     "group norm's epsilon": ("group_norm", 0, "torch", "eps=1e-5", "eps=1e-3"),
+    "causal padding behind": ("conv", 13, "torch", "(2, 0)", "(0, 2)"),
+    "the border repeated, not mirrored": ("conv", 11, "torch", "reflect", "replicate"),
     "gates of an LSTM": ("lstm", 0, "onnx", "[0, 3, 1, 2]", "[0, 1, 2, 3]"),
     "gates of a GRU": ("gru", 0, "keras", "concatenate((r, z, n)", "concatenate((z, r, n)"),
     "reset before the product": ("gru", 0, "onnx", "linear_before_reset=1",

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.layers import sample as samples
-from tests.layers.test_contract import GRADIENTS, NUMBERS, OUTPUTS, close
-from tests.layers.test_padding import MORE, NEARLY, padded_inputs
+from tests.layers.test_contract import GRADIENTS, NUMBERS, OUTPUTS, SINGLE, close
+from tests.layers.test_padding import MORE, padded_inputs
 
 import bmc.ops.layers  # noqa: F401
 from bmc.diagnostics.diagnostic import Problems
@@ -78,8 +78,7 @@ PADDED = {
     "the last step of all": ("last", 0, "torch", "length - 1]", "-1]"),
     "padding in a window": ("conv", 0, "torch", "x0.masked_fill(~x0_mask[:, None, :], 0.0)", "x0"),
     "padding as the largest": ("max", 0, "torch", "torch.finfo(x0.dtype).min", "1e9"),
-    "padding in the statistics": ("batch_norm", 0, "keras", "training=training, mask=mask",
-                                  "training=training"),
+    "padding in the statistics": ("batch_norm", 0, "keras", "ops.where(mask, inputs, 0.0)", "inputs"),
 }  # fmt: skip
 
 
@@ -101,7 +100,7 @@ def alike(name: str, arrays: list[np.ndarray], one: Any, other: Any, single: boo
     dtype = "float32" if single else "float64"
     mine = one.run([_as(array, dtype) for array in arrays])
     theirs = other.run([array.copy() for array in arrays])
-    bound = NEARLY.get(name, OUTPUTS[dtype])
+    bound = SINGLE.get(name, OUTPUTS[dtype])
     if not all(close(a, b.astype(a.dtype), bound) for a, b in zip(mine, theirs, strict=True)):
         return False
     if single:
@@ -109,7 +108,7 @@ def alike(name: str, arrays: list[np.ndarray], one: Any, other: Any, single: boo
     training = not REGISTRY["layer"][name].random
     found = one.gradients([array.copy() for array in arrays], training)
     expected = other.gradients([array.copy() for array in arrays], training)
-    bound = NEARLY.get(name, GRADIENTS[dtype])
+    bound = SINGLE.get(name, GRADIENTS[dtype])
     return found.keys() == expected.keys() and all(
         close(found[key], expected[key], bound) for key in expected
     )

@@ -20,8 +20,6 @@ from bmc.ops.base import REGISTRY, Layer, Refusal, Sample
 from bmc.samples import make
 
 LENGTHS = (7, 3, 1, 5)  # of the samples of a batch
-# Keras adds 1e-7 to the number of steps over which a masked mean is taken.
-NEARLY = {**SINGLE, "batch_norm": 1e-6}
 FILLING = 3.5  # what stands in the padding of numbers: nothing may depend on it
 
 
@@ -160,12 +158,12 @@ def test_keras_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
     arrays = padded_inputs(program, sample, dtype)
     for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
         assert one.shape == other.shape
-        assert close(one, other, NEARLY.get(name, OUTPUTS[dtype]))
+        assert close(one, other, SINGLE.get(name, OUTPUTS[dtype]))
     training = not REGISTRY["layer"][name].random
     found, expected = mine.gradients(arrays, training), theirs.gradients(arrays, training)
     assert found.keys() == expected.keys()
     for key, gradient in expected.items():
-        assert close(found[key], gradient, NEARLY.get(name, GRADIENTS[dtype])), key
+        assert close(found[key], gradient, SINGLE.get(name, GRADIENTS[dtype])), key
 
 
 @pytest.mark.torch

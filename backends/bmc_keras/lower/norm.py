@@ -62,19 +62,28 @@ PADDED_BATCH_NORM = Support(
 class PaddedBatchNorm(layers.BatchNormalization):
     """Batch normalisation of the steps that are data; padding becomes zeros.
 
-    It keeps the unbiased variance, as PyTorch does; `layers.BatchNormalization` keeps
-    (n - 1) / n of it, which it normalises with.
+    It keeps the unbiased variance, as PyTorch does, and counts the steps exactly, while
+    a mask makes `layers.BatchNormalization` add a little to their number.
     """
 
     def call(self, inputs, mask, training=None):
-        kept = self.momentum * self.moving_variance
-        mask = ops.broadcast_to(mask, ops.shape(inputs)[:-1])
-        outputs = super().call(inputs, training=training, mask=mask)
+        mask = ops.expand_dims(ops.broadcast_to(mask, ops.shape(inputs)[:-1]), -1)
+        mean, variance = self.moving_mean.value, self.moving_variance.value
         if training and self.trainable:
-            n = ops.sum(ops.cast(mask, kept.dtype))  # values in each channel
-            added = self.moving_variance - kept
-            self.moving_variance.assign_add(ops.divide_no_nan(added, n - 1))
-        return ops.where(ops.expand_dims(mask, -1), outputs, 0.0)
+            over = tuple(range(len(inputs.shape) - 1))
+            n = ops.sum(ops.cast(mask, inputs.dtype))  # values in each channel
+            mean = ops.sum(ops.where(mask, inputs, 0.0), axis=over) / n
+            distance = ops.where(mask, inputs - mean, 0.0)
+            variance = ops.sum(ops.square(distance), axis=over) / n
+            self.keep(self.moving_mean, mean)
+            self.keep(self.moving_variance, ops.divide_no_nan(variance * n, n - 1))
+        outputs = ops.batch_normalization(
+            inputs, mean, variance, -1, self.beta, self.gamma, self.epsilon
+        )
+        return ops.where(mask, outputs, 0.0)
+
+    def keep(self, moving, batch):
+        moving.assign(self.momentum * moving + (1 - self.momentum) * batch)
 
     def compute_mask(self, inputs, previous_mask):
         return None  # masks are given to each layer that needs one

@@ -76,11 +76,7 @@ class Project:
         reason = bad_form(text)
         if reason is None and not text.endswith(".bm"):
             reason = "only `.bm` files are imported"
-        if reason:
-            raise FileRefused(OutsideProject(at, text, reason))
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(from_path), text))
-        if path == ".." or path.startswith("../"):
-            raise FileRefused(OutsideProject(at, text))
+        path = _beside(from_path, text, at, reason)
         depth = self.depths.get(from_path, 0) + 1
         if depth > DEEPEST:
             chain = "the chain of imports"
@@ -93,13 +89,7 @@ class Project:
 
     def text_beside(self, from_path: str, text: str, at: Span) -> str:
         """The text of a file named in another one, by a path from there. Raises `FileRefused`."""
-        reason = bad_form(text)
-        if reason:
-            raise FileRefused(OutsideProject(at, text, reason))
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(from_path), text))
-        if path == ".." or path.startswith("../"):
-            raise FileRefused(OutsideProject(at, text))
-        return self.read(path, at).text
+        return self.read(_beside(from_path, text, at, bad_form(text)), at).text
 
     def _contained(self, path: str, span: Span) -> str:
         """The real path, once it is known to be inside the root."""
@@ -111,6 +101,16 @@ class Project:
         if not inside:
             raise FileRefused(OutsideProject(span, path))
         return real
+
+
+def _beside(from_path: str, text: str, at: Span, reason: str | None) -> str:
+    """The path inside the root of a file named in another; `reason` says why it may not be."""
+    if reason:
+        raise FileRefused(OutsideProject(at, text, reason))
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(from_path), text))
+    if path == ".." or path.startswith("../"):
+        raise FileRefused(OutsideProject(at, text))
+    return path
 
 
 def open_project(path: str, root: str | None = None) -> tuple[Project, Source]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.pyexpr import Expr, call, lit
+from bmc.emit.pyexpr import Expr, SliceExpr, call, lit
 from bmc.ir.types import TensorType
 from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import Layout
 from bmc_keras.weights import At
+
+ALL = SliceExpr(None, None, None)
 
 
 def starts(op: Any) -> dict[str, Expr] | None:

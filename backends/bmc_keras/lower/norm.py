@@ -92,31 +92,22 @@ class PaddedBatchNorm(layers.BatchNormalization):
 )
 
 
-def _padded(place: int, x: TensorType) -> Callable[[Expr, list[Expr]], Expr]:
-    """The use on a value whose channels are last, with a mask that has as many axes but one."""
-    places = [p for p in range(x.rank) if p != place]
-    where = places.index(ragged_axis(x))
+def _around(place: int, x: TensorType) -> Callable[[Expr, list[Expr]], Expr]:
+    """The use on a value whose channels are last, or moved there.
+
+    A mask, if there is one, gets as many axes as the value has beside the channels.
+    """
 
     def use(layer: Expr, args: list[Expr]) -> Expr:
-        value, mask = args
-        mask = widened(mask, where, x.rank - 1)
+        value, *masks = args
+        others = [other for other in range(x.rank) if other != place]
+        given = tuple(
+            ("mask", widened(mask, others.index(ragged_axis(x)), x.rank - 1)) for mask in masks
+        )
         if place in (0, x.rank - 1):
-            return Call(layer, (value,), (("mask", mask),))
+            return Call(layer, (value,), given)
         last = call("ops.moveaxis", value, axis(x, place), -1)
-        made = Call(layer, (last,), (("mask", mask),))
-        return call("ops.moveaxis", made, -1, axis(x, place))
-
-    return use
-
-
-def _channels_last(place: int, x: TensorType) -> Callable[[Expr, list[Expr]], Expr]:
-    """The use on a value whose channels are last, or moved there."""
-
-    def use(layer: Expr, args: list[Expr]) -> Expr:
-        if place in (0, x.rank - 1):
-            return Call(layer, tuple(args))
-        last = call("ops.moveaxis", args[0], axis(x, place), -1)
-        return call("ops.moveaxis", Call(layer, (last,)), -1, axis(x, place))
+        return call("ops.moveaxis", Call(layer, (last,), given), -1, axis(x, place))
 
     return use
 
@@ -130,8 +121,6 @@ def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
     """A small subclass of `layers.BatchNormalization`, with the channels last."""
     (x,) = site.inputs
     place = op.channel_axis(x)
-
-    use = _padded(place, x) if site.masks else _channels_last(place, x)
     settings = {
         "momentum": op.decay,
         "epsilon": op.epsilon,
@@ -142,7 +131,7 @@ def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
     helper = "padded_norm" if site.masks else "norm"
     return Module(
         Call(name(kind.name), (), keywords(settings)),
-        use,
+        _around(place, x),
         helper=helper if op.affine else f"{helper}_without_weights",
         defaults=literals(center=True, scale=True),
         support=(kind,),

@@ -8,14 +8,12 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
 from bmc.emit.pyexpr import Bin, Expr, Index, ListExpr, SliceExpr, call, chain, lit
 from bmc.emit.values import step_size
-from bmc.ir.types import TensorType
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
-from bmc_keras.lower.common import axis, spread
+from bmc_keras.lower.common import ALL, axis, spread
 from bmc_keras.lower.masks import mean_of_data
 from bmc_keras.lower.table import lower
 
-ALL = SliceExpr(None, None, None)
 BATCH = Unsupported("a value that is the same for all samples is not lowered yet")
 
 
@@ -111,44 +109,31 @@ def last_step(x, length):
 )
 
 
-def _last_of_data(x: TensorType, axis: int) -> Lowered:
-    """The last step that is not padding; the first one of the second direction."""
-    if x.rank != 2:
-        return Unsupported("the last step of a padded value with more than two axes")
-
-    def build(args: list[Expr]) -> Expr:
-        value, length = args
-        if axis:
-            value = call("ops.swapaxes", value, 1, 2)
-        if x.kind != "bidirectional":
-            return call("last_step", value, length)
-        half = lit(x.shape[-1] // 2)
-        forward = Index(value, (ALL, ALL, SliceExpr(None, half, None)))
-        backward = Index(value, (ALL, lit(0), SliceExpr(half, None, None)))
-        parts = ListExpr((call("last_step", forward, length), backward))
-        return call("ops.concatenate", parts, axis=-1)
-
-    return Function(build, (LAST_STEP,))
-
-
 @lower(ops.Last)
 def last(op: ops.Last, site: Site) -> Lowered:
-    """The last step; both final states after a bidirectional layer."""
+    """The last step that is no padding; both final states after a bidirectional layer."""
     (x,) = site.inputs
     place = axis_of(x, op.axis)
-    if site.masks:
-        return _last_of_data(x, place)
-    if x.kind != "bidirectional" or place != 0 or x.rank != 2:
-        return Function(lambda args: Index(args[0], _at(place, -1)))
-    size: Any = x.shape[-1]
-    half = lit(size // 2)
+    if site.masks and x.rank != 2:
+        return Unsupported("the last step of a padded value with more than two axes")
 
-    def both(args: list[Expr]) -> Expr:
-        forward = Index(args[0], (ALL, lit(-1), SliceExpr(None, half, None)))
+    def step(args: list[Expr], *columns: Expr) -> Expr:
+        value, *length = args
+        if not length:
+            return Index(value, (*_at(place, -1), *columns))
+        value = call("ops.swapaxes", value, 1, 2) if place else value
+        value = Index(value, (ALL, ALL, *columns)) if columns else value
+        return call("last_step", value, *length)
+
+    def build(args: list[Expr]) -> Expr:
+        if x.kind != "bidirectional" or place != 0 or x.rank != 2:
+            return step(args)
+        half = lit(x.shape[-1] // 2)
+        forward = step(args, SliceExpr(None, half, None))
         backward = Index(args[0], (ALL, lit(0), SliceExpr(half, None, None)))
         return call("ops.concatenate", ListExpr((forward, backward)), axis=-1)
 
-    return Function(both)
+    return Function(build, (LAST_STEP,) if site.masks else ())
 
 
 @lower(ops.First)

@@ -13,7 +13,6 @@ from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
 from bmc.ops.pattern import Pattern
-from bmc.records import record
 from bmc_keras.lower.common import axis
 from bmc_keras.lower.table import lower
 
@@ -55,40 +54,17 @@ def _permuted(value: Expr, order: tuple[int, ...]) -> Expr:
     return Call(call("layers.Permute", tuple(place + 1 for place in order)), (value,))
 
 
-@record
-class Moves:
-    """What turns a tensor into another: axes taken apart, their order, axes joined.
+def _spared(pattern: Pattern, last: bool) -> tuple[Pattern, bool]:
+    """A pattern for a value in one layout, and whether its result is channels last.
 
-    None where nothing is done. `last` says whether the result is channels last.
+    The result has the layout that spares turning it, if there is one.
     """
-
-    apart: Shape | None
-    order: tuple[int, ...] | None
-    joined: Shape | None
-    last: bool
-
-
-def _moves(pattern: Pattern, sizes: dict[str, Dim], last: bool) -> Moves:
-    """The moves for a value in one layout, into the layout that spares turning it."""
     left, right = pattern.left, pattern.right
-    if last and len(left) > 1:
-        left = (*left[1:], left[0])
-    found: list[Moves] = []
-    for turned in (False, True) if len(right) > 1 else (False,):
-        made = Pattern(left, (*right[1:], right[0]) if turned else right)
-        before = tuple(product([sizes[name] for name in group]) for group in left)
-        apart = tuple(sizes[name] for name in made.names)
-        moved = tuple(apart[place] for place in made.order)
-        joined = made.result(sizes)
-        found.append(
-            Moves(
-                apart if apart != before else None,
-                made.order if made.order != tuple(range(len(moved))) else None,
-                joined if joined != moved else None,
-                turned,
-            )
-        )
-    return next((moves for moves in found if moves.order is None), found[0])
+    left = (*left[1:], *left[:1]) if last else left
+    own, turned = Pattern(left, right), Pattern(left, (*right[1:], *right[:1]))
+    straight = tuple(range(len(own.names)))
+    spares = own.order != straight and len(right) > 1 and turned.order == straight
+    return (turned, True) if spares else (own, False)
 
 
 def _pattern(op: ops.Transpose | ops.Rearrange, x: TensorType) -> tuple[Pattern, dict[str, Dim]]:
@@ -101,22 +77,24 @@ def _pattern(op: ops.Transpose | ops.Rearrange, x: TensorType) -> tuple[Pattern,
 
 
 def _result(op: Any, types: tuple[TensorType, ...], last: bool) -> bool:
-    return _moves(*_pattern(op, types[0]), last).last
+    pattern, _ = _pattern(op, types[0])
+    return _spared(pattern, last)[1]
 
 
 @lower(ops.Rearrange, "any", _result)
 @lower(ops.Transpose, "any", _result)
 def rearrange(op: ops.Transpose | ops.Rearrange, site: Site) -> Lowered:
     """`layers.Reshape`, `layers.Permute` and `layers.Reshape`, as far as each is needed."""
-    moves = _moves(*_pattern(op, site.inputs[0]), site.last)
-    if _free(moves.apart or ()) > 1 or _free(moves.joined or ()) > 1:
+    pattern, sizes = _pattern(op, site.inputs[0])
+    apart, order, joined = _spared(pattern, site.last)[0].moves(sizes)
+    if _free(apart or ()) > 1 or _free(joined or ()) > 1:
         return FREE
 
     def build(args: list[Expr]) -> Expr:
         value = args[0]
-        value = reshaped(value, moves.apart) if moves.apart is not None else value
-        value = _permuted(value, moves.order) if moves.order is not None else value
-        return reshaped(value, moves.joined) if moves.joined is not None else value
+        value = reshaped(value, apart) if apart is not None else value
+        value = _permuted(value, order) if order is not None else value
+        return reshaped(value, joined) if joined is not None else value
 
     return Function(build)
 

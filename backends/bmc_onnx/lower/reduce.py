@@ -7,13 +7,15 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Site, Support
 from bmc.emit.pyexpr import Expr, call
 from bmc.emit.values import step_size
-from bmc.ir.types import TensorType
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
 from bmc_onnx.lower.common import axis, below, listed, method, node, permuted, spread, widening
 from bmc_onnx.lower.masks import MEANS, mean_of_data
 from bmc_onnx.lower.support import CUMULATE, CUT, PICK, REDUCE, VARIANCE
 from bmc_onnx.lower.table import lower
+
+#: The end of any axis, as the slice of ONNX writes it.
+END = 2**31 - 1
 
 
 def _axes(op: ops.Reduction, site: Site) -> list[int]:
@@ -104,51 +106,37 @@ LAST_STEP = Support(
 )
 
 
-def _last_of_data(x: TensorType, axis: int) -> Lowered:
-    """The last step that is not padding; the first one of the second direction."""
-
-    def build(args: list[Expr]) -> Expr:
-        value, length, label = args
-        if axis:
-            order = [axis, *(place for place in range(x.rank) if place != axis)]
-            value = permuted(value, order, True, below(label, "moved"))
-        if x.kind != "bidirectional" or x.rank != 2:
-            return call("g.last_step", value, length, name=label)
-        half, end = x.shape[-1] // 2, 2**31 - 1
-        step = call("g.last_step", value, length, name=below(label, "forward.step"))
-        cut = (listed([0]), listed([half]), listed([-1]))
-        forward = call("g.cut", step, *cut, name=below(label, "forward"))
-        step = call("g.pick", value, 0, name=below(label, "backward.step"), axis=1)
-        cut = (listed([half]), listed([end]), listed([-1]))
-        backward = call("g.cut", step, *cut, name=below(label, "backward"))
-        return call("g.add", "Concat", forward, backward, name=label, axis=-1)
-
-    return Function(build, (LAST_STEP, PICK, CUT))
-
-
 @lower(ops.Last)
 def last(op: ops.Last, site: Site) -> Lowered:
-    """The last step; both final states after a bidirectional layer."""
+    """The last step that is no padding; both final states after a bidirectional layer."""
     (x,) = site.inputs
     place = axis_of(x, op.axis)
-    if site.masks:
-        return _last_of_data(x, place)
-    if x.kind != "bidirectional" or place != 0 or x.rank != 2:
-        return method(PICK, -1, axis=axis(x, place))
-    size: Any = x.shape[-1]
-    half = size // 2
-    end = 2**31 - 1
+    both = x.kind == "bidirectional" and place == 0 and x.rank == 2
 
-    def both(args: list[Expr]) -> Expr:
-        value, label = args
+    def step(value: Expr, length: list[Expr], label: Expr) -> Expr:
+        if not length:
+            return call("g.pick", value, -1, name=label, axis=axis(x, place))
+        if place:
+            order = [place, *(other for other in range(x.rank) if other != place)]
+            value = permuted(value, order, True, below(label, "moved"))
+        return call("g.last_step", value, *length, name=label)
+
+    def build(args: list[Expr]) -> Expr:
+        value, *length, label = args
+        if not both:
+            return step(value, length, label)
+        half: Any = x.shape[-1] // 2
+        forward = step(value, length, below(label, "forward.step"))
+        backward = call("g.pick", value, 0, name=below(label, "backward.step"), axis=1)
+        halves = (("forward", forward, 0, half), ("backward", backward, half, END))
         parts = []
-        for word, step, low, high in (("forward", -1, 0, half), ("backward", 0, half, end)):
-            picked = call("g.pick", value, step, name=below(label, f"{word}.step"), axis=1)
+        for word, taken, low, high in halves:
             ends = (listed([low]), listed([high]), listed([-1]))
-            parts.append(call("g.cut", picked, *ends, name=below(label, word)))
+            parts.append(call("g.cut", taken, *ends, name=below(label, word)))
         return call("g.add", "Concat", *parts, name=label, axis=-1)
 
-    return Function(both, (PICK, CUT))
+    own = LAST_STEP if site.masks else PICK
+    return Function(build, (own, PICK, CUT) if both else (own,))
 
 
 @lower(ops.First)

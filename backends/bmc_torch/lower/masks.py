@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import Attr, Bin, Compare, Expr, Index, SliceExpr, Un, call, lit, method
-from bmc.emit.values import number
+from bmc.emit.pyexpr import Attr, Bin, Compare, Expr, Index, Un, call, lit, method
+from bmc.emit.values import number, thinned
 from bmc.ops import masks as ops
 from bmc_torch.lower.common import ALL
 from bmc_torch.lower.table import lower
@@ -50,9 +50,7 @@ def up_to(op: ops.UpTo, site: Site) -> Lowered:
 @lower(ops.Thin)
 def thin(op: ops.Thin, site: Site) -> Lowered:
     """`mask[:, 2::2]`"""
-    start = lit(op.start) if op.start else None
-    step = lit(op.step) if op.step != 1 else None
-    return Function(lambda args: Index(args[0], (ALL, SliceExpr(start, None, step))))
+    return Function(lambda args: thinned(args[0], op.start, op.step))
 
 
 @lower(ops.Before)

@@ -115,41 +115,29 @@ def last_step(x: Tensor, length: Tensor) -> Tensor:
 )
 
 
-def _last_of_data(x: TensorType, axis: int) -> Function:
-    """The last step that is not padding; the first one of the second direction."""
-
-    def build(args: list[Expr]) -> Expr:
-        value, length = args
-        if axis:
-            value = method(value, "movedim", axis + 1, 1)
-        if x.kind != "bidirectional" or x.rank != 2:
-            return call("last_step", value, length)
-        half = lit(x.shape[-1] // 2)
-        forward = Index(value, (lit(...), SliceExpr(None, half, None)))
-        backward = Index(value, (ALL, lit(0), SliceExpr(half, None, None)))
-        return call("torch.cat", TupleExpr((call("last_step", forward, length), backward)), dim=-1)
-
-    return Function(build, (LAST_STEP,))
-
-
 @lower(ops.Last)
 def last(op: ops.Last, site: Site) -> Lowered:
-    """The last step; both final states after a bidirectional layer."""
+    """The last step that is no padding; both final states after a bidirectional layer."""
     (x,) = site.inputs
     axis = axis_of(x, op.axis)
-    if site.masks:
-        return _last_of_data(x, axis)
-    if x.kind != "bidirectional" or axis != 0 or x.rank != 2:
-        return Function(lambda args: Index(args[0], _at(x, axis, -1)))
-    size: Any = x.shape[-1]
-    half = lit(size // 2)
 
-    def both(args: list[Expr]) -> Expr:
-        forward = Index(args[0], (ALL, lit(-1), SliceExpr(None, half, None)))
+    def step(args: list[Expr], *columns: Expr) -> Expr:
+        value, *length = args
+        if not length:
+            return Index(value, (*_at(x, axis, -1), *columns))
+        value = method(value, "movedim", axis + 1, 1) if axis else value
+        value = Index(value, (lit(...), *columns)) if columns else value
+        return call("last_step", value, *length)
+
+    def build(args: list[Expr]) -> Expr:
+        if x.kind != "bidirectional" or axis != 0 or x.rank != 2:
+            return step(args)
+        half = lit(x.shape[-1] // 2)
+        forward = step(args, SliceExpr(None, half, None))
         backward = Index(args[0], (ALL, lit(0), SliceExpr(half, None, None)))
         return call("torch.cat", TupleExpr((forward, backward)), dim=-1)
 
-    return Function(both)
+    return Function(build, (LAST_STEP,) if site.masks else ())
 
 
 @lower(ops.First)

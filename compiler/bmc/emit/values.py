@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from bmc.emit.pyexpr import Expr, call, from_expression, lit
+from bmc.emit.pyexpr import Expr, Index, SliceExpr, call, from_expression, lit
 from bmc.ir.symbolic import Num, Real, Sym, known
 from bmc.ir.types import TensorType
 from bmc.ops.axes import ragged_axis, same_padding
@@ -59,6 +59,12 @@ def step_size(x: TensorType, axes: Iterable[int]) -> int:
     """How many elements one step of a padded value has along these axes."""
     place = ragged_axis(x)
     return math.prod(int(x.shape[axis]) for axis in axes if axis != place)  # type: ignore[arg-type,misc]
+
+
+def thinned(mask: Expr, start: int, step: int) -> Expr:
+    """`mask[:, 2::2]`"""
+    kept = SliceExpr(lit(start) if start else None, None, lit(step) if step != 1 else None)
+    return Index(mask, (SliceExpr(None, None, None), kept))
 
 
 def one_number(values: tuple[Any, ...]) -> Any:

@@ -542,6 +542,11 @@ class Padding:
     before: int = 0
     follows: int | None = None
 
+    @property
+    def moves(self) -> bool:
+        """Whether the data of the result ends elsewhere."""
+        return bool(self.before or self.skips) or self.step != 1
+
 
 class Layer(Declaration, family="layer"):
     """Base of all layers. `infer` sees the input types and returns the output type or types."""

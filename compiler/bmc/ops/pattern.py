@@ -55,6 +55,21 @@ class Pattern:
         """The shape of the right side."""
         return tuple(product([sizes[name] for name in group]) for group in self.right)
 
+    def moves(
+        self, sizes: dict[str, Dim]
+    ) -> tuple[Shape | None, tuple[int, ...] | None, Shape | None]:
+        """Joined axes taken apart, their new order, axes joined; None where nothing is done."""
+        before = tuple(product([sizes[name] for name in group]) for group in self.left)
+        apart = tuple(sizes[name] for name in self.names)
+        order = self.order
+        moved = tuple(apart[place] for place in order)
+        joined = self.result(sizes)
+        return (
+            apart if apart != before else None,
+            order if order != tuple(range(len(order))) else None,
+            joined if joined != moved else None,
+        )
+
 
 def _split(size: Dim, group: Group, given: dict[str, Dim]) -> dict[str, Dim]:
     """The sizes of the axes that a group joins."""

@@ -65,24 +65,27 @@ class Pool(Layer):
 
     def padding_rule(self, *inputs: TensorType) -> Padding:
         """`fill` stands in the padding that a window reaches, and zeros where all is padding."""
-        rule = self._window_rule(inputs[0], self.fill)
-        return Padding() if rule is None else replace(rule, clear=bool(rule.fill))
+        (x,) = inputs
+        along = self._padded(x)
+        if along is None:
+            return Padding()
+        rule = window_rule(self.windows(x), *along, self.fill)
+        return replace(rule, clear=bool(rule.fill))
 
-    def _window_rule(self, x: TensorType, fill: str) -> Padding | None:
-        """What a window along the padded axis does; None where that axis is not pooled."""
+    def _padded(self, x: TensorType) -> tuple[int, int] | None:
+        """How many axes are pooled, and which of them is padded; None where none is."""
         axis = ragged_axis(x)
         if self.axis is None:
-            return window_rule(self.windows(x), x.rank - 1, axis - 1, fill)
-        return window_rule(self.windows(x), 1, 0, fill) if axis_of(x, self.axis) == axis else None
+            return x.rank - 1, axis - 1
+        return (1, 0) if axis_of(x, self.axis) == axis else None
 
     def _check_windows(self, x: TensorType) -> None:
         """Refuses windows along a padded axis whose result would depend on other samples."""
-        rule = self._window_rule(x, "zero")
-        if rule is None:
+        along = self._padded(x)
+        if along is None:
             return
-        axes, place = (x.rank - 1, ragged_axis(x) - 1) if self.axis is None else (1, 0)
-        check_same(self.windows(x), axes, place)
-        if rule.fill and not self.fill:
+        check_same(self.windows(x), *along)
+        if not self.fill and window_rule(self.windows(x), *along, "zero").fill:
             raise Refusal(
                 "can't leave padding out of a mean whose window reaches past the end",
                 setting="padding",

@@ -162,16 +162,7 @@ class Rearrange(Layer, name="rearrange", aliases=("einops", "rearange")):
 
     def moves(self, x: TensorType) -> tuple[Shape | None, tuple[int, ...] | None, Shape | None]:
         """Joined axes taken apart, their new order, axes joined; None where nothing is done."""
-        pattern, sizes = self.parsed(), self.sizes(x)
-        apart = tuple(sizes[name] for name in pattern.names)
-        order = pattern.order
-        moved = tuple(apart[place] for place in order)
-        joined = pattern.result(sizes)
-        return (
-            apart if apart != x.shape else None,
-            order if order != tuple(range(len(order))) else None,
-            joined if joined != moved else None,
-        )
+        return self.parsed().moves(self.sizes(x))
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """As the pattern says."""

@@ -519,9 +519,7 @@ def _same(left: tuple[TensorType, ...], right: tuple[TensorType, ...]) -> bool:
 
 def _replaced(values: list[Value], types: tuple[TensorType, ...]) -> list[Value]:
     """The inputs of the next copy: outputs first, what is left of the inputs after them."""
-    made = []
-    for value, kind in zip(values, types):
-        made.append(Value(kind, value.name, value.span))
+    made = [Value(kind, value.name, value.span) for value, kind in zip(values, types)]
     return made + values[len(types) :]
 
 

@@ -56,16 +56,6 @@ class Origin:
     use: Apply | None = None
     body: list[Step] = field(default_factory=list)
 
-    @property
-    def changes(self) -> bool:
-        """Whether the mask is another one than the source's."""
-        return changes(self.rule)
-
-
-def changes(rule: Padding) -> bool:
-    """Whether a layer moves the end of the data."""
-    return bool(rule.before or rule.skips) or rule.step != 1
-
 
 def explicit_masks(program: Program, problems: Problems) -> None:
     """Rewrites the models of a program, each block once."""
@@ -117,7 +107,7 @@ class _Rewriter:
     def _root(self, value: Value) -> Origin | None:
         """The origin from which a mask was handed on; None for what is not padded."""
         origin = self.origins.get(value)
-        while origin and origin.source and not origin.changes:
+        while origin and origin.source and not origin.rule.moves:
             origin = self.origins[origin.source]
         return origin
 
@@ -158,9 +148,7 @@ class _Rewriter:
 
     def _layer(self, use: Apply, op: Layer, made: list[Step]) -> None:
         inputs = use.inputs
-        padded = _padded(inputs)
-        rule = op.padding_rule(*(value.type for value in inputs)) if padded else Padding()
-        reads = tuple(place for place in rule.of if rule.reads and place in padded)
+        padded, rule, reads = _rule(op, tuple(value.type for value in inputs))
         beside = tuple(self._beside(inputs[place], rule.reads) for place in reads)
         if rule.fill:
             use.inputs = (self._filled(inputs[0], rule.fill, use, made), *inputs[1:])
@@ -218,7 +206,7 @@ class _Rewriter:
             self.problems.add(PaddingLost(instance.span, "a scan", why))
         scan.step.inputs += tuple(_steps(scan.step.inputs[place]) for place in inner.takes)
         scan.split += (False,) * len(inner.takes)
-        padded = [n for n, kind in enumerate(instance.inputs) if kind.ragged and scan.split[n]]
+        padded = [place for place in _padded(instance.inputs) if scan.split[place]]
         return Signature(inner.takes, (padded[0] if padded else None,) * len(instance.outputs))
 
     def _repeat(self, instance: Instance) -> Signature:
@@ -243,14 +231,12 @@ class _Rewriter:
         op = copy.target
         if not isinstance(op, Layer):
             return self._signature(copy)
-        padded = tuple(place for place, kind in enumerate(copy.inputs) if kind.ragged)
-        rule = op.padding_rule(*copy.inputs) if padded else Padding()
-        if rule.fill or changes(rule):
+        padded, rule, reads = _rule(op, copy.inputs)
+        if rule.fill or rule.moves:
             why = "what it finds in the padding has to be set before each copy"
             help = f"{AS_LOOP}, or the layer as a block"
             self.problems.add(PaddingLost(copy.span, "a repeated layer", why, help))
-        takes = tuple(place for place in rule.of if rule.reads and place in padded)
-        return Signature(takes, (padded[0] if padded else None,) * len(copy.outputs))
+        return Signature(reads, (padded[0] if padded else None,) * len(copy.outputs))
 
     # --- masks ------------------------------------------------------------------------------------
 
@@ -267,7 +253,7 @@ class _Rewriter:
             else:
                 assert origin.source is not None
                 mask = self._mask(origin.source)
-                self.masks[value] = self._changed(mask, origin) if origin.changes else mask
+                self.masks[value] = self._changed(mask, origin) if origin.rule.moves else mask
         return self.masks[value]
 
     def _input_mask(self, place: int) -> Value:
@@ -359,8 +345,15 @@ class _Rewriter:
             self.made[output] = (body, use)
 
 
-def _padded(values: tuple[Value, ...]) -> list[int]:
-    return [place for place, value in enumerate(values) if value.type.ragged]
+def _padded(types: tuple[TensorType, ...]) -> list[int]:
+    return [place for place, kind in enumerate(types) if kind.ragged]
+
+
+def _rule(op: Layer, types: tuple[TensorType, ...]) -> tuple[list[int], Padding, tuple[int, ...]]:
+    """Which inputs of a layer are padded, what it does about that, whose masks it reads."""
+    padded = _padded(types)
+    rule = op.padding_rule(*types) if padded else Padding()
+    return padded, rule, tuple(place for place in rule.of if rule.reads and place in padded)
 
 
 def _steps(kind: TensorType) -> TensorType:

@@ -67,7 +67,7 @@ class Change:
         array = array.reshape(self.shape) if self.shape else array
         parts = np.split(array, len(self.to)) if len(self.to) > 1 else [array]
         names = [name.format(**words) for name in self.to]
-        return dict(zip(names, parts, strict=False))  # no names, no parts'''
+        return dict(zip(names, parts, strict=False))  # dropped without names'''
 RENAME = '''\
 def rename(tensors: Arrays) -> Arrays:
     """Give tensors the names of the model, by the first change that knows each."""

@@ -14,7 +14,7 @@ from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module, Support
 from bmc.emit.body import results, shape_text
-from bmc.emit.function_body import FunctionBody, outside
+from bmc.emit.function_body import FunctionBody, state_types
 from bmc.emit.helpers import Helpers
 from bmc.emit.lowering import lowered
 from bmc.emit.names import identifier
@@ -23,7 +23,7 @@ from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
 from bmc_keras.lower.initializers import initializer
-from bmc_keras.lower.table import LAYOUTS, LOWERINGS, RESULTS
+from bmc_keras.lower.table import LAYOUTS, LOWERINGS, RESULTS, Layout
 
 # What calls a block: its instance, which of its inputs are channels last, its name, its values.
 Construct = Callable[[Instance, tuple[bool, ...], p.Expr, list[p.Expr]], p.Call]
@@ -194,9 +194,7 @@ class KerasBody(FunctionBody):
         if isinstance(target, Scan):
             return False
         if isinstance(target, Layer):
-            LOWERINGS.find(target)  # fills the table of layouts
-            rule = LAYOUTS.get(type(target))
-            layout = rule(target, use.instance.given_types) if rule else "own"
+            layout = _layout(target, use.instance)
             if layout != "any":
                 return layout == "last"
         spatial = [v for v in use.inputs if v.type.rank > 1]
@@ -209,9 +207,7 @@ class KerasBody(FunctionBody):
         if isinstance(copy.target, Scan):
             return False
         if isinstance(copy.target, Layer):
-            LOWERINGS.find(copy.target)
-            rule = LAYOUTS.get(type(copy.target))
-            layout = rule(copy.target, copy.given_types) if rule else "own"
+            layout = _layout(copy.target, copy)
             return here if layout == "any" else layout == "last"
         for last in (here, not here):
             taken = tuple(last and kind.rank > 1 for kind in copy.inputs)
@@ -280,12 +276,19 @@ class KerasBody(FunctionBody):
             rank = instance.outputs[0].rank
             return _turned(built, rank, last) if copied and laid != last and rank > 1 else built
         if id(instance) not in self.made:
-            made: p.Expr = self.helpers.use(rule, label)
-            if self.uses(instance) > 1 or instance.lends:
-                self.statements.append(p.Assign(p.Name(instance.name), made))
-                made = p.Name(instance.name)
-            self.made[id(instance)] = made
+            again = self.uses(instance) > 1 or bool(instance.lends)
+            self._keep(instance, self.helpers.use(rule, label), again)
         return rule.apply(self.made[id(instance)], args)
+
+    def _keep(self, instance: Instance, made: p.Expr, again: bool) -> None:
+        """What makes a layer, or the variable that holds it where it is needed again."""
+        if again:
+            made = self._assigned(instance.name, made)
+        self.made[id(instance)] = made
+
+    def _assigned(self, name: str, made: p.Expr) -> p.Name:
+        self.statements.append(p.Assign(p.Name(name), made))
+        return p.Name(name)
 
     def call(self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Expr:
         """`residual(x, filters=16, name="residual")`"""
@@ -309,13 +312,12 @@ class KerasBody(FunctionBody):
             inputs: list[p.Expr] = []
             for number, (kind, laid) in enumerate(zip(instance.inputs, last), start=1):
                 end = "" if len(last) == 1 else str(number)
-                inputs.append(p.Name(f"{instance.name}_input{end}"))
-                made = p.call("keras.Input", **input_settings(kind, laid))
-                self.statements.append(p.Assign(inputs[-1], made))
+                entry = p.call("keras.Input", **input_settings(kind, laid))
+                inputs.append(self._assigned(f"{instance.name}_input{end}", entry))
             inside = self.construct(instance, last, label, inputs)
             taken = inputs[0] if len(inputs) == 1 else p.ListExpr(tuple(inputs))
             model = p.call("keras.Model", taken, inside, name=label)
-            self.statements.append(p.Assign(p.Name(instance.name), model))
+            self._assigned(instance.name, model)
         given = args[0] if len(args) == 1 else p.ListExpr(tuple(args))
         return p.Call(self.made[id(instance)], (given,))
 
@@ -326,37 +328,26 @@ class KerasBody(FunctionBody):
         for value in use.outputs:
             self.last[value] = False
         if id(instance) not in self.made:
-            made = self._scan(instance, label)
-            self.made[id(instance)] = made
-            if self.uses(instance) > 1:
-                self.statements.append(p.Assign(p.Name(instance.name), made))
-                self.made[id(instance)] = p.Name(instance.name)
+            self._keep(instance, self._scan(instance, label), self.uses(instance) > 1)
         made = p.Call(self.made[id(instance)], (p.ListExpr(tuple(args)),))
         return made if len(instance.outputs) > 1 else p.Index(made, (p.lit(0),))
 
     def _scan(self, instance: Instance, label: p.Expr) -> p.Expr:
         """The layer of a scan, after the model of a step."""
-        self.inner = True
         scan = instance.target
         assert isinstance(scan, Scan) and isinstance(scan.step.target, BlockSpec)
         self.support.append(SCAN if sum(scan.split) == 1 else SCAN_SEVERAL)
         spec = scan.step.target
         own = (False,) * (len(spec.inputs) + len(spec.states))
         stem = instance.name or "step"
+        values = [entry.value for entry in spec.inputs] + [state.value for state in spec.states]
         inputs: list[p.Expr] = []
-        values = [entry.value for entry in spec.inputs]
-        kinds = list(zip(values, scan.step.inputs))
-        for state in spec.states:
-            sizes = [outside(size, scan.step) for size in state.value.type.shape]
-            kinds.append((state.value, state.value.type.with_shape(*sizes)))
-        for value, kind in kinds:
-            inputs.append(p.Name(f"{stem}_{identifier(value.name)}"))
-            made: p.Expr = p.call("keras.Input", **input_settings(kind))
-            self.statements.append(p.Assign(inputs[-1], made))
+        for value, kind in zip(values, (*scan.step.inputs, *state_types(scan))):
+            entry = p.call("keras.Input", **input_settings(kind))
+            inputs.append(self._assigned(f"{stem}_{identifier(value.name)}", entry))
         ends = self._step_ends(spec, self.construct(scan.step, own, label, inputs), own, stem)
-        step = p.Name(f"{stem}_step")
-        made = p.call("keras.Model", p.ListExpr(tuple(inputs)), ends)
-        self.statements.append(p.Assign(step, made))
+        model = p.call("keras.Model", p.ListExpr(tuple(inputs)), ends)
+        step = self._assigned(f"{stem}_step", model)
         starts = p.TupleExpr(tuple(p.lit(state.start) for state in spec.states))
         sequences = tuple(place for place, split in enumerate(scan.split) if split)
         return p.call("Scan", step, sequences, starts, name=label)
@@ -387,6 +378,13 @@ def _turned(value: p.Expr, rank: int, last: bool) -> p.Call:
     axes = tuple(range(1, rank + 1))
     order = (*axes[1:], 1) if last else (axes[-1], *axes[:-1])
     return p.Call(p.call("layers.Permute", order), (value,))
+
+
+def _layout(op: Layer, instance: Instance) -> Layout:
+    """How a layer takes its values."""
+    LOWERINGS.find(op)  # fills the table of layouts
+    rule = LAYOUTS.get(type(op))
+    return rule(op, instance.given_types) if rule else "own"
 
 
 def _shape(kind: TensorType, last: bool) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from bmc.emit.helpers import Helpers
 from bmc.emit.imports import Import, Imports
 from bmc.emit.layout import Printer, expression, render
 from bmc.emit.lowering import lowered
-from bmc.ir.model import BlockSpec, Input, Instance, Program, Value
+from bmc.ir.model import BlockSpec, Input, Instance, Program, Repeat, Value
 from bmc.ops.base import Layer
 from bmc_keras.body import RESERVED, SCAN, SCAN_SEVERAL, KerasBody, input_settings
 from bmc_keras.lower.table import LOWERINGS
@@ -84,8 +84,6 @@ class ModelFile(FunctionFile):
 
     def _note(self, spec: BlockSpec) -> None:
         """Remembers the constructors of a block, before any is printed."""
-        from bmc.ir.model import Repeat
-
         if spec.params:
             line = "weights[name] = Place(layer.value, tuple(range(len(layer.value_shape))))"
             self.places.add("Parameter", {"": Said((line,))})

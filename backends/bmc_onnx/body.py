@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module, Support
-from bmc.emit.function_body import FunctionBody, outside
+from bmc.emit.function_body import FunctionBody, state_types
 from bmc.emit.lowering import lowered
 from bmc.ir.model import Apply, BlockSpec, Instance, Scan
 from bmc.records import replace
@@ -84,10 +84,6 @@ class OnnxBody(FunctionBody):
             for name, kind, split, arg in zip(names, scan.step.inputs, scan.split, args)
             if split
         ]
-        kinds = []
-        for name, state in zip(states, spec.states):
-            sizes = [outside(size, scan.step) for size in state.value.type.shape]
-            kinds.append(info(name, state.value.type.with_shape(*sizes)))
         count = len(spec.outputs) + len(spec.states)
         made = p.call(
             "g.scan",
@@ -95,7 +91,7 @@ class OnnxBody(FunctionBody):
             inner if count > 1 else p.TupleExpr((inner,)),
             [arg for _, _, arg in along],
             elements=[info(name, kind) for name, kind, _ in along],
-            states=kinds,
+            states=[info(name, kind) for name, kind in zip(states, state_types(scan))],
             starts=[state.start for state in spec.states],
             outputs=[p.name(ELEMENTS[kind.dtype]) for kind in scan.step.outputs],
             name=label,

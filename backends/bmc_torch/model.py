@@ -149,25 +149,22 @@ class ModelFile:
         if model and self.starts.function() is not None:
             begin += (p.ExprStmt(p.call("self.apply", p.Name("initialize"))),)
         taken = tuple(p.Param(n, p.Name("Tensor")) for n in body.parameters)
-        count = len(body.returns)
-        gives: p.Expr = p.Name("Tensor")
-        if count > 1:
-            gives = p.Index(p.Name("tuple"), (p.Name("Tensor"),) * count)
-        value = body.returns[0] if count == 1 else p.TupleExpr(tuple(body.returns))
+        value = body.returns[0] if len(body.returns) == 1 else p.TupleExpr(tuple(body.returns))
         forward = (*(_with_self(s, kept) for s in body.statements), p.Return(value))
         settings = () if model else tuple(parts.parameter(spec, n) for n in names)
         methods: tuple[p.Def, ...] = (
             p.Def("__init__", (p.Param("self"), *settings), p.Lit(None), begin),
-            p.Def("step" if steps else "forward", (p.Param("self"), *taken), gives, forward),
+            p.Def(
+                "step" if steps else "forward",
+                (p.Param("self"), *taken),
+                _tensors(len(body.returns)),
+                forward,
+            ),
         )
         if steps:
             inputs = taken[: len(spec.inputs)]
-            outputs = len(spec.outputs)
-            gives = p.Name("Tensor")
-            if outputs > 1:
-                gives = p.Index(p.Name("tuple"), (p.Name("Tensor"),) * outputs)
             whole = tuple(_with_self(s, kept) for s in steps)
-            run = p.Def("forward", (p.Param("self"), *inputs), gives, whole)
+            run = p.Def("forward", (p.Param("self"), *inputs), _tensors(len(spec.outputs)), whole)
             methods = (methods[0], run, methods[1])
         doc = None if model else parts.block_doc(spec, self._ends(spec))
         if steps and doc and not spec.doc:
@@ -177,6 +174,12 @@ class ModelFile:
     def _ends(self, spec: BlockSpec) -> list[str | None]:
         values = [e.value for e in spec.inputs] + [o.value for o in spec.outputs]
         return [shape_text(value.type.shape, value.type, spec) for value in values]
+
+
+def _tensors(count: int) -> p.Expr:
+    """The type of so many results."""
+    one = p.Name("Tensor")
+    return one if count == 1 else p.Index(p.Name("tuple"), (one,) * count)
 
 
 def _with_self(node: Any, names: list[str]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bmc.emit import pyexpr as p
-from bmc.emit.names import identifier
+from bmc.emit.names import Scope, identifier
 from bmc.ir.model import BlockSpec, Scan, State
 
 
@@ -12,12 +12,12 @@ def scanned(spec: BlockSpec, scan: Scan) -> list[p.Statement]:
 
     A sequence has the name of the input that takes its elements, an element that name and `_t`.
     """
-    names = _Names(spec)
     entries = [identifier(entry.value.name) for entry in spec.inputs]
+    states = [identifier(state.value.name) for state in spec.states]
+    names = Scope({*entries, *states})
     along = [name for name, split in zip(entries, scan.split) if split]
     floats = [n for n, e in zip(entries, spec.inputs) if e.value.type.dtype == "float"]
     like = floats[0] if floats else None
-    states = [identifier(state.value.name) for state in spec.states]
     found: list[p.Statement] = [
         p.Assign(p.Name(name), _start(state, along[0], like))
         for name, state in zip(states, spec.states)
@@ -58,17 +58,3 @@ def _start(state: State, first: str, like: str | None) -> p.Expr:
     if like is not None:
         return p.method(p.Name(like), f"new_{word}", *given)
     return p.call(f"torch.{word}", *given, device=p.Attr(p.Name(first), "device"))
-
-
-class _Names:
-    """Names that no value of a block has."""
-
-    def __init__(self, spec: BlockSpec) -> None:
-        values = [e.value for e in spec.inputs] + [s.value for s in spec.states]
-        self.taken = {identifier(value.name) for value in values}
-
-    def unique(self, name: str) -> str:
-        while name in self.taken:
-            name += "_"
-        self.taken.add(name)
-        return name

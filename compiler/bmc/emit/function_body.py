@@ -15,6 +15,7 @@ from bmc.emit.backend import Support
 from bmc.emit.body import Body
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan
 from bmc.ir.symbolic import Num, expression_of
+from bmc.ir.types import TensorType
 
 NAME = p.Name("name")
 
@@ -116,7 +117,14 @@ class FunctionBody(Body):
         return p.Name(word)
 
 
-def outside(dim: Any, step: Instance) -> Any:
+def state_types(scan: Scan) -> list[TensorType]:
+    """The states of a scan's step, in the terms of whoever calls the scan."""
+    assert isinstance(scan.step.target, BlockSpec)
+    kinds = [state.value.type for state in scan.step.target.states]
+    return [kind.with_shape(*(_outside(d, scan.step) for d in kind.shape)) for kind in kinds]
+
+
+def _outside(dim: Any, step: Instance) -> Any:
     """A size of a block in the terms of whoever calls it; the number where it has none there."""
     given = {k: v for k, v in step.arguments.items() if isinstance(v, int | float)}
     environment = {key: expression_of(value) for key, value in given.items()}

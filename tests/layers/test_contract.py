@@ -72,6 +72,27 @@ def close(mine: np.ndarray, theirs: np.ndarray, bound: float) -> bool:
     return same and bool(np.nanmax(np.abs(mine - theirs), initial=0.0) <= bound * scale)
 
 
+def precision(name: str, sample: Sample) -> str:
+    """The finest in which Keras runs a layer: TensorFlow pools three axes in single only."""
+    return "float32" if name.endswith("_pool") and len(sample.inputs[0]) == 4 else "float64"
+
+
+def same_outputs(mine: Any, theirs: Any, arrays: list[np.ndarray], bound: float) -> None:
+    for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
+        assert one.shape == other.shape
+        assert close(one, other, bound)
+
+
+def same_gradients(
+    mine: Any, theirs: Any, arrays: list[np.ndarray], name: str, bound: float
+) -> None:
+    training = not REGISTRY["layer"][name].random  # which draws differently while it trains
+    found, expected = mine.gradients(arrays, training), theirs.gradients(arrays, training)
+    assert found.keys() == expected.keys()
+    for key, gradient in expected.items():
+        assert close(found[key], gradient, bound), key
+
+
 @pytest.mark.parametrize("name", sorted(REGISTRY["layer"]))
 def test_every_layer_has_samples_and_rules(name: str) -> None:
     declared = REGISTRY["layer"][name]
@@ -106,8 +127,7 @@ def test_declared_is_what_runs(name: str, sample: Sample, tmp_path: Path) -> Non
 @pytest.mark.parametrize(("name", "sample"), cases())
 def test_keras_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
     program = samples.program(name, sample)
-    # TensorFlow pools three axes in single precision only.
-    dtype = "float32" if name.endswith("_pool") and len(sample.inputs[0]) == 4 else "float64"
+    dtype = precision(name, sample)
     weights = samples.weights(program, dtype)
     mine = built("keras", program, tmp_path, weights, dtype)
     theirs = built("torch", program, tmp_path, weights, dtype)
@@ -118,17 +138,10 @@ def test_keras_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
         arrays = samples.inputs(sample, length, dtype)
         if REGISTRY["layer"][name].draws:
             arrays[-1] = np.zeros_like(arrays[-1])  # of the noise
-        for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
-            assert one.shape == other.shape
-            assert close(one, other, SINGLE.get(name, OUTPUTS[dtype]))
+        same_outputs(mine, theirs, arrays, SINGLE.get(name, OUTPUTS[dtype]))
         if REGISTRY["layer"][name].draws:
             continue  # the gradient of a spread is its noise
-        training = not REGISTRY["layer"][name].random  # which draws differently while it trains
-        found = mine.gradients(arrays, training)
-        expected = theirs.gradients(arrays, training)
-        assert found.keys() == expected.keys()
-        for key, gradient in expected.items():
-            assert close(found[key], gradient, SINGLE.get(name, GRADIENTS[dtype])), key
+        same_gradients(mine, theirs, arrays, name, SINGLE.get(name, GRADIENTS[dtype]))
 
 
 @pytest.mark.torch
@@ -144,6 +157,4 @@ def test_onnx_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
     assert mine.weights() == theirs.weights()
     for length in LENGTHS:
         arrays = samples.inputs(sample, length, "float32")
-        for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
-            assert one.shape == other.shape
-            assert close(one, other, OUTPUTS["float32"])
+        same_outputs(mine, theirs, arrays, OUTPUTS["float32"])

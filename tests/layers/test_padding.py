@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.layers import sample as samples
-from tests.layers.test_contract import GRADIENTS, OUTPUTS, SINGLE, built, close
+from tests.layers.test_contract import (
+    GRADIENTS,
+    OUTPUTS,
+    SINGLE,
+    built,
+    close,
+    precision,
+    same_gradients,
+    same_outputs,
+)
 
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
 from bmc.ir.symbolic import known
@@ -150,20 +159,14 @@ def test_padding_changes_nothing(name: str, sample: Sample, tmp_path: Path) -> N
 @pytest.mark.parametrize(("name", "sample"), cases())
 def test_keras_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
     program = samples.program(name, sample, padded=True)
-    dtype = "float32" if name.endswith("_pool") and len(sample.inputs[0]) == 4 else "float64"
+    dtype = precision(name, sample)
     weights = samples.weights(program, dtype)
     mine = built("keras", program, tmp_path, weights, dtype)
     theirs = built("torch", program, tmp_path, weights, dtype)
     assert mine is not None and theirs is not None
     arrays = padded_inputs(program, sample, dtype)
-    for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
-        assert one.shape == other.shape
-        assert close(one, other, SINGLE.get(name, OUTPUTS[dtype]))
-    training = not REGISTRY["layer"][name].random
-    found, expected = mine.gradients(arrays, training), theirs.gradients(arrays, training)
-    assert found.keys() == expected.keys()
-    for key, gradient in expected.items():
-        assert close(found[key], gradient, SINGLE.get(name, GRADIENTS[dtype])), key
+    same_outputs(mine, theirs, arrays, SINGLE.get(name, OUTPUTS[dtype]))
+    same_gradients(mine, theirs, arrays, name, SINGLE.get(name, GRADIENTS[dtype]))
 
 
 @pytest.mark.torch
@@ -177,9 +180,7 @@ def test_onnx_is_torch(name: str, sample: Sample, tmp_path: Path) -> None:
     if mine is None:
         pytest.skip("refused by name")
     arrays = padded_inputs(program, sample, "float32")
-    for one, other in zip(mine.run(arrays), theirs.run(arrays), strict=True):
-        assert one.shape == other.shape
-        assert close(one, other, OUTPUTS["float32"])
+    same_outputs(mine, theirs, arrays, OUTPUTS["float32"])
 
 
 @pytest.mark.torch

@@ -96,7 +96,8 @@ class Starts:
         named = sorted(
             {n for kinds in groups.values() for k in kinds for n in self.names.get(k, ())}
         )
-        doc = f"Start from {' and '.join(named)} weights and zero biases."
+        words = " and ".join(filter(None, (", ".join(named[:-1]), *named[-1:])))
+        doc = f"Start from {words} weights and zero biases."
         parameter = p.Param("module", p.name("nn.Module"))
         return p.Def("initialize", (parameter,), p.Lit(None), test, doc=doc)
 

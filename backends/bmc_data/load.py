@@ -24,6 +24,7 @@ from bmc_data.nodes import (
 )
 from bmc_data.prepare import base_variable, document_tokenize, document_variable, prepare
 
+RANGES = "columns"  # where `learned.json` says which columns a range has
 FITTED = ("fitted", "dict[str, Any] | None", None)
 
 
@@ -37,7 +38,7 @@ class Loader:
         self.source: Any = program.source
         self.inputs = inputs
         self.variables = variables
-        self.learned = learned_keys(program.entries)
+        self.learned = learned_keys(program, program.entries)
         self.needs = {
             entry.name: prepare(program, entry) for entry in self.stored(program.wanted())
         }
@@ -53,7 +54,14 @@ class Loader:
 
     # --- reading --------------------------------------------------------------------------------
 
-    def read(self, entries: tuple[Entry, ...], path: Expr, suffix: str, extra: set[Any]) -> Expr:
+    def read(
+        self,
+        entries: tuple[Entry, ...],
+        path: Expr,
+        suffix: str,
+        extra: set[Any],
+        whole: bool = True,
+    ) -> Expr:
         """The call that reads what the entries need from one file or folder."""
         if self.source.name == "folder":
             return call("read_folder", path)
@@ -64,7 +72,8 @@ class Loader:
         named: dict[str, Any] = {}
         if self.source.name == "npz":
             patterns = [suffix] if suffix else []
-            return call("read_npz", path, tuple(names), *patterns)
+            plain = ["*"] if suffix and not whole else []  # new data need not be a part
+            return call("read_npz", path, tuple(names), *patterns, *plain)
         if self.source.separator != ",":
             named["separator"] = self.source.separator
         if not self.source.header:
@@ -73,7 +82,10 @@ class Loader:
             named["quoting"] = ref("csv.QUOTE_NONE")
         if self.source.rows is not None:
             named["rows"] = int(self.source.rows)
-        return call("read_csv", path, tuple(names), **named)
+        ranges = []
+        if any(isinstance(name, tuple) for name in names):
+            ranges.append(call("known.setdefault", RANGES, {}))
+        return call("read_csv", path, tuple(names), *ranges, **named)
 
     def _document(self, path: Expr) -> Expr:
         text: Expr = call("read_text", path)
@@ -222,8 +234,7 @@ class Loader:
         stored = self.stored(self.inputs)
         body: list[Statement] = [assign("path", call("Path", ref("path")))]
         known = "{}"
-        mine = {key: keys for key, keys in self.learned.items() if key.split(".")[0] in
-                {entry.name for entry in stored}}  # fmt: skip
+        mine = learned_keys(self.program, stored)
         if mine:
             known = "known"
             needed = ref("LEARNED") if mine == self.learned else expr(mine)
@@ -232,7 +243,7 @@ class Loader:
             read: Expr = call("find_pictures", ref("path"))
         else:
             part = list(self.source.parts().values())[-1:] if self.source.name == "npz" else []
-            read = self.read(stored, ref("path"), "".join(part), set())
+            read = self.read(stored, ref("path"), "".join(part), set(), whole=False)
         body.append(assign(self.variable(), read))
         body += self._prepared(stored, call("np.arange", 0))
         rows: Expr = expr({"predict": call("np.arange", self.count(stored))})
@@ -282,9 +293,13 @@ def _unless_none(value: Expr) -> Expr:
     return IfExp(Compare("is", ref("fitted"), expr(None)), expr({}), value)
 
 
-def learned_keys(entries: tuple[Entry, ...]) -> dict[str, tuple[str, ...]]:
-    """What is learned, by entry and step."""
+def learned_keys(program: DataProgram, entries: tuple[Entry, ...]) -> dict[str, tuple[str, ...]]:
+    """What is learned, by entry and step; and which columns ranges stand for."""
     found: dict[str, tuple[str, ...]] = {}
+    names = [name for entry in entries if entry.columns for name in entry.columns.names]
+    ranges = tuple(dict.fromkeys("..".join(name) for name in names if isinstance(name, tuple)))
+    if ranges:
+        found[RANGES] = ranges
     for entry in entries:
         if entry.columns is not None and entry.columns.names == ("class",) and entry.head == "ids":
             found[f"{entry.name}.class"] = ("classes",)

@@ -454,6 +454,9 @@ def _finish(site: Site) -> None:
     if entry.ragged:
         _finish_tokens(site)
         return
+    shape = _row_shape(entry)
+    if _ranged(site.program, entry) and shape and shape[0] is not None:
+        site.apply("exactly", shape[0], entry.name)
     value = site.flowing()
     if entry.role and entry.shape == (1,) and entry.carrying.shape == ():
         value = index(value, SliceExpr(), None)
@@ -472,6 +475,12 @@ def _finish_tokens(site: Site) -> None:
     if entry.count is not None:
         site.apply("check_ids", int(entry.count), entry.name)
     site.body.append(returns(ref(site.value)))
+
+
+def _ranged(program: DataProgram, entry: Entry) -> bool:
+    """Whether the number of columns is known only when the data is read."""
+    first = program.line(entry)[0].columns
+    return first is not None and any(isinstance(name, tuple) for name in first.names)
 
 
 def _reads_pictures(entry: Entry) -> bool:

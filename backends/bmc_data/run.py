@@ -83,7 +83,7 @@ class Run:
         """Whether preparing the data learns something, which is then kept with the weights."""
         from bmc_data.load import learned_keys
 
-        return bool(learned_keys(self.data.entries))
+        return bool(learned_keys(self.data, self.data.entries))
 
     @property
     def learned_inputs(self) -> bool:
@@ -91,8 +91,8 @@ class Run:
         from bmc_data.load import learned_keys
 
         needed = {one.name for name in self.inputs for one in self.data.line(self.data.entry(name))}
-        keys = learned_keys(self.data.entries)
-        return any(key.rpartition(".")[0].split(".")[0] in needed for key in keys)
+        entries = tuple(entry for entry in self.data.entries if entry.name in needed)
+        return bool(learned_keys(self.data, entries))
 
     @property
     def path(self) -> str:

@@ -229,6 +229,16 @@ def class_names_each(values: Array, classes: Sequence[Sequence[str]]) -> Array:
     return np.stack(found, axis=-1)
 
 
+def exactly(values: Array, count: int, name: str) -> Array:
+    """The columns, checked to be as many as the model takes."""
+    if values.shape[1] != count:
+        raise DataError(
+            f"{name!r}: expected {count} columns, and its range in the training file "
+            f"has {values.shape[1]}"
+        )
+    return values
+
+
 def at_most(classes: list[str], size: int, name: str) -> list[str]:
     """The classes, checked to be no more than `size`."""
     if len(classes) > size:

@@ -40,6 +40,7 @@ class Table:
 
     columns: dict[str, list[str]]
     places: list[str]
+    ranges: dict[str, list[str]]  # the columns of "first..last"
 
     def __len__(self) -> int:
         return len(self.places)
@@ -53,9 +54,8 @@ class Table:
         return [self.text(name) for name in names]
 
     def between(self, first: str, last: str) -> list[Text]:
-        """The columns from `first` to `last`, as the file has them."""
-        names = list(self.columns)
-        return self.texts(*names[names.index(first) : names.index(last) + 1])
+        """The columns from `first` to `last`, as the training file has them."""
+        return self.texts(*self.ranges[f"{first}..{last}"])
 
 
 def text_lines(path: Path) -> Iterator[str]:
@@ -90,6 +90,7 @@ def open_text(path: Path) -> IO[str]:
 def read_csv(
     path: Path,
     names: Sequence[str | tuple[str, str]],
+    ranges: dict[str, list[str]] | None = None,
     *,
     separator: str = ",",
     header: bool = True,
@@ -98,9 +99,11 @@ def read_csv(
 ) -> Table:
     """The named columns of a csv file; a pair of names takes all columns between.
 
-    Without a header line the columns are called "1", "2" and so on. Only the first
-    `rows` rows are read if that is given.
+    What stands between is read off the first file and kept in `ranges`: another file
+    may have its columns in any order. Without a header line the columns are called "1",
+    "2" and so on. Only the first `rows` rows are read if that is given.
     """
+    ranges = {} if ranges is None else ranges
     reader = csv.reader(
         text_lines(path), delimiter=separator, quoting=quoting, strict=True
     )
@@ -110,7 +113,7 @@ def read_csv(
         if first is None:
             raise DataError(f"{path}: is empty, expected a table")
         titles = first if header else [str(i + 1) for i in range(len(first))]
-        chosen = choose_columns(titles, names, path)
+        chosen = choose_columns(titles, names, ranges, path)
         columns: dict[str, list[str]] = {title: [] for title in chosen}
         record = next(reader, None) if header else first
         while record is not None and len(places) != rows:
@@ -128,23 +131,45 @@ def read_csv(
         raise DataError(f"{path}:{reader.line_num}: {error}") from None
     if not places:
         raise DataError(f"{path}: has no rows")
-    return Table(columns, places)
+    return Table(columns, places, ranges)
 
 
 def choose_columns(
-    titles: list[str], names: Sequence[str | tuple[str, str]], path: Path
+    titles: list[str],
+    names: Sequence[str | tuple[str, str]],
+    ranges: dict[str, list[str]],
+    path: Path,
 ) -> dict[str, int]:
-    """The places of the named columns, in the order of the file."""
-    chosen: set[int] = set()
+    """The places of the named columns; pairs that `ranges` lacks are added to it."""
+    chosen: dict[str, int] = {}
     for name in names:
-        ends = (name, name) if isinstance(name, str) else name
-        for end in ends:
-            if titles.count(end) != 1:
-                what = "two columns" if end in titles else "no column"
-                known = ", ".join(map(repr, titles[:20]))
-                raise DataError(f"{path}:1: {what} {end!r}; the columns are {known}")
-        chosen.update(range(titles.index(ends[0]), titles.index(ends[1]) + 1))
-    return {titles[place]: place for place in sorted(chosen)}
+        if isinstance(name, str):
+            chosen |= find_columns(titles, [name], path)
+            continue
+        key = "..".join(name)
+        if key not in ranges:
+            ends = find_columns(titles, name, path)
+            first, last = ends[name[0]], ends[name[1]]
+            if first > last:
+                raise DataError(f"{path}:1: {name[0]!r} stands after {name[1]!r}")
+            ranges[key] = titles[first : last + 1]
+        chosen |= find_columns(titles, ranges[key], path)
+    return chosen
+
+
+def find_columns(titles: list[str], names: Sequence[str], path: Path) -> dict[str, int]:
+    """The places of the columns, each of which must be there once."""
+    missing = [repr(name) for name in names if name not in titles]
+    if missing:
+        known = ", ".join(map(repr, titles[:20]))
+        what = "no column" if len(missing) == 1 else "no columns"
+        raise DataError(
+            f"{path}:1: {what} {', '.join(missing)}; the columns are {known}"
+        )
+    for name in names:
+        if titles.count(name) > 1:
+            raise DataError(f"{path}:1: two columns {name!r}")
+    return {name: titles.index(name) for name in names}
 
 
 def read_lines(path: Path) -> Table:
@@ -158,7 +183,7 @@ def read_lines(path: Path) -> Table:
             places.append(f"{path}:{number}")
     if not places:
         raise DataError(f"{path}: has no rows")
-    return Table({"text": values}, places)
+    return Table({"text": values}, places, {})
 
 
 def join_tables(parts: dict[str, Table]) -> tuple[Table, dict[str, Array]]:
@@ -168,16 +193,11 @@ def join_tables(parts: dict[str, Table]) -> tuple[Table, dict[str, Array]]:
     places: list[str] = []
     rows = {}
     for split, table in parts.items():
-        if list(table.columns) != list(first.columns):
-            raise DataError(
-                f"{table.places[0]}: expected the columns {list(first.columns)}, "
-                f"found {list(table.columns)}"
-            )
         rows[split] = np.arange(len(places), len(places) + len(table))
         places += table.places
-        for name, values in table.columns.items():
-            columns[name] += values
-    return Table(columns, places), rows
+        for name in columns:
+            columns[name] += table.columns[name]
+    return Table(columns, places, first.ranges), rows
 
 
 def ascending(table: Table, name: str) -> None:

@@ -11,7 +11,8 @@ class Npz(Source, name="npz", aliases=("numpy", "np", "npy")):
 
     A column is the name of an array. A file that has its own splits names its arrays
     `x_train`, `x_test`: then `train="*_train", test="*_test"` says which names belong to which
-    split, and the column is just `"x"`. A `split` then cuts the training part.
+    split, and the column is just `"x"`. A `split` then cuts the training part. A file to predict
+    has arrays of the last part's names, or just of the columns' names.
     Object arrays are refused.
     """
 
@@ -41,9 +42,11 @@ class Npz(Source, name="npz", aliases=("numpy", "np", "npy")):
 class Csv(Source, name="csv", aliases=("tsv", "table", "read_csv")):
     """A table in a text file, one row a line (RFC 4180); `.gz` files are unpacked.
 
-    The first line names the columns; with `header=false` they are "1", "2", and so on. The path
-    is the training part when `validation=` or `test=` name further files, which stand in the
-    same folder and have the same columns. A `split` then cuts the training part.
+    The first line names the columns; with `header=false` they are "1", "2", and so on. A range
+    `["age".."height"]` means the columns that stand so in the training file; every later file is
+    read by their names, in whatever order it has them and with whatever others.
+    The path is the training part when `validation=` or `test=` name further files, which stand in
+    the same folder and have the same columns. A `split` then cuts the training part.
     Values in `missing` count as missing; other steps than `impute` and `category` refuse those.
     With `time=` the rows must be in ascending order of that column (ISO dates).
     """

@@ -81,7 +81,7 @@ def load(path: Path | str = SOURCE) -> Data:
 def load_inputs(path: Path | str) -> Data:
     """Read all rows as the split `predict`, without targets."""
     path = Path(path)
-    arrays = read_npz(path, ("x",), "*_test")
+    arrays = read_npz(path, ("x",), "*_test", "*")
     image = prepare_image(arrays)
     columns: Columns = {"image": image}
     rows = {"predict": np.arange(len(arrays["x"]))}
@@ -148,15 +148,15 @@ def nonempty(pieces: dict[str, Array], count: int) -> dict[str, Array]:
     return pieces
 
 
-def read_npz(path: Path, names: Sequence[str], pattern: str = "*") -> dict[str, Array]:
-    """Arrays of an `.npz` file by the names that `*` in the pattern stands for."""
+def read_npz(path: Path, names: Sequence[str], *patterns: str) -> dict[str, Array]:
+    """Arrays of an `.npz` file by the names that `*` in a pattern stands for.
+
+    The first pattern counts whose arrays are all there. Without any, the names are.
+    """
     arrays = {}
     try:
         with np.load(path, allow_pickle=False) as file:
-            for name in names:
-                key = pattern.replace("*", name)
-                if key not in file:
-                    raise DataError(f"{path}: no array {key!r}, only {', '.join(file)}")
+            for name, key in find_arrays(list(file), names, patterns, path).items():
                 arrays[name] = np.asarray(file[key])
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
@@ -169,6 +169,20 @@ def read_npz(path: Path, names: Sequence[str], pattern: str = "*") -> dict[str, 
     if len(set(counts.values())) > 1 or {(), (0,)} & set(counts.values()):
         raise DataError(f"{path}: expected as many rows in each array, found {counts}")
     return arrays
+
+
+def find_arrays(
+    known: list[str], names: Sequence[str], patterns: Sequence[str], path: Path
+) -> dict[str, str]:
+    """The key of each name, by the first pattern whose arrays are all there."""
+    faults = []
+    for pattern in patterns or ["*"]:
+        keys = {name: pattern.replace("*", name) for name in names}
+        missing = [repr(key) for key in keys.values() if key not in known]
+        if not missing:
+            return keys
+        faults.append(", ".join(missing))
+    raise DataError(f"{path}: no array {' or '.join(faults)}, only {', '.join(known)}")
 
 
 def join_arrays(

@@ -18,7 +18,6 @@ from bmc_data.nodes import (
     comprehension,
     expr,
     index,
-    method,
     names_of,
     ref,
     returns,
@@ -175,7 +174,7 @@ def _arrays(site: Site, columns: Columns) -> None:
         below = {} if entry.count is None else {"below": int(entry.count)}
         site.apply("whole", name, **below)
     elif not (entry.load and isinstance(entry.load[0].step, steps.Impute)):
-        site.apply("finite", name)
+        site.apply("single" if stored_kind(entry) == "raw" else "finite", name)
 
 
 def _numeric_first(entry: Entry) -> bool:
@@ -457,11 +456,11 @@ def _finish(site: Site) -> None:
     shape = _row_shape(entry)
     if _ranged(site.program, entry) and shape and shape[0] is not None:
         site.apply("exactly", shape[0], entry.name)
+    if stored_kind(entry) == "float":
+        site.apply("as_float32", entry.name)
     value = site.flowing()
     if entry.role and entry.shape == (1,) and entry.carrying.shape == ():
         value = index(value, SliceExpr(), None)
-    if stored_kind(entry) == "float":
-        value = method(value, "astype", ref("np.float32"))
     site.body.append(returns(value))
 
 

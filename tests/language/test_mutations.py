@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ WORDS = (
     "0.5 80% 25ms 2000 steps T x y relu dense conv(3) conv(0) dropout(2) flatten repeat true none "
     "same float[ int[T <= 4] null é \\ \x00 \t"
 ).split(" ")
-SECONDS = 2.0
 
 
 def mutated(text: str, chance: random.Random) -> str:
@@ -49,7 +47,6 @@ def mutated(text: str, chance: random.Random) -> str:
 def survives(text: str, path: Path) -> None:
     """Reads a text, and compiles what can be read."""
     path.write_text(text, encoding="utf-8")
-    began = time.process_time()
     problems = Problems()
     try:
         project, source = open_project(str(path))
@@ -61,7 +58,6 @@ def survives(text: str, path: Path) -> None:
         problems.add(refused.problem)
     render_all(problems, False)
     assert "BM699" not in {problem.code for problem in problems}
-    assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,6 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.render import render_all
 from bmc.project import open_project
 
-SECONDS = 2.0  # of processor time for one spec in three backends
-
 
 def check(seed: int, folder: Path) -> None:
     """Checks, compiles and formats the spec of a seed."""
@@ -24,7 +21,6 @@ def check(seed: int, folder: Path) -> None:
     path.write_text(text, encoding="utf-8")
     project, source = open_project(str(path))
     problems = Problems()
-    began = time.process_time()
     program = driver.load(source, project, problems)
     assert program is not None and not problems.failed, render_all(problems, False) + text
     for backend in ("torch", "keras", "onnx"):
@@ -34,7 +30,6 @@ def check(seed: int, folder: Path) -> None:
         if not refused.failed:
             again = driver.compile(program, backend, Problems())
             assert files == again
-    assert time.process_time() - began < SECONDS, text
     same(text)
 
 

@@ -5,6 +5,7 @@ What is learned comes from the rows `train`, and is kept in `learned` (in JSON's
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,8 @@ import numpy as np
 
 from bmc_data.parts.core import Array, DataError
 from bmc_data.parts.tables import Text
+
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 def scale(values: Array, factor: float, offset: float = 0.0) -> Array:
@@ -24,12 +27,20 @@ def scale(values: Array, factor: float, offset: float = 0.0) -> Array:
 def standardize(values: Array, train: Array, learned: dict[str, Any]) -> Array:
     """Each column less its mean, divided by its deviation in the training rows."""
     if not learned:
-        deviation = values[train].std(axis=0)
-        learned["mean"] = values[train].mean(axis=0).tolist()
-        learned["deviation"] = np.where(deviation > 0, deviation, 1.0).tolist()
+        mean = values[train].mean(axis=0, dtype=np.float64)
+        deviation = values[train].std(axis=0, dtype=np.float64)
+        learned["mean"] = mean.tolist()
+        learned["deviation"] = divisor(deviation, len(train) * np.abs(mean)).tolist()
     mean, deviation = np.array(learned["mean"]), np.array(learned["deviation"])
     standard: Array = (values - mean) / deviation
     return standard
+
+
+def divisor(spread: Array, size: Array) -> Array:
+    """The spread of each column; 1 where it is but rounding of numbers of that size."""
+    if not np.isfinite(spread).all():
+        raise DataError("a column's training rows have numbers too large to compare")
+    return np.where(spread > 10 * np.finfo(np.float64).eps * size, spread, 1.0)
 
 
 def natural_scale(values: Array, learned: dict[str, Any]) -> Array:
@@ -42,18 +53,29 @@ def natural_scale(values: Array, learned: dict[str, Any]) -> Array:
 def minmax(values: Array, train: Array, learned: dict[str, Any]) -> Array:
     """Each column from 0 to 1 between its least and greatest in the training rows."""
     if not learned:
-        learned["low"] = values[train].min(axis=0).tolist()
-        learned["high"] = values[train].max(axis=0).tolist()
-    low, high = np.array(learned["low"]), np.array(learned["high"])
-    moved: Array = (values - low) / np.where(high > low, high - low, 1.0)
+        low = values[train].min(axis=0).astype(np.float64)
+        high = values[train].max(axis=0).astype(np.float64)
+        size = np.maximum(np.abs(low), np.abs(high))
+        learned["low"] = low.tolist()
+        learned["range"] = divisor(high - low, size).tolist()
+    moved: Array = (values - np.array(learned["low"])) / np.array(learned["range"])
     return moved
 
 
 def natural_range(values: Array, learned: dict[str, Any]) -> Array:
     """The numbers before `minmax`."""
-    low, high = np.array(learned["low"]), np.array(learned["high"])
-    natural: Array = values * np.where(high > low, high - low, 1.0) + low
+    natural: Array = values * np.array(learned["range"]) + np.array(learned["low"])
     return natural
+
+
+def as_float32(values: Array, name: str) -> Array:
+    """The numbers as float32, checked to be within its range."""
+    bad = np.argwhere(~(np.abs(values) <= np.finfo(np.float32).max))
+    if len(bad):
+        raise DataError(
+            f"{name!r}, row {bad[0][0]}: {values[tuple(bad[0])]:g} is beyond float32"
+        )
+    return values.astype(np.float32)
 
 
 def logarithm(values: Array, name: str) -> Array:
@@ -144,7 +166,7 @@ def learn_classes(
     classes: dict[str, list[str]] = learned.setdefault("classes", {})
     if text.name not in classes:
         found = {text.values[row] for row in train} - set(missing)
-        whole = all(value.lstrip("-").isdecimal() for value in found)
+        whole = all(WHOLE.fullmatch(value) for value in found)
         classes[text.name] = (
             sorted(found, key=lambda value: (int(value), value))
             if whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ import numpy as np
 from bmc_data.parts.core import Array, DataError
 
 MAX_LINE = 2**24
+# 3, -0.5, .5, 2., 1e-3; spaces around it do not count.
+NUMBER = re.compile(
+    r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*"
+)
 
 
 @dataclass(frozen=True)
@@ -218,10 +223,7 @@ def ascending(table: Table, name: str) -> None:
 
 def to_number(value: str) -> float:
     """The number that a text says, NaN if it says none or an infinite one."""
-    try:
-        number = float(value)
-    except ValueError:
-        return float("nan")
+    number = float(value) if NUMBER.fullmatch(value) else float("nan")
     return number if abs(number) < float("inf") else float("nan")
 
 
@@ -261,7 +263,7 @@ def parse_columns_or_missing(texts: Sequence[Text], missing: Sequence[str]) -> A
 def parse_whole_numbers(text: Text) -> Array:
     """The column as int64 (rows,); every value must be a whole number from 0."""
     values = parse_numbers(text)
-    bad = np.flatnonzero((values < 0) | (values % 1 != 0))
+    bad = np.flatnonzero((values < 0) | (values % 1 != 0) | (values >= 2**53))
     if len(bad):
         row = int(bad[0])
         raise DataError(

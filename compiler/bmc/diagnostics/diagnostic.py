@@ -81,16 +81,22 @@ class Problems:
     """The problems found in one run, kept once each."""
 
     items: list[Problem] = field(default_factory=list)
+    known: set[tuple[str, Problem]] = field(default_factory=set)
+    errors: int = 0
 
     def add(self, problem: Problem) -> None:
         """Keep a problem unless the same one is kept already."""
-        if problem not in self.items:
-            self.items.append(problem)
+        key = (problem.span.source.name, problem)
+        if key in self.known:
+            return
+        self.known.add(key)
+        self.items.append(problem)
+        self.errors += problem.severity == "error"
 
     @property
     def failed(self) -> bool:
         """Whether any problem is an error."""
-        return any(problem.severity == "error" for problem in self.items)
+        return self.errors > 0
 
     def __iter__(self) -> Iterator[Problem]:
         """Problems by file, then position, then code."""

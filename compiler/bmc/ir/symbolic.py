@@ -17,6 +17,7 @@ from typing import Any
 
 from bmc.records import record
 
+MOST_LEAVES = 32
 PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
 OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -33,6 +34,11 @@ class Expression:
     """How a number was computed: `Const`, `Var` or `BinOp`."""
 
     __slots__ = ()
+
+    @property
+    def leaves(self) -> int:
+        """The number of literals and names in it."""
+        return 1
 
     def names(self) -> frozenset[str]:
         """The settings and dimensions that the expression uses."""
@@ -87,6 +93,14 @@ class BinOp(Expression):
     left: Expression
     right: Expression
 
+    @property
+    def leaves(self) -> int:
+        """The number of literals and names in it, counted once."""
+        found: int | None = self.__dict__.get("_leaves")
+        if found is None:
+            found = self.__dict__["_leaves"] = self.left.leaves + self.right.leaves
+        return found
+
     def names(self) -> frozenset[str]:
         """The names of both sides."""
         return self.left.names() | self.right.names()
@@ -105,13 +119,6 @@ class BinOp(Expression):
         if isinstance(self.right, BinOp) and PRECEDENCE[self.right.operator] <= level:
             right = f"({right})"
         return f"{left} {self.operator} {right}"
-
-
-def size(expression: Expression) -> int:
-    """The number of leaves."""
-    if isinstance(expression, BinOp):
-        return size(expression.left) + size(expression.right)
-    return 1
 
 
 def combine(symbol: str, left: Expression, right: Expression) -> Expression:
@@ -220,7 +227,9 @@ class Real(_Traced, float):  # type: ignore[misc]
 
 
 def traced(value: int | float, expression: Expression) -> Num | Real:
-    """A `Num` or `Real`, by the value's type."""
+    """A `Num` or `Real`, by the value's type; a formula too long to print is forgotten."""
+    if expression.leaves > MOST_LEAVES:
+        expression = Const(plain(value))
     if isinstance(value, float):
         return Real(value, expression)
     return Num(value, expression)
@@ -235,6 +244,10 @@ def plain(value: int | float) -> int | float:
 
 Atom = tuple[str, ...] | tuple[str, "Sym", int]  # ("T",) or ("//", Sym, 2) or ("%", Sym, 2)
 Monomial = tuple[Atom, ...]
+MOST_TERMS = 100
+MOST_FACTORS = 16
+DEEPEST = 8  # divisions inside divisions that do not become one
+LARGEST = 2**62
 
 
 class Sym:
@@ -244,6 +257,8 @@ class Sym:
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
         self.terms: dict[Monomial, int] = {m: c for m, c in sorted(terms.items(), key=repr) if c}
+        if len(self.terms) > MOST_TERMS or any(len(m) > MOST_FACTORS for m in self.terms):
+            raise ArithmeticError(f"the size has over {MOST_TERMS} terms or {MOST_FACTORS} factors")
 
     @staticmethod
     def named(name: str) -> Sym:
@@ -326,16 +341,32 @@ class Sym:
         if isinstance(simple, int):
             return whole.simplify() + simple // divisor
         constant = simple.terms.get((), 0)
+        nested = simple._nested()
+        if nested is not None:  # (n // 2 + 3) // 4 is (n + 6) // 8
+            dividend, before = nested
+            return whole.simplify() + (dividend + constant * before) // (before * divisor)
         inner = Sym({**{m: c for m, c in simple.terms.items() if m}, (): constant % divisor})
         carry = constant // divisor
-        return whole.simplify() + Sym({(("//", inner, divisor),): 1}) + carry
+        return whole.simplify() + Sym({(_atom("//", inner, divisor),): 1}) + carry
+
+    def _nested(self) -> tuple[Sym, int] | None:
+        """`n` and `d` of a polynomial `n // d + c`."""
+        terms = [(m, c) for m, c in self.terms.items() if m]
+        if len(terms) != 1 or terms[0][1] != 1 or len(terms[0][0]) != 1:
+            return None
+        atom = terms[0][0][0]
+        if len(atom) != 3 or atom[0] != "//":
+            return None
+        _, inner, divisor = atom
+        assert isinstance(inner, Sym) and isinstance(divisor, int)
+        return inner, divisor
 
     def __mod__(self, other: Dim) -> Dim:
         divisor = int(other)  # type: ignore[arg-type]
         rest = Sym({m: c % divisor for m, c in self.terms.items()}).simplify()
         if isinstance(rest, int):
             return rest % divisor
-        return Sym({(("%", rest, divisor),): 1})
+        return Sym({(_atom("%", rest, divisor),): 1})
 
     def _exact(self, other: Sym) -> Dim | None:
         """The quotient by one monomial when it divides every term."""
@@ -396,6 +427,19 @@ class Sym:
 
     def __repr__(self) -> str:
         return str(self.expression())
+
+
+def _atom(symbol: str, inner: Sym, divisor: int) -> Atom:
+    """A division that stays one, checked to be within bounds."""
+    if divisor > LARGEST or _depth(inner) >= DEEPEST:
+        raise ArithmeticError("a free dimension is divided too often to be kept track of")
+    return (symbol, inner, divisor)
+
+
+def _depth(value: Sym) -> int:
+    """Levels of divisions inside divisions."""
+    inner = [part for monomial in value.terms for atom in monomial for part in atom]
+    return 1 + max((_depth(part) for part in inner if isinstance(part, Sym)), default=0)
 
 
 Dim = int | Sym

@@ -47,6 +47,8 @@ class Csv(Source, name="csv", aliases=("tsv", "table", "read_csv")):
     read by their names, in whatever order it has them and with whatever others.
     The path is the training part when `validation=` or `test=` name further files, which stand in
     the same folder and have the same columns. A `split` then cuts the training part.
+    A number is written in ASCII digits, with a sign, a point and an exponent where it needs them
+    (`3`, `-.5`, `1e-3`); spaces around it do not count, and `1_000`, `1,5` or `inf` are no numbers.
     Values in `missing` count as missing; other steps than `impute` and `category` refuse those.
     With `time=` the rows must be in ascending order of that column (ISO dates).
     """

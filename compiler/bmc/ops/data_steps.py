@@ -51,7 +51,7 @@ class Standardize(
 class MinMax(Step, name="minmax", aliases=("min_max", "minmaxscaler", "min_max_scaler")):
     """`(x - low) / (high - low)`: the training rows' lowest and highest of each column."""
 
-    learns = ("low", "high")
+    learns = ("low", "range")
     accepts = NUMBERS
 
     def infer(self, value: Carrying) -> Carrying:

@@ -18,6 +18,8 @@ from bmc.ops.axes import (
 )
 from bmc.ops.base import Layer, ListOf, OneOf, Padding, Refusal, Sample, param
 
+MOST = 256  # values of one sum, product, maximum or minimum
+
 
 def _common_dtype(inputs: tuple[TensorType, ...]) -> Any:
     kinds = {x.dtype for x in inputs}
@@ -195,6 +197,8 @@ class Multiply(Add, name="multiply", aliases=("mul", "product_of")):
 
 def spread(inputs: tuple[TensorType, ...], name: str) -> tuple[Dim, ...]:
     """The broadcast shape of all inputs."""
+    if len(inputs) > MOST:
+        raise Refusal(f"takes at most {MOST} values at once, and got {len(inputs)}")
     total = inputs[0]
     for x in inputs[1:]:
         total = TensorType(total.dtype, broadcast(total, x, name))

@@ -446,11 +446,13 @@ class Applier:
             count = self._repeat_count(target)
         if not count:
             return None
+        # A repeat of a repeat is a repeat of a block that has the inner one.
+        make = self._chain_instance if _repeats(target.layer) else self.make_instance
         runs: list[tuple[int, Instance]] = []
         current, left = values, int(count)
         carried = 0
         while left:
-            copy = self.make_instance(target.layer, current, name)
+            copy = make(target.layer, current, name)
             if copy is None:
                 return None
             carried = len(copy.outputs)
@@ -511,6 +513,13 @@ def _chain_name(layer: ast.Expr, hint: str) -> str:
         return hint
     head = layer.head.function if isinstance(layer.head, ast.Call) else layer.head
     return f"{snake(head.id)}_block" if isinstance(head, ast.Name) else hint
+
+
+def _repeats(layer: ast.Expr) -> bool:
+    """Whether a layer expression is a repeat itself."""
+    while isinstance(layer, ast.Paren):
+        layer = layer.inner
+    return isinstance(layer, ast.Binary) and layer.operator == "*"
 
 
 def _same(left: tuple[TensorType, ...], right: tuple[TensorType, ...]) -> bool:

@@ -60,6 +60,9 @@ class Builder(Expressions):
     def statement(self, statement: ast.Statement) -> None:
         """Dispatches on the kind of statement."""
         self.statement_number += 1
+        if not self.evaluator.work.allows(1, statement.span):
+            self.complete = False
+            return
         method = getattr(self, f"_do_{type(statement).__name__.lower()}", None)
         if method is None:
             what = statement.span.text.split()[0]
@@ -337,6 +340,8 @@ class Builder(Expressions):
             self.problems.add(BadExpression(statement.iterable.span, message, None))
             return False
         before = len(self.problems)
+        if not self.evaluator.work.allows(1, statement.span):
+            return False
         self.scope = Scope(outer_scope.table, outer_scope)
         turn = Turn(dict(zip(statement.names, values)), [])
         for name, value in turn.values.items():

@@ -19,6 +19,7 @@ from bmc.diagnostics.problems.names import (
 )
 from bmc.diagnostics.problems.params import BadExpression, UnsupportedHere
 from bmc.diagnostics.problems.shapes import InputMismatch, TooManyConnections, TooManyLayers
+from bmc.diagnostics.problems.syntax import TooLong
 from bmc.ir.model import BlockSpec, Input, Instance, Value
 from bmc.ir.symbolic import Dim, Num, Real, Sym, Var, expression_of, traced
 from bmc.ir.types import TensorType
@@ -27,10 +28,12 @@ from bmc.ops.base import BlockRef, Declaration, Refusal, Word, show
 from bmc.passes.budget import check_budget
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.scope import UNKNOWN, FileTable, Scope
+from bmc.passes.work import BLOCK
 from bmc.source import Span
 from bmc.syntax import ast
 
 MAX_LAYERS = 10_000
+DEEPEST = 48  # blocks inside each other
 MAX_CONNECTIONS = 100_000
 MAX_ELEMENTS = 2**40
 DIM_NAMES = {
@@ -83,6 +86,12 @@ class Elaborator:
         if key in self.specs:
             return self.specs[key]
         self.specs[key] = None
+        if not self.evaluator.work.allows(BLOCK, span):
+            return None
+        if len(self.stack) == DEEPEST:
+            found, limit = f"{DEEPEST + 1} levels", str(DEEPEST)
+            self.problems.add(TooLong(span, "a use of blocks in blocks", found, limit))
+            return None
         self.stack.append((block, block.name))
         try:
             spec = self._build(block, table, values, inputs, span)

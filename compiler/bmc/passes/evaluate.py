@@ -37,6 +37,7 @@ from bmc.ops.base import (
     show,
 )
 from bmc.passes.scope import UNKNOWN, BoundLayer, Chain, Family, Scope, Tensors, Unknown
+from bmc.passes.work import RANGE, Work
 from bmc.source import Span
 from bmc.syntax import ast
 
@@ -77,6 +78,7 @@ class Evaluator:
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
+        self.work = Work(problems)
 
     def fail(self, problem: Problem) -> Unknown:
         """Reports a problem and gives the value of a failure."""
@@ -246,6 +248,8 @@ class Evaluator:
             return self.fail(BadExpression(expr.span, message, None))
         if high - low > LONGEST_LIST:
             return self.fail(RepeatTooLarge(expr.span, int(high) - int(low), LONGEST_LIST))
+        if not self.work.allows(int(max(high - low, 0)) // RANGE, expr.span):
+            return UNKNOWN
         return tuple(Num(i) for i in range(int(low), int(high)))
 
     def arithmetic(self, expr: ast.Expr, operator: str, left: Any, right: Any) -> Any:

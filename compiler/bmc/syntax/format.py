@@ -17,6 +17,7 @@ from bmc.syntax.parse import parse
 
 STEP = 2
 OPENERS, CLOSERS = "([{", ")]}"
+LONG = ("block", "model", "data", "train", "predict")
 BINARY = frozenset("-> + - * / // % ** == != < <= > >= and or in".split())
 TIGHT = frozenset([".."])  # written without spaces
 AFTER_OPERAND = frozenset(
@@ -55,6 +56,7 @@ class _Layout:
     ) -> None:
         self.source, self.starts = source, starts
         self.lines = self._split(tokens, comments)
+        self.tops = self._tops()
         self.stack: list[str] = []  # open brackets; `p` is the list of a block's settings
         self.heading = False  # between `block` and its brace
 
@@ -94,18 +96,19 @@ class _Layout:
             return False
         if before.tokens and before.tokens[-1].kind in OPENERS:
             return False
-        return line.blank or (self._top(index) and bool(before.tokens))
+        return line.blank or (self.tops[index] and bool(before.tokens))
 
-    def _top(self, index: int) -> bool:
-        """Whether an item of the file begins here, or the comment that belongs to it."""
-        while index < len(self.lines) and not self.lines[index].tokens:
-            if index + 1 < len(self.lines) and self.lines[index + 1].blank:
-                return False
-            index += 1
-        if index == len(self.lines):
-            return False
-        line = self.lines[index]
-        return line.begins and line.tokens[0].kind in ("block", "model", "data", "train", "predict")
+    def _tops(self) -> list[bool]:
+        """For each line, whether an item of the file begins here, or the comment to it."""
+        tops: list[bool] = []
+        below: _Line | None = None
+        for line in reversed(self.lines):
+            if line.tokens:
+                tops.append(line.begins and line.tokens[0].kind in LONG)
+            else:
+                tops.append(below is not None and not below.blank and tops[-1])
+            below = line
+        return tops[::-1]
 
     # --- one line -------------------------------------------------------------------------------
 

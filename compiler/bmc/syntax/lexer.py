@@ -237,7 +237,8 @@ class _Lexer:
         end = start + 1
         character = text[start]
         if character == "'":
-            close = text.find("'", end, text.find("\n", end) if "\n" in text[end:] else None)
+            line = text.find("\n", end)
+            close = text.find("'", end, line if line >= 0 else None)
             end = close + 1 if close > 0 else end
             self.tokens.append(Token("STRING", '""', start, end, first, ""))
         elif character == "_" or (character.isalpha() and not character.isascii()):

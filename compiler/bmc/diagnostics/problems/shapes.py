@@ -317,8 +317,8 @@ class TooManyConnections(Problem, code="BM312"):
         model Net {
           input x: float[8]
           for i in 0..500 { f[i] = x -> relu }
-          for i in 0..500 { g[i] = f -> add }
-          output y = g -> add
+          for i in 0..500 { g[i] = f -> concat }
+          output y = g -> concat
         }
 
     Fix:
@@ -332,6 +332,31 @@ class TooManyConnections(Problem, code="BM312"):
             f"more than {self.limit:,} tensors flow into the layers of this file",
             "the last one that was followed",
             help="join a family once, and use what comes out",
+        )
+
+
+@record
+class TooMuchWork(Problem, code="BM314"):
+    """A file whose loops and blocks take more work to read than bmc gives to one file.
+
+    Example:
+        model Net {
+          input x: float[8]
+          for i in 0..1000 { for j in 0..1000 { } }
+          output y = x -> relu
+        }
+
+    Fix:
+        Let loops go over what makes layers, and give a block used often the same settings.
+    """
+
+    limit: int
+
+    def diagnostic(self) -> Diagnostic:
+        return self.build(
+            f"more than {self.limit:,} steps are needed to read this file",
+            "the last one that was taken",
+            help="let loops go over what makes layers",
         )
 
 

@@ -91,7 +91,7 @@ def load_inputs(path: Path | str) -> Data:
 def prepare_image(arrays: dict[str, Array]) -> Array:
     """The entry `image` for all rows: the file's numbers (rows, 1, 28, 28)."""
     values = shaped(arrays["x"], (1, 28, 28), "x")
-    return finite(values, "x")
+    return single(values, "x")
 
 
 def prepare_digit(arrays: dict[str, Array]) -> Array:
@@ -221,9 +221,22 @@ def finite(array: Array, name: str) -> Array:
     return array
 
 
+def single(array: Array, name: str) -> Array:
+    """The array, checked to have only numbers that float32 can hold."""
+    finite(array, name)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 4:
+        bad = np.argwhere(np.abs(array) > np.finfo(np.float32).max)
+        if len(bad):
+            number = array[tuple(bad[0])]
+            raise DataError(
+                f"array {name!r}, row {bad[0][0]}: {number:g} is beyond float32"
+            )
+    return array
+
+
 def whole(array: Array, name: str, below: int | None = None) -> Array:
     """The array, checked to have whole numbers from 0 to `below` - 1."""
-    wrong = (array < 0) | (array % 1 != 0)
+    wrong = (array < 0) | (array % 1 != 0) | (array >= 2**53)
     if below is not None:
         wrong |= array >= below
     if wrong.any():

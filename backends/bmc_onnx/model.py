@@ -128,7 +128,7 @@ def save(model: onnx.ModelProto, path: str | Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-o", "--output", default="model.onnx")
+    parser.add_argument("-o", "--output", default="{stem}.onnx")
     args = parser.parse_args()
     save({build}(), args.output)
 
@@ -156,13 +156,14 @@ class ModelFile(FunctionFile):
         if self.problems.failed:
             return ""
         constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
-        about = parts.model_doc(self.program, main) + "\n\npython model.py -o model.onnx"
+        stem = self.program.stem
+        about = parts.model_doc(self.program, main) + f"\n\npython {stem}.py -o {stem}.onnx"
         doc = "\n".join(Printer({}, 88).docstring(about, 0))
         counts = "import argparse\nimport json\nfrom collections import Counter"
         numbered = any(body.shares() for body in self.bodies)
         imports = IMPORTS.replace("import argparse\nimport json", counts) if numbered else IMPORTS
         top = "\n".join([imports, *([constants] if constants else [])])
-        ending = ENDING.replace("{build}", function_name(main))
+        ending = ENDING.replace("{build}", function_name(main)).replace("{stem}", stem)
         texts = [self._graph(numbered).rstrip("\n"), *self.functions, ending]
         return f"{HEADER}{doc}\n\n{top}\n\n\n" + "\n\n\n".join(texts) + "\n"
 

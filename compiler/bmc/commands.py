@@ -17,7 +17,7 @@ from bmc.diagnostics.problems.files import CannotWrite, FileRefused, FileTooLarg
 from bmc.diagnostics.problems.training import SectionMissing
 from bmc.diagnostics.render import all_to_json, escape, render_all, summary_line
 from bmc.project import MEBIBYTE, MOST_IN_FILE, Project, decode, locate, open_project
-from bmc.source import Source
+from bmc.source import Source, Span
 
 if TYPE_CHECKING:
     from bmc.ir.model import Program
@@ -48,7 +48,7 @@ def check(options: argparse.Namespace) -> int:
     found = Problems()
     for path in options.files:
         own = Problems()
-        _load(path, options, own)
+        _load(path, options, own, needed=False)
         for problem in own:
             found.add(problem)
     return _finish(found, options, {"files": list(options.files)})
@@ -267,7 +267,10 @@ def completion(options: argparse.Namespace) -> int:
 # --- reading and writing ------------------------------------------------------------------
 
 
-def _load(path: str, options: argparse.Namespace, problems: Problems) -> Program | None:
+def _load(
+    path: str, options: argparse.Namespace, problems: Problems, needed: bool = True
+) -> Program | None:
+    """A file's program; without `needed` a file of blocks for others is fine, too."""
     found = _read(path, options, problems)
     if found is None:
         return None
@@ -275,7 +278,11 @@ def _load(path: str, options: argparse.Namespace, problems: Problems) -> Program
     from bmc import driver
 
     try:
-        return driver.load(source, project, problems, dict(options.settings))
+        program = driver.load(source, project, problems, dict(options.settings))
+        if program is None and needed and not problems.failed:
+            reason = "it has blocks for others to import, and nothing to make a program of"
+            problems.add(SectionMissing(Span(source, 0, 0), "model", reason))
+        return program
     except FileRefused as refused:
         problems.add(refused.problem)
         return None

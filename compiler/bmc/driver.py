@@ -5,6 +5,7 @@ Each step adds to `Problems` and goes on as far as it makes sense.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
@@ -21,12 +22,16 @@ from bmc.passes.cost import summary as cost_summary
 from bmc.passes.elaborate import Elaborator
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.link import link
+from bmc.passes.naming import snake
 from bmc.passes.resolve import Overrides, Resolver, overridden, read_overrides
 from bmc.passes.scope import UNKNOWN, FileTable, Scope
 from bmc.project import Project
+from bmc.records import replace
 from bmc.source import Source, Span
 from bmc.syntax import ast
 from bmc.syntax.parse import parse
+
+PROGRAM_FILES = ("model", "data", "train", "evaluate", "predict", "start")
 
 
 def load(
@@ -45,7 +50,7 @@ def load(
     sections = _sections(table.file, overrides, problems)
     models = _models(table, overrides, problems)
     if not models:
-        if not problems.failed and not _is_library(table.file):
+        if not problems.failed and (sections or not _is_library(table.file)):
             span = Span(source, 0, 0)
             problems.add(
                 SectionMissing(
@@ -88,14 +93,15 @@ def _sections(file: ast.File, overrides: Overrides, problems: Problems) -> dict[
 
 
 def _models(table: FileTable, overrides: Overrides, problems: Problems) -> dict[str, BlockSpec]:
+    """The models that a file declares; of a file without any, those that it imports."""
     elaborator = Elaborator(problems)
     models: dict[str, BlockSpec] = {}
     assert table.file is not None
-    for item in table.file.items:
-        if not isinstance(item, ast.Block) or item.kind != "model":
-            continue
+    seen = [block for block in table.blocks.values() if block.kind == "model"]
+    own = [block for block in seen if table.owner(block.name) is table]
+    for item in own or seen:
         values = _values(overrides.models.get(item.name, {}), table, problems)
-        spec = elaborator.model(item, table, values)
+        spec = elaborator.model(item, table.owner(item.name), values)
         if spec is not None:
             models[item.name] = spec
     if not problems.failed:
@@ -123,13 +129,27 @@ def compile(program: Program, backend: str, problems: Problems) -> dict[str, str
         span = program.main.span
         problems.add(UnknownBackend(span, backend, tuple(BUILT_IN)))
         return {}
-    files = found.compile(program, problems)
+    files: dict[str, str] = {}
+    for name in list(program.models)[:-1]:
+        stem = _stem_of(name, files)
+        only = {name: program.models[name]}
+        other = replace(program, models=only, data=None, train=None, stem=stem)
+        files[f"{stem}.py"] = found.compile(other, problems).get("model.py", "")
+    files |= found.compile(program, problems)
     if problems.failed:
         return {}
     for path, text in files.items():
         for fault in check_program(text) if path.endswith(".py") else ():
             problems.add(InternalError(program.main.span, "emission", f"{path}: {fault}"))
     return {} if problems.failed else files
+
+
+def _stem_of(model: str, files: Container[str]) -> str:
+    """`generator` for a further model `Generator`; the last one is in `model.py`."""
+    name = snake(model)
+    while name in PROGRAM_FILES or f"{name}.py" in files:
+        name += "_model" if name in PROGRAM_FILES else "_"
+    return name
 
 
 def summary(program: Program) -> ModelSummary:

@@ -139,6 +139,7 @@ def problems_of(path: Path) -> set[str]:
     return {problem.code for problem in problems}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_are_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "bomb.bm"
@@ -149,6 +150,7 @@ def test_bombs_are_refused(name: str, tmp_path: Path) -> None:
     assert work.count < MOST_CALLS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
 def test_long_files_cost_what_is_due(name: str, tmp_path: Path) -> None:
     path = tmp_path / "long.bm"

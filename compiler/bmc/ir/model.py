@@ -210,6 +210,7 @@ class Program:
     data: Any = None
     train: Any = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    stem: str = "model"  # what the file with the model is called
 
     @property
     def main(self) -> BlockSpec:

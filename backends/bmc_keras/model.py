@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
-from bmc.emit.backend import Module, Support
+from bmc.emit.backend import Module, Support, gather
 from bmc.emit.body import results
 from bmc.emit.function_body import FunctionBody
 from bmc.emit.function_file import FunctionFile, Written
@@ -97,7 +97,7 @@ class ModelFile(FunctionFile):
                 if isinstance(rule, Module):
                     self.helpers.note(rule)
                     self.places.add(expression(rule.constructor.fn), rule.weights)
-                    self.endings |= {helper.name: helper for helper in rule.ending}
+                    gather(self.endings, rule.ending)
 
     def _imports(self) -> Imports:
         roots = {"dataclass", "keras", "np", "ops"}

@@ -11,7 +11,7 @@ from typing import Literal
 
 from bmc.emit.layout import expression
 from bmc.emit.pyexpr import lit
-from bmc.records import record
+from bmc.records import record, replace
 
 PLACE = '''\
 @dataclass(frozen=True)
@@ -132,8 +132,7 @@ class Places:
                 self.kinds.setdefault(test, [])
                 self.said.setdefault(test, []).append(said)
                 return
-        if weights:
-            self.kinds.setdefault(f"isinstance(layer, {kind})", []).append(weights)  # type: ignore[arg-type]
+        self.kinds.setdefault(f"isinstance(layer, {kind})", []).append(weights)  # type: ignore[arg-type]
 
     def texts(self, inner: Literal["", "models", "scans"]) -> list[str]:
         """`Place` and `name_weights`; `inner` says what the model has layers in."""
@@ -142,6 +141,8 @@ class Places:
         place = SHAPED if shaped or any(at.shape for at in ats) else PLACE
         branches: list[str] = []
         for test, found in self.kinds.items():
+            if test not in self.said and not any(found):
+                continue  # layers without weights
             word = "elif" if branches else "if"
             branches.append(f"        {word} {test}:")
             if test in self.said:
@@ -169,13 +170,30 @@ def _lines(found: list[Mapping[str, At]]) -> list[str]:
     """The lines for one class; a weight that not all of its layers have stands under a test."""
     lines: list[str] = []
     open_test = ""
-    for key, at in {key: at for weights in found for key, at in weights.items()}.items():
+    for key in dict.fromkeys(key for weights in found for key in weights):
+        forms = list(dict.fromkeys(weights[key] for weights in found if key in weights))
         always = all(key in weights for weights in found)
-        test = "" if always else at.test
+        test = "" if always else forms[0].test
         if test and test != open_test:
             lines.append(f"if {test}:")
         open_test = test
-        lines += [("    " if test else "") + line for line in _line(key, at)]
+        lines += [("    " if test else "") + line for line in _forms(key, forms)]
+    return lines
+
+
+def _forms(key: str, forms: list[At]) -> list[str]:
+    """The lines for one weight that layers of a class may have with different axes."""
+    first = forms[0]
+    if len(forms) == 1:
+        return _line(key, first, expression(lit(first.axes)))
+    if all(at.axes == tuple(range(len(at.axes))) for at in forms):
+        shaped = replace(first, shape=max(at.shape for at in forms))
+        return _line(key, shaped, f"tuple(range(len(layer.{first.attribute}.shape)))")
+    lines: list[str] = []
+    for at in forms:
+        word = "elif" if lines else "if"
+        lines.append(f"{word} len(layer.{at.attribute}.shape) == {len(at.axes)}:")
+        lines += [f"    {line}" for line in _line(key, at, expression(lit(at.axes)))]
     return lines
 
 
@@ -192,9 +210,9 @@ def _fitting(line: str) -> list[str]:
     return [f"{opening}Place(", *parts, f"{pad})"]
 
 
-def _line(key: str, at: At) -> list[str]:
+def _line(key: str, at: At, axes: str) -> list[str]:
     """What `name_weights` says of one weight."""
     shape = f", {at.shape}" if at.shape else ""
     target = f'weights[f"{{name}}.{key}"]' if key else "weights[name]"
-    made = f"Place(layer.{at.attribute}, {expression(lit(at.axes))}{shape})"
+    made = f"Place(layer.{at.attribute}, {axes}{shape})"
     return [*([f"# {at.note}"] if at.note else []), f"{target} = {made}"]

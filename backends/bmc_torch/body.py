@@ -112,12 +112,12 @@ class TorchBody(Body):
             several = p.GeneratorExp(made, p.Name("_"), p.call("range", count))
             if number == 1 and len(repeat.runs) > 1:
                 parts.append(made)
-            elif len(repeat.runs) == 1 and not _in_row(repeat):
+            elif len(repeat.runs) == 1 and not self._in_row(repeat):
                 return p.call("nn.ModuleList", several)
             else:
                 parts.append(p.Starred(several))
             done += number
-        if _in_row(repeat):
+        if self._in_row(repeat):
             return p.call("nn.Sequential", *parts)
         return p.call("nn.ModuleList", p.ListExpr(tuple(parts)))
 
@@ -152,35 +152,73 @@ class TorchBody(Body):
 
     def row(self, use: Apply, repeat: Repeat, args: list[p.Expr]) -> p.Expr | None:
         """Copies in a row are one `nn.Sequential`."""
-        if not _in_row(repeat) or _stateless(self, repeat):
+        if not self._in_row(repeat) or self._stateless(repeat):
             return None
         return p.Call(_path(use.instance), tuple(args))
 
     def repeat(self, use: Apply, repeat: Repeat, names: list[str]) -> list[p.Statement]:
-        """`for layer in self.layers: x = layer(x, memory)`"""
+        """`for layer in self.layers: x = layer(x, memory)`
+
+        Copies that are used in another way than the first, for the shapes that they see, have
+        lines of their own.
+        """
         targets: tuple[p.Expr, ...] = tuple(p.Name(name) for name in names[: repeat.carried])
-        args: list[p.Expr] = [p.Name(name) for name in names]
-        (_, copy), *_ = repeat.runs
-        variable, many = self._loop(use, repeat)
-        if isinstance(copy.target, BlockSpec | Scan):
-            made: p.Expr | None = p.Call(variable, tuple(args))
-        else:
-            rule = self._rule(copy)
-            made = rule.apply(variable, args) if isinstance(rule, Module) else None
-            made = rule.build(args) if isinstance(rule, Function) else made
-        if made is None:
-            return []
         target = targets[0] if len(targets) == 1 else targets
-        step = p.Assign(target, made, comment=self.comment(use))
-        return [p.For(variable, many, (step,))]
+        args: list[p.Expr] = [p.Name(name) for name in names]
+        variable, many = self._loop(use, repeat)
+        comment = self.comment(use)
+        forms = [self._applied(copy, variable, args) for _, copy in repeat.runs]
+        if forms[0] is None:
+            return []
+        if all(form == forms[0] for form in forms):
+            return [p.For(variable, many, (p.Assign(target, forms[0], comment=comment),))]
+        found: list[p.Statement] = []
+        done = 0
+        for number, copy in repeat.runs:
+            held = p.Index(_path(use.instance), (p.lit(done),))
+            made = self._applied(copy, held if number == 1 else variable, args)
+            assert made is not None
+            step = p.Assign(
+                target, made, comment=comment if done + number == repeat.count else None
+            )
+            rest = p.Index(_path(use.instance), (p.SliceExpr(p.lit(done), p.lit(done + number)),))
+            some = p.call("range", number) if self._stateless(repeat) else rest
+            found.append(step if number == 1 else p.For(variable, some, (step,)))
+            done += number
+        return found
+
+    def _applied(self, copy: Instance, layer: p.Expr, args: list[p.Expr]) -> p.Expr | None:
+        """One copy of a repeat, held by an expression, on its inputs."""
+        if isinstance(copy.target, BlockSpec | Scan):
+            return p.Call(layer, tuple(args))
+        rule = self._rule(copy)
+        if isinstance(rule, Module):
+            return rule.apply(layer, args)
+        return rule.build(args) if rule else None
 
     def _loop(self, use: Apply, repeat: Repeat) -> tuple[p.Expr, p.Expr]:
-        if _stateless(self, repeat):
+        if self._stateless(repeat):
             return p.Name("_"), p.call("range", repeat.count)
         variable = "layer"
         while variable in self.holders:
             variable += "_"
         return p.Name(variable), _path(use.instance)
+
+    def _in_row(self, repeat: Repeat) -> bool:
+        """Whether each copy takes one value and gives one, by a plain call."""
+        if repeat.carried != 1:
+            return False
+        layer, x = p.Name("layer"), p.Name("x")
+        plain = p.Call(layer, (x,))
+        return all(
+            len(copy.inputs) == 1
+            and (isinstance(copy.target, Repeat) or self._applied(copy, layer, [x]) == plain)
+            for _, copy in repeat.runs
+        )
+
+    def _stateless(self, repeat: Repeat) -> bool:
+        (_, copy), *_ = repeat.runs
+        return isinstance(copy.target, Layer) and isinstance(self._rule(copy), Function)
 
     def finish(self) -> list[p.Statement]:
         """What sets the weights of layers that start in their own way, once all are known."""
@@ -221,13 +259,3 @@ def _path(instance: Instance) -> p.Expr:
     for turn in instance.loops:
         path = p.Index(path, (p.lit(turn),))
     return path
-
-
-def _in_row(repeat: Repeat) -> bool:
-    """Whether each copy takes one value and gives one."""
-    return repeat.carried == 1 and all(len(copy.inputs) == 1 for _, copy in repeat.runs)
-
-
-def _stateless(body: TorchBody, repeat: Repeat) -> bool:
-    (_, copy), *_ = repeat.runs
-    return id(copy) in body.rules and isinstance(body.rules[id(copy)], Function)

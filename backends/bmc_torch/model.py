@@ -11,7 +11,7 @@ from typing import Any
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
-from bmc.emit.backend import Support
+from bmc.emit.backend import Support, gather
 from bmc.emit.body import shape_text
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import, Imports
@@ -113,7 +113,7 @@ class ModelFile:
         text = self._text(spec, body, init, names, "PLACEHOLDER", steps)
         found = self.by_text.get((spec.name, text))
         if found is None:
-            self.support |= {helper.name: helper for helper in body.support}
+            gather(self.support, body.support)
             self.used += [*init, *body.statements, *steps]
             main = spec is self.program.main
             name = self.main if main else self.names.unique(class_name(spec.name), mark="")

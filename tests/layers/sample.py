@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from bmc.diagnostics.diagnostic import Problems
-from bmc.ir.model import Apply, BlockSpec, Input, Instance, Output, Program, Value
+from bmc.ir.model import Apply, BlockSpec, Input, Instance, Output, Program, Repeat, Value
 from bmc.ir.model import weights as all_weights
 from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType
-from bmc.ops.base import REGISTRY, Layer, Sample
+from bmc.ops.base import REGISTRY, Layer, Refusal, Sample
 from bmc.passes.masks import explicit_masks
 from bmc.records import replace
 from bmc.samples import make, type_of
@@ -47,6 +47,53 @@ def program(name: str, sample: Sample, padded: bool = False) -> Program:
     made_program = Program("sample.bm", None, {"One": spec})
     explicit_masks(made_program, Problems())
     return made_program
+
+
+def together(name: str, chosen: list[Sample]) -> Program:
+    """All samples of one layer in one model, each on inputs of its own."""
+    spec = BlockSpec("One", "model", SPAN, {})
+    for number, sample in enumerate(chosen):
+        one = program(name, sample).main
+        (instance,) = one.instances
+        instance.name = f"layer{number}"
+        for place, entry in enumerate(one.inputs):
+            entry.value.name = f"x{number}_{place}"
+        for place, output in enumerate(one.outputs):
+            output.name = output.value.name = f"y{number}_{place}"
+        spec.inputs += one.inputs
+        spec.outputs += one.outputs
+        spec.instances.append(instance)
+        spec.body += one.body
+    return Program("sample.bm", None, {"One": spec})
+
+
+def repeated(name: str, sample: Sample, count: int = 2) -> Program | None:
+    """`x -> layer * 2`; None where the layer does not take what it gives."""
+    one = program(name, sample)
+    (instance,) = one.main.instances
+    op = instance.target
+    types, runs = instance.inputs, []
+    for _ in range(count):
+        try:
+            made = op.infer(*types)
+        except (Refusal, ArithmeticError):
+            return None
+        outputs = made if isinstance(made, tuple) else (made,)
+        if len(outputs) > len(types):
+            return None
+        copy = Instance(op, op.name, types, outputs, SPAN, weights=op.weights(*types))
+        runs.append((1, copy))
+        types = (*outputs, *types[len(outputs) :])
+    if runs[0][1].inputs == runs[1][1].inputs:
+        runs = [(count, runs[0][1])]
+    given = tuple(Value(kind, f"y{i}", SPAN, named=True) for i, kind in enumerate(outputs))
+    repeat = Instance(Repeat(count, runs, len(outputs)), op.name, instance.inputs, outputs, SPAN)
+    repeat.name = "layers"
+    spec = one.main
+    spec.instances = [repeat]
+    spec.body = [Apply(repeat, spec.body[-1].inputs, given, SPAN)]
+    spec.outputs = [Output(value.name, value) for value in given]
+    return one
 
 
 def shape(kind: TensorType, length: int) -> tuple[int, ...]:

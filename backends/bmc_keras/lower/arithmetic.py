@@ -8,13 +8,15 @@ from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Bin, Compare, Expr, Index, SliceExpr, Un, call, lit
 from bmc.emit.values import number
 from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take
-from bmc_keras.lower.common import alike, spread
+from bmc_keras.lower.common import alike, spread, summed
 from bmc_keras.lower.table import lower
 
 
 @lower(Arithmetic, alike)
 def arithmetic(op: Arithmetic, site: Site) -> Lowered:
     """Python's operator, the values made ready for broadcasting."""
+    if op.operator == "+" and len(site.inputs) == 2:
+        return summed(site)
 
     def build(args: list[Expr]) -> Expr:
         values = spread(args, site.inputs)

@@ -86,6 +86,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
         weights=_own_weights(plan, op.bias),
         helper=snake(plan.name),
         positional=("width", "heads"),
+        defaults=literals(bias=True),
     )
 
 

@@ -90,7 +90,7 @@ def attention(plan: Configuration) -> Support:
     """The class of a configuration."""
     text = "\n".join([*_init(plan), *_build(plan), "", *_call(plan), "", *SPLIT, ""])
     roots = ("keras", "layers", "ops", *(("math",) if not plan.scaled else ()))
-    return Support(plan.name, text, roots)
+    return Support(plan.name, text, roots, general=0 if plan.bias else 1)
 
 
 SPLIT = (
@@ -102,7 +102,6 @@ SPLIT = (
 def _init(plan: Configuration) -> list[str]:
     optional = {
         "kv_heads: int": plan.grouped,
-        "bias: bool": not plan.bias,
         "dropout: float": plan.dropout,
         "scale: float": plan.scaled,
         "theta: float": plan.rotary,
@@ -113,6 +112,7 @@ def _init(plan: Configuration) -> list[str]:
     }
     parameters = ["width: int", "heads: int", *(p for p, on in optional.items() if on)]
     parameters += ["kernel_initializer", "name: str"]
+    parameters += [] if plan.bias else ["bias: bool = True"]
     lines = [
         f"class {plan.name}(layers.Layer):",
         f'    """{plan.doc}"""',
@@ -205,9 +205,9 @@ def _scores(plan: Configuration) -> list[str]:
     if plan.relative:
         lines.append("places = relative_places(self.window)")
         lines.append("bias = ops.take(self.positions, places, axis=0)")
-        lines.append("scores = scores + ops.transpose(bias, (2, 0, 1))")
+        lines.append("scores = ops.transpose(bias, (2, 0, 1)) + scores")
     if plan.alibi:
-        lines.append("scores = scores + alibi(self.heads, x)")
+        lines.append("scores = alibi(self.heads, x) + scores")
     if plan.windows:
         lines.append('scores = ops.where(self.near, scores, -float("inf"))')
     if plan.causal:

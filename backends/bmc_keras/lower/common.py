@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.pyexpr import Expr, SliceExpr, call, lit
+from bmc.emit.backend import Function, Site, Support
+from bmc.emit.pyexpr import Bin, Expr, SliceExpr, call, lit
 from bmc.ir.types import TensorType
 from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import Layout
@@ -43,6 +44,54 @@ def axis(x: TensorType, place: int) -> int:
 def alike(op: object, types: tuple[TensorType, ...]) -> Layout:
     """The layout of what works element by element on values of one rank."""
     return "any" if len({x.rank for x in types}) == 1 else "own"
+
+
+STRETCHED = Support(
+    "stretched_sum",
+    '''\
+def stretched_sum(a, b):
+    """Add values that both stretch; `ops.add` takes some of them for a bias."""
+    return a - (-b)
+''',
+)
+
+
+def total(
+    args: list[Expr], types: tuple[TensorType, ...], last: bool = False
+) -> tuple[Expr, tuple[Support, ...]]:
+    """The sum of values, and the helper that it needs.
+
+    `keras.ops.add` takes a second operand with one axis of a size above one for a bias wherever
+    that size meets one of the first operand's: (B, 1) for a row, in a batch of as many as there
+    are columns. So what has all axes stands second; `last` says that channels are laid out last.
+    """
+    values = spread(args, types)
+    rank = max(x.rank for x in types)
+    shapes = [_laid((1,) * (rank - x.rank) + tuple(x.shape), last) for x in types]
+    support: tuple[Support, ...] = ()
+    made, shape = values[0], shapes[0]
+    for value, other in zip(values[1:], shapes[1:]):
+        whole = tuple(b if a == 1 else a for a, b in zip(shape, other))
+        row = rank and shape[-1] == other[-1] and isinstance(other[-1], int) and other[-1] > 1
+        if other == whole or row:
+            made = Bin("+", made, value)
+        elif shape == whole:
+            made = Bin("+", value, made)
+        else:
+            made, support = call("stretched_sum", made, value), (STRETCHED,)
+        shape = whole
+    return made, support
+
+
+def summed(site: Site) -> Function:
+    """The sum of a layer's inputs."""
+    nothing: list[Expr] = [lit(0)] * len(site.inputs)
+    _, support = total(nothing, site.inputs, site.last)
+    return Function(lambda args: total(args, site.inputs, site.last)[0], support)
+
+
+def _laid(shape: tuple[Any, ...], last: bool) -> tuple[Any, ...]:
+    return (*shape[1:], shape[0]) if last and len(shape) > 1 else shape
 
 
 def spread(args: list[Expr], types: tuple[TensorType, ...]) -> list[Expr]:

@@ -130,6 +130,7 @@ def _by_channel(op: Conv, site: Site, settings: dict[str, Any], use: Any) -> Mod
     settings.pop("kernel_initializer", None)
     settings = {"depth_multiplier": multiplier, **settings, "depthwise_initializer": start}
     order = tuple(range(axes))
+    word = "depthwise" if axes == 2 else f"depthwise{axes}d"
     wide = tuple(f"layer.kernel.shape[{place}]" for place in order)
     at = At(
         "kernel",
@@ -139,7 +140,7 @@ def _by_channel(op: Conv, site: Site, settings: dict[str, Any], use: Any) -> Mod
     return Module(
         Call(name(f"layers.DepthwiseConv{axes}D"), (), keywords(settings)),
         use,
-        helper="depthwise" if op.bias else "depthwise_without_bias",
+        helper=word if op.bias else f"{word}_without_bias",
         defaults={**DEFAULTS, **literals(depth_multiplier=1)},
         weights={"weight": at, **kept_bias(op)},
     )
@@ -217,10 +218,11 @@ def conv_transpose(op: ConvTranspose, site: Site) -> Lowered:
         return Call(call(f"layers.Cropping{axes}D", _pads(cuts, axes)), (full,))
 
     order = (axes + 1, axes, *range(axes))
+    word = f"{HELPERS[axes]}_transpose"
     return Module(
         Call(name(f"layers.Conv{axes}DTranspose"), (lit(op.filters),), keywords(settings)),
         use,
-        helper="conv_transpose" if op.bias else "conv_transpose_without_bias",
+        helper=word if op.bias else f"{word}_without_bias",
         positional=("filters",),
         defaults={**DEFAULTS, **literals(output_padding=None)},
         weights={"weight": At("kernel", order), **kept_bias(op)},

@@ -55,7 +55,7 @@ class LearnedPositions(layers.Layer):
         )
 
     def call(self, x):
-        return x + self.embeddings[: ops.shape(x)[-2]]
+        return self.embeddings[: ops.shape(x)[-2]] + x
 ''',
     ("keras", "layers", "ops"),
 )
@@ -83,7 +83,7 @@ class SinusoidalPositions(layers.Layer):
     def call(self, x):
         steps = ops.arange(ops.shape(x)[-2], dtype=x.dtype)
         waves = sinusoids(steps, x.shape[-1], self.theta)
-        return x + ops.reshape(ops.stack(waves, axis=-1), (-1, x.shape[-1]))
+        return ops.reshape(ops.stack(waves, axis=-1), (-1, x.shape[-1])) + x
 ''',
     ("layers", "ops"),
 )
@@ -109,7 +109,7 @@ class SinusoidalPositions2D(layers.Layer):
             tables.append(table)
         rows, columns = tables
         rows = ops.expand_dims(rows, 1)
-        return ops.concatenate((left + rows, right + columns), axis=-1)
+        return ops.concatenate((rows + left, columns + right), axis=-1)
 ''',
     ("layers", "ops"),
 )

@@ -10,7 +10,7 @@ from bmc.emit.pyexpr import Expr, ListExpr, call, chain
 from bmc.ir.types import TensorType
 from bmc.ops import join as ops
 from bmc.ops.axes import axis_of
-from bmc_keras.lower.common import alike, axis, spread
+from bmc_keras.lower.common import alike, axis, spread, summed
 from bmc_keras.lower.table import Layout, lower
 
 
@@ -48,20 +48,16 @@ def split(op: ops.Split, site: Site) -> Lowered:
     return Function(lambda args: call("ops.split", args[0], parts, axis=place))
 
 
-def _chain(symbol: str, site: Site) -> Function:
-    return Function(lambda args: chain(symbol, spread(args, site.inputs)))
-
-
 @lower(ops.Add, alike)
 def add(op: ops.Add, site: Site) -> Lowered:
     """a + b + c"""
-    return _chain("+", site)
+    return summed(site)
 
 
 @lower(ops.Multiply, alike)
 def multiply(op: ops.Multiply, site: Site) -> Lowered:
     """a * b * c"""
-    return _chain("*", site)
+    return Function(lambda args: chain("*", spread(args, site.inputs)))
 
 
 @lower(ops.Gather)

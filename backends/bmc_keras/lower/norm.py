@@ -256,6 +256,6 @@ def undo_instance_norm(op: ops.UndoInstanceNorm, site: Site) -> Lowered:
     def build(args: list[Expr]) -> Expr:
         y, stats = args
         mean, deviation = (call("ops.take", stats, [n], axis=place) for n in (0, 1))
-        return Bin("+", Bin("*", y, deviation), mean)
+        return Bin("+", mean, Bin("*", y, deviation))  # what has all axes second
 
     return Function(build)

@@ -6,14 +6,25 @@ from functools import reduce
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
-from bmc.emit.pyexpr import Bin, Expr, Index, ListExpr, SliceExpr, call, chain, lit
+from bmc.emit.pyexpr import Bin, Expr, Index, ListExpr, SliceExpr, call, lit
 from bmc.emit.values import step_size
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
-from bmc_keras.lower.common import ALL, axis, spread
+from bmc_keras.lower.common import ALL, axis, spread, summed
 from bmc_keras.lower.masks import mean_of_data
 from bmc_keras.lower.table import lower
 
+DEVIATION = Support(
+    "deviation",
+    '''\
+def deviation(x, axis: int | tuple[int, ...], keepdims: bool = False):
+    """Give the standard deviation; where nothing varies, its gradient is 0."""
+    variance = ops.var(x, axis=axis, keepdims=keepdims)
+    varies = variance > 0
+    return ops.where(varies, ops.sqrt(ops.where(varies, variance, 1.0)), 0.0)
+''',
+    ("ops",),
+)
 BATCH = Unsupported("a value that is the same for all samples is not lowered yet")
 
 
@@ -52,9 +63,10 @@ def mean(op: ops.Mean, site: Site) -> Lowered:
         return _along(op, site, "mean")
 
     def build(args: list[Expr]) -> Expr:
-        return Bin("/", chain("+", spread(args, site.inputs)), lit(len(args)))
+        return Bin("/", sums.build(args), lit(len(args)))
 
-    return Function(build)
+    sums = summed(site)
+    return Function(build, sums.support)
 
 
 @lower(ops.Sum)
@@ -62,7 +74,7 @@ def total(op: ops.Sum, site: Site) -> Lowered:
     """`ops.sum`; of several values, a + b."""
     if len(site.inputs) == 1:
         return _along(op, site, "sum")
-    return Function(lambda args: chain("+", spread(args, site.inputs)))
+    return summed(site)
 
 
 @lower(ops.Max)
@@ -89,8 +101,14 @@ def variance(op: ops.Variance, site: Site) -> Lowered:
 
 @lower(ops.Deviation)
 def deviation(op: ops.Deviation, site: Site) -> Lowered:
-    """`ops.std`, divided by n."""
-    return _along(op, site, "std")
+    """The root of `ops.var`, divided by n, whose gradient is 0 where nothing varies."""
+    axes, batch = op.axes(site.inputs[0])
+    if batch:
+        return BATCH
+    found: Any = tuple(place + 1 for place in axes)
+    found = found[0] if len(found) == 1 else found
+    more = {"keepdims": True} if op.keep else {}
+    return Function(lambda args: call("deviation", args[0], axis=found, **more), (DEVIATION,))
 
 
 def _at(axis: int, place: int) -> tuple[Expr, ...]:

@@ -32,7 +32,8 @@ def arithmetic(op: Arithmetic, site: Site) -> Lowered:
     """`Add`, `Sub` and so on; whole numbers are divided as floats."""
     whole = all(x.dtype == "int" for x in site.inputs)
     constant = op.left if op.left is not None else op.right
-    if op.operator not in WORDS or isinstance(constant, Sym):
+    unequal = op.operator == "!="
+    if not (unequal or op.operator in WORDS) or isinstance(constant, Sym):
         return Unsupported("this operator, or a number of free size, is not lowered yet")
     if len({x.dtype for x in site.inputs}) > 1:
         return Unsupported("whole numbers beside others are not lowered yet")
@@ -56,6 +57,9 @@ def arithmetic(op: Arithmetic, site: Site) -> Lowered:
             values = [number(op.left, label), *values]
         if op.right is not None:
             values = [*values, number(op.right, label)]
+        if unequal:
+            same = call("g.add", "Equal", *values, name=below(label, "equal"))
+            return call("g.add", "Not", same, name=label)
         return call("g.add", WORDS[op.operator], *values, name=label)
 
     numbers = (NUMBER,) if constant is not None and (as_float or not whole) else ()

@@ -19,7 +19,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
         return Unsupported("more than one axis before the positions is not lowered yet")
     method = attention(plan, folded=x.rank == 3)
     sizes = [one.shape[-1] for one in site.inputs]
-    settings = {k: v for k, v in named.items() if k not in ("dropout", "bias")}
+    settings = {k: v for k, v in named.items() if k != "dropout"}
 
     def build(args: list[Expr]) -> Expr:
         *values, label = args

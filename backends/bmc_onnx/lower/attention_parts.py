@@ -103,25 +103,26 @@ def helpers(plan: Configuration) -> tuple[Support, ...]:
 def attention(plan: Configuration, folded: bool) -> Support:
     """The method of a configuration; `folded` puts one axis before T into the batch."""
     name = snake(plan.name) + ("_in_parts" if folded else "")
-    dense = "dense_last" if plan.bias else "dense_last_without_bias"
-    lines = [*_head(plan, name, folded), *_project(plan, dense, folded), *_attend(plan)]
+    dense = "self.dense_last" if plan.bias else "dense"
+    lines = [*_head(plan, name, folded), *_project(plan, dense, folded), *_attend(plan, folded)]
     result = "values"
     if folded:
         lines.append("values = self.add(")
         lines.append('    "Reshape", values, shape, name=f"{name}.unfolded"')
         lines.append(")")
-    end = f'return self.{dense}({result}, (width, width), name=f"{{name}}.output")'
+    end = f'return {dense}({result}, (width, width), name=f"{{name}}.output")'
     if plan.shown:
         lines += [*_fitting(end.replace("return", "x =")), "return x, weights"]
     else:
         lines += _fitting(end)
     head, body = lines[: lines.index("")], lines[lines.index("") + 1 :]
     text = "\n".join([*head, *(f"        {line}" for line in body), ""])
-    needed = [dense, *(helper.name for helper in helpers(plan))]
+    needed = ["dense_last"] if plan.bias else ["dense_last", "dense_last_without_bias"]
+    needed += [*(helper.name for helper in helpers(plan))]
     needed += ["add_several"] if plan.shown else []
     needed += ["integers"] if folded or plan.padded else []
     needed += ["widen"] if plan.padded else []
-    return Support(name, text, tuple(needed))
+    return Support(name, text, tuple(needed), general=0 if plan.bias else 1)
 
 
 def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
@@ -141,7 +142,7 @@ def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
     parameters += [word for word, on in optional.items() if on and word.startswith("memory")]
     parameters += ["heads: int"]
     parameters += [word for word, on in optional.items() if on and not word.startswith("memory")]
-    parameters.append("name: str")
+    parameters += ["name: str", *(["bias: bool = True"] if not plan.bias else [])]
     inside = ", ".join(parameters)
     gives = "tuple[str, str]" if plan.shown else "str"
     line = f"    def {name}({inside}) -> {gives}:"
@@ -159,6 +160,8 @@ def _project(plan: Configuration, dense: str, folded: bool) -> list[str]:
     held, size = ("memory", "memory_width") if plan.cross else ("x", "width")
     inner = "kv_heads * (width // heads)" if plan.grouped else "width"
     lines: list[str] = []
+    if not plan.bias:
+        lines.append("dense = self.dense_last if bias else self.dense_last_without_bias")
     if folded:
         lines.append('shape = self.add("Shape", x, name=f"{name}.shape")')
         for value in ("x", "memory") if plan.cross else ("x",):
@@ -175,7 +178,7 @@ def _project(plan: Configuration, dense: str, folded: bool) -> list[str]:
         ("key", held, f"({inner}, {size})"),
         ("value", held, f"({inner}, {size})"),
     ):
-        line = f'{role} = self.{dense}({value}, {sizes}, name=f"{{name}}.{role}")'
+        line = f'{role} = {dense}({value}, {sizes}, name=f"{{name}}.{role}")'
         lines += _fitting(line)
     if plan.rotary:
         more = ", interleaved=1" if plan.interleaved else ""
@@ -196,7 +199,7 @@ def _fitting(line: str) -> list[str]:
     return [f"{opening}(", f"    {rest[:-1]}", ")"]
 
 
-def _attend(plan: Configuration) -> list[str]:
+def _attend(plan: Configuration, folded: bool) -> list[str]:
     """The `Attention` node and what is added to its scores."""
     lines: list[str] = []
     biases = []
@@ -204,7 +207,8 @@ def _attend(plan: Configuration) -> list[str]:
         lines.append('relative = self.relative_bias(window, heads, name=f"{name}.positions")')
         biases.append("relative")
     if plan.alibi:
-        lines.append('distance = self.alibi(x, heads, name=f"{name}.alibi")')
+        asked = "folded_x" if folded else "x"
+        lines.append(f'distance = self.alibi({asked}, heads, name=f"{{name}}.alibi")')
         biases.append("distance")
     if plan.windows:
         lines += [

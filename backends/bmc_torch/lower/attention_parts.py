@@ -93,14 +93,13 @@ def attention(plan: Configuration) -> Support:
     roots = ("nn", "Tensor", *(("torch",) if torch else ()))
     roots += ("F",) if plan.dropout or not plan.shown else ()
     roots += ("math",) if plan.shown and not plan.scaled else ()
-    return Support(plan.name, text, roots)
+    return Support(plan.name, text, roots, general=0 if plan.bias else 1)
 
 
 def _init(plan: Configuration) -> list[str]:
     sizes = ["width: int", "memory: int"] if plan.cross else ["width: int"]
     optional = {
         "kv_heads: int": plan.grouped,
-        "bias: bool": not plan.bias,
         "dropout: float": plan.dropout,
         "scale: float": plan.scaled,
         "theta: float": plan.rotary,
@@ -108,6 +107,7 @@ def _init(plan: Configuration) -> list[str]:
         "height: int": plan.windows,
         "columns: int": plan.windows,
         "shift: int": plan.windows,
+        "bias: bool = True": not plan.bias,
     }
     parameters = ["self", *sizes, "heads: int", *(p for p, on in optional.items() if on)]
     lines = [

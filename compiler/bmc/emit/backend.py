@@ -7,7 +7,7 @@ come from the entry point group `bmc.backends`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from bmc.diagnostics.diagnostic import Problems
@@ -23,11 +23,25 @@ GROUP = "bmc.backends"
 
 @record
 class Support:
-    """Helper code that goes into a program once: whole definitions, and the names they import."""
+    """Helper code that goes into a program once: whole definitions, and the names they import.
+
+    Of two of one name that differ, the one that is more `general` serves the uses of both.
+    """
 
     name: str
     code: str
     roots: tuple[str, ...] = ()
+    general: int = 0
+
+
+def gather(found: dict[str, Support], more: Iterable[Support]) -> None:
+    """Adds helpers to those of a program, by name."""
+    for helper in more:
+        known = found.get(helper.name)
+        if known is None or helper.general > known.general:
+            found[helper.name] = helper
+        elif helper.general == known.general and helper.code != known.code:
+            raise ValueError(f"two helpers are called {helper.name}")
 
 
 @record

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit import program as parts
 from bmc.emit import pyexpr as p
-from bmc.emit.backend import Support
+from bmc.emit.backend import Support, gather
 from bmc.emit.body import shape_text
 from bmc.emit.function_body import FunctionBody, labelled
 from bmc.emit.layout import render
@@ -60,7 +60,7 @@ class FunctionFile:
     def run(self, body: FunctionBody) -> None:
         """Fills a body, and notes the helpers that it needs."""
         body.run()
-        self.support |= {helper.name: helper for helper in body.support}
+        gather(self.support, body.support)
 
     def write(self, key: Hashable, spec: BlockSpec, body: FunctionBody) -> Written:
         """The function of a block; `key` is what tells its uses apart."""

@@ -25,9 +25,19 @@ class _Uses:
         self.calls: list[p.Call] = []
 
     @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keywords that any use gives."""
+        return tuple(dict.fromkeys(key for call in self.calls for key, _ in call.kwargs))
+
+    def settings(self, call: p.Call) -> dict[str, p.Expr]:
+        """The keywords of a use, with the defaults of those that only others give."""
+        given = dict(call.kwargs)
+        return {key: given[key] if key in given else self.rule.defaults[key] for key in self.keys}
+
+    @cached_property
     def common(self) -> dict[str, p.Expr]:
         """The keywords that all uses give the same value, which is no setting of a block."""
-        first, *others = (dict(call.kwargs) for call in self.calls)
+        first, *others = (self.settings(call) for call in self.calls)
         return {
             key: value
             for key, value in first.items()
@@ -48,6 +58,8 @@ class Helpers:
         if not rule.helper:
             return
         found = self.uses.setdefault(rule.helper, _Uses(rule))
+        if found.rule.constructor.fn != rule.constructor.fn:
+            raise ValueError(f"two kinds of layers share the helper {rule.helper}")
         found.calls.append(rule.constructor)
 
     def needed(self) -> list[str]:
@@ -71,7 +83,7 @@ class Helpers:
         if not self._needs(rule.helper):
             return _without(rule.constructor, rule.defaults, name)
         uses = self.uses[rule.helper]
-        mine = dict(rule.constructor.kwargs)
+        mine = uses.settings(rule.constructor)
         own = tuple((key, mine[key]) for key in mine if key not in uses.common)
         return p.Call(
             p.Name(self._called(rule.helper)), rule.constructor.args, (*own, (NAME, name))
@@ -84,18 +96,18 @@ class Helpers:
     def _function(self, word: str, uses: _Uses) -> p.Def:
         common = uses.common
         model = uses.calls[0]
-        free = [key for key, _ in model.kwargs if key not in common]
+        free = [key for key in uses.keys if key not in common]
         positional = uses.rule.positional
         params = [
             p.Param(key, _kinds([call.args[at] for call in uses.calls]))
             for at, key in enumerate(positional)
         ]
         for key in free:
-            params.append(p.Param(key, _kinds([dict(call.kwargs)[key] for call in uses.calls])))
+            params.append(p.Param(key, _kinds([uses.settings(call)[key] for call in uses.calls])))
         params.append(p.Param(NAME, p.Name("str")))
         kwargs = tuple(
             (key, common.get(key, p.Name(key)))
-            for key, _ in model.kwargs
+            for key in uses.keys
             if common.get(key) != uses.rule.defaults.get(key, object())
         )
         args = tuple(p.Name(key) for key in positional)
@@ -110,7 +122,7 @@ def _without(call: p.Call, defaults: Mapping[str, p.Expr], name: p.Expr) -> p.Ca
 
 def _kinds(values: list[p.Expr]) -> p.Expr:
     """The annotation of a parameter that takes these values."""
-    names = sorted({_kind(value) for value in values})
+    names = sorted({_kind(value) for value in values}, key=lambda kind: (kind == "None", kind))
     found: p.Expr = _annotation(names[0])
     for name in names[1:]:
         found = p.Bin("|", found, _annotation(name))
@@ -121,7 +133,7 @@ def _kind(value: p.Expr) -> str:
     if isinstance(value, p.TupleExpr):
         return "tuple"
     if isinstance(value, p.Lit):
-        return type(value.value).__name__
+        return "None" if value.value is None else type(value.value).__name__
     if isinstance(value, p.Call):
         return "initializer"
     if isinstance(value, p.IfExp):

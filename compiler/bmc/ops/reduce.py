@@ -42,6 +42,7 @@ class Reduction(Layer):
     inputs: ClassVar[tuple[int, int | None]] = (1, None)
     fill: ClassVar[str] = ""  # what stands in padding
     counts: ClassVar[bool] = False  # whether it divides by how many there are
+    spreads: ClassVar[bool] = False  # whether one number by itself has none
     padding_counts: ClassVar[bool] = False  # whether there is no rule that leaves padding out
 
     def axes(self, x: TensorType) -> tuple[tuple[int, ...], bool]:
@@ -66,6 +67,8 @@ class Reduction(Layer):
         (x,) = inputs
         require_float(x)
         axes, batch = self.axes(x)
+        if self.spreads and not axes and not batch:
+            raise Refusal(f"needs an axis to go along, and got {x}")
         over = x.ragged and ragged_axis(x) in axes
         if x.ragged and ((self.padding_counts and over) or (batch and not over)):
             raise Refusal(f"can't leave out the padding of {x}", setting="axis")
@@ -169,6 +172,7 @@ class Variance(Reduction, name="variance", aliases=("var",)):
     keep: bool = param(Bool(), _KEEP_DOC, False)
 
     inputs = (1, 1)
+    spreads = True
     padding_counts = True
     samples = _SAMPLES
 
@@ -180,6 +184,7 @@ class Deviation(Reduction, name="deviation", aliases=("std", "stddev", "standard
     keep: bool = param(Bool(), _KEEP_DOC, False)
 
     inputs = (1, 1)
+    spreads = True
     padding_counts = True
     samples = _SAMPLES
 

@@ -142,6 +142,7 @@ class KerasBody(FunctionBody):
         self.last: dict[Value, bool] = {}
         self.forms: dict[tuple[Value, bool], p.Expr] = {}
         self.support: list[Support] = []
+        self.rules: dict[int, Module] = {}  # of the layers that are made
         self.made: dict[int, p.Expr] = {}  # layers and blocks that are used twice
         self.read_until: dict[Value, int] = {}  # when a model's inputs are read last
         self.inner = False  # whether there is a model in the model
@@ -194,7 +195,7 @@ class KerasBody(FunctionBody):
         if isinstance(target, Scan):
             return False
         if isinstance(target, Layer):
-            layout = _layout(target, use.instance)
+            layout = _layout(target, self.used(use, use.instance))
             if layout != "any":
                 return layout == "last"
         spatial = [v for v in use.inputs if v.type.rank > 1]
@@ -261,10 +262,11 @@ class KerasBody(FunctionBody):
         self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
     ) -> p.Expr | None:
         """`conv(6, kernel_size=5, name="conv1")(x)`, or `ops.relu(x)`."""
+        first, instance = instance, self.used(use, instance)
         last = self.wanted(use)
         result = RESULTS.get(type(instance.target))  # type: ignore[arg-type]
         laid = result(instance.target, instance.given_types, last) if result else last
-        copied = instance is not use.instance  # then the next copy takes what this one gives
+        copied = first is not use.instance  # then the next copy takes what this one gives
         for value in use.outputs:
             self.last[value] = (last if copied else laid) and value.type.rank > 1
         rule = lowered(LOWERINGS, instance, self.problems, last)
@@ -275,10 +277,13 @@ class KerasBody(FunctionBody):
             built = rule.build(args)
             rank = instance.outputs[0].rank
             return _turned(built, rank, last) if copied and laid != last and rank > 1 else built
-        if id(instance) not in self.made:
-            again = self.uses(instance) > 1 or bool(instance.lends)
-            self._keep(instance, self.helpers.use(rule, label), again)
-        return rule.apply(self.made[id(instance)], args)
+        if id(first) not in self.made:
+            again = self.uses(first) > 1 or bool(first.lends)
+            self._keep(first, self.helpers.use(rule, label), again)
+            self.rules[id(first)] = rule
+        if not self.alike(use, self.rules[id(first)], rule):
+            return None
+        return rule.apply(self.made[id(first)], args)
 
     def _keep(self, instance: Instance, made: p.Expr, again: bool) -> None:
         """What makes a layer, or the variable that holds it where it is needed again."""

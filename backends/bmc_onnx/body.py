@@ -49,7 +49,7 @@ class OnnxBody(FunctionBody):
         self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
     ) -> p.Expr | None:
         """`g.conv(x, (6, 1, 5, 5), name="conv1")`; a node is called by what the author named."""
-        rule = lowered(LOWERINGS, instance, self.problems)
+        rule = lowered(LOWERINGS, self.used(use, instance), self.problems)
         if rule is None:
             return None
         assert not isinstance(rule, Module)

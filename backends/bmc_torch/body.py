@@ -132,8 +132,10 @@ class TorchBody(Body):
 
     def layer(self, use: Apply, args: list[p.Expr]) -> p.Expr | None:
         """`self.conv(x)`, or `F.relu(x)`."""
-        rule = self._rule(use.instance)
+        rule = self._rule(self.used(use, use.instance))
         if isinstance(rule, Module):
+            if not self.alike(use, self._rule(use.instance), rule):
+                return None
             return rule.apply(_path(use.instance), args)
         made = rule.build(args) if rule else None
         op = use.instance.target

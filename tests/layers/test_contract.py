@@ -39,6 +39,11 @@ NUMBERS = itertools.count()
 
 
 def built(backend: str, program: Any, folder: Path, weights: Any, dtype: str) -> Any:
+    """A program of one layer, compiled for a backend, loaded and given weights; None if refused."""
+    return loaded(backend, program, folder, "One", weights, dtype)
+
+
+def loaded(backend: str, program: Any, folder: Path, name: str, weights: Any, dtype: str) -> Any:
     """The program compiled for a backend, loaded and given weights; None if it was refused."""
     runner = pytest.importorskip(f"bmc_{backend}.probe", reason=f"no {backend}")
     problems = Problems()
@@ -52,7 +57,7 @@ def built(backend: str, program: Any, folder: Path, weights: Any, dtype: str) ->
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return runner.Model(module, "One", weights, dtype)
+    return runner.Model(module, name, weights, dtype)
 
 
 def cases() -> list[Any]:

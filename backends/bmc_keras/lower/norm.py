@@ -135,6 +135,7 @@ def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
         helper=helper if op.affine else f"{helper}_without_weights",
         defaults=literals(center=True, scale=True),
         support=(kind,),
+        ranked=True,
         weights={
             **(AFFINE if op.affine else {}),
             "running_mean": At("moving_mean", (0,)),

@@ -52,7 +52,7 @@ class Module:
     function that holds what all uses of the constructor in a file have in common: `positional`
     names its first arguments, and a keyword with the value in `defaults` is not printed.
     `weights` says where the layer keeps each weight, in the backend's own form; `ending` are
-    helpers of the code that reads it.
+    helpers of the code that reads it. `ranked` says that it is made for a number of axes.
     """
 
     constructor: Call
@@ -63,6 +63,7 @@ class Module:
     support: tuple[Support, ...] = ()
     weights: Mapping[str, Any] = field(default_factory=dict)
     ending: tuple[Support, ...] = ()
+    ranked: bool = False
 
     def apply(self, layer: Expr, args: list[Expr]) -> Expr:
         """The layer, an expression, on its inputs."""

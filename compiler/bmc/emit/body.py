@@ -14,11 +14,13 @@ from typing import Any, ClassVar
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
+from bmc.emit.backend import Function, Module
 from bmc.emit.names import identifier
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan, Value
 from bmc.ir.symbolic import Const, Num, Real, Sym, expression_of
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
+from bmc.records import replace
 
 LONGEST_DIM = 24
 COMMENTED = ("dense", "self_attention", "attention")  # shapes worth saying though they may stay
@@ -43,6 +45,7 @@ class Body:
         self.last_use: dict[Value, int] = {}
         self.inlined: set[Value] = set()
         self.index = 0  # of the use at work
+        self.seen: dict[int, Instance] = {}  # layers at further shapes, by use
 
     # --- what a backend says ----------------------------------------------------------------
 
@@ -85,6 +88,27 @@ class Body:
     def arguments(self, use: Apply) -> list[p.Expr]:
         """The inputs of a use."""
         return [self.read(value) for value in use.inputs]
+
+    def used(self, use: Apply, instance: Instance) -> Instance:
+        """The layer as this use sees it: a layer made once may be used at several shapes."""
+        types = tuple(value.type for value in use.inputs)
+        if instance is not use.instance or types == instance.inputs:
+            return instance
+        if id(use) not in self.seen:
+            outputs = tuple(value.type for value in use.outputs)
+            self.seen[id(use)] = replace(instance, inputs=types, outputs=outputs)
+        return self.seen[id(use)]
+
+    def alike(self, use: Apply, first: Module | Function | None, rule: Module) -> bool:
+        """Whether a use takes the layer as it was made for the first; reports it when not."""
+        ranks = {use.inputs[0].type.rank, use.instance.inputs[0].rank}
+        same = isinstance(first, Module) and first.constructor == rule.constructor
+        if same and not (rule.ranked and len(ranks) > 1):
+            return True
+        what = f"`{use.instance.name}` at this shape"
+        reason = "the layer was made for another one, and is built in another way for this"
+        self.problems.add(Unsupported(use.span, self.backend, what, reason))
+        return False
 
     def shape(self, value: Value) -> tuple[Any, ...]:
         """The axes of a value as the backend lays them out, without the batch."""

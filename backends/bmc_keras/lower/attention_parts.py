@@ -11,14 +11,15 @@ ROTARY = Support(
 def rotate(x, theta: float):
     """Turn pairs (i, i + size / 2) by angles that grow with the position."""
     rates = theta ** (-np.arange(0, x.shape[-1], 2) / x.shape[-1])
-    steps = ops.arange(ops.shape(x)[-3], dtype=x.dtype)
-    angles = ops.outer(steps, ops.convert_to_tensor(rates, dtype=x.dtype))
-    cosine = ops.expand_dims(ops.cos(angles), 1)  # (T, 1, size / 2)
-    sine = ops.expand_dims(ops.sin(angles), 1)
+    wide = keras.backend.result_type(x.dtype, "float32")  # half would mix up positions
+    steps = ops.arange(ops.shape(x)[-3], dtype=wide)
+    angles = ops.outer(steps, ops.convert_to_tensor(rates, dtype=wide))
+    angles = ops.expand_dims(angles, 1)  # (T, 1, size / 2)
+    cosine, sine = (ops.cast(f(angles), x.dtype) for f in (ops.cos, ops.sin))
     a, b = ops.split(x, 2, axis=-1)
     return ops.concatenate((a * cosine - b * sine, b * cosine + a * sine), axis=-1)
 ''',
-    ("np", "ops"),
+    ("keras", "np", "ops"),
 )
 INTERLEAVED = Support(
     "rotate_neighbours",
@@ -26,15 +27,16 @@ INTERLEAVED = Support(
 def rotate_neighbours(x, theta: float):
     """Turn pairs (2 i, 2 i + 1) by angles that grow with the position."""
     rates = theta ** (-np.arange(0, x.shape[-1], 2) / x.shape[-1])
-    steps = ops.arange(ops.shape(x)[-3], dtype=x.dtype)
-    angles = ops.outer(steps, ops.convert_to_tensor(rates, dtype=x.dtype))
-    cosine = ops.expand_dims(ops.cos(angles), 1)  # (T, 1, size / 2)
-    sine = ops.expand_dims(ops.sin(angles), 1)
+    wide = keras.backend.result_type(x.dtype, "float32")  # half would mix up positions
+    steps = ops.arange(ops.shape(x)[-3], dtype=wide)
+    angles = ops.outer(steps, ops.convert_to_tensor(rates, dtype=wide))
+    angles = ops.expand_dims(angles, 1)  # (T, 1, size / 2)
+    cosine, sine = (ops.cast(f(angles), x.dtype) for f in (ops.cos, ops.sin))
     a, b = x[..., 0::2], x[..., 1::2]
     turned = (a * cosine - b * sine, b * cosine + a * sine)
     return ops.reshape(ops.stack(turned, axis=-1), ops.shape(x))
 ''',
-    ("np", "ops"),
+    ("keras", "np", "ops"),
 )
 ALIBI = Support(
     "alibi",
@@ -42,11 +44,13 @@ ALIBI = Support(
 def alibi(heads: int, x):
     """Return penalties for distance (Press et al. 2022): (heads, T, T)."""
     slopes = 2.0 ** (-8.0 * np.arange(1, heads + 1) / heads)
-    steps = ops.arange(ops.shape(x)[-2], dtype=x.dtype)
+    wide = keras.backend.result_type(x.dtype, "float32")  # half would mix up positions
+    steps = ops.arange(ops.shape(x)[-2], dtype=wide)
     distance = ops.abs(ops.expand_dims(steps, 1) - steps)
-    return -ops.convert_to_tensor(slopes[:, None, None], dtype=x.dtype) * distance
+    slopes = ops.convert_to_tensor(slopes[:, None, None], dtype=wide)
+    return ops.cast(-slopes * distance, x.dtype)
 ''',
-    ("np", "ops"),
+    ("keras", "np", "ops"),
 )
 RELATIVE = Support(
     "relative_places",

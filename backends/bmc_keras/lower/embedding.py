@@ -65,10 +65,12 @@ SINUSOIDS = Support(
 def sinusoids(x, size: int, theta: float):
     """Return sine and cosine of x * theta ** (-2 i / size), on a new last axis."""
     rates = theta ** (-np.arange(0, size, 2) / size)
-    angles = ops.expand_dims(x, -1) * ops.convert_to_tensor(rates, dtype=x.dtype)
-    return ops.sin(angles), ops.cos(angles)
+    wide = keras.backend.result_type(x.dtype, "float32")  # half would mix up positions
+    rates = ops.convert_to_tensor(rates, dtype=wide)
+    angles = ops.expand_dims(ops.cast(x, wide), -1) * rates
+    return ops.cast(ops.sin(angles), x.dtype), ops.cast(ops.cos(angles), x.dtype)
 ''',
-    ("np", "ops"),
+    ("keras", "np", "ops"),
 )
 SINUSOIDAL = Support(
     "SinusoidalPositions",
@@ -81,11 +83,13 @@ class SinusoidalPositions(layers.Layer):
         self.theta = theta
 
     def call(self, x):
-        steps = ops.arange(ops.shape(x)[-2], dtype=x.dtype)
+        wide = keras.backend.result_type(x.dtype, "float32")
+        steps = ops.arange(ops.shape(x)[-2], dtype=wide)
         waves = sinusoids(steps, x.shape[-1], self.theta)
-        return ops.reshape(ops.stack(waves, axis=-1), (-1, x.shape[-1])) + x
+        table = ops.reshape(ops.stack(waves, axis=-1), (-1, x.shape[-1]))
+        return ops.cast(table, x.dtype) + x
 ''',
-    ("layers", "ops"),
+    ("keras", "layers", "ops"),
 )
 
 
@@ -100,18 +104,19 @@ class SinusoidalPositions2D(layers.Layer):
         self.theta = theta
 
     def call(self, x):
+        wide = keras.backend.result_type(x.dtype, "float32")
         left, right = ops.split(x, 2, axis=-1)
         tables = []
         for axis in (-3, -2):
-            steps = ops.arange(ops.shape(x)[axis], dtype=x.dtype)
+            steps = ops.arange(ops.shape(x)[axis], dtype=wide)
             waves = sinusoids(steps, x.shape[-1] // 2, self.theta)
             table = ops.reshape(ops.stack(waves, axis=-1), (-1, x.shape[-1] // 2))
-            tables.append(table)
+            tables.append(ops.cast(table, x.dtype))
         rows, columns = tables
         rows = ops.expand_dims(rows, 1)
         return ops.concatenate((rows + left, columns + right), axis=-1)
 ''',
-    ("layers", "ops"),
+    ("keras", "layers", "ops"),
 )
 
 

@@ -10,10 +10,11 @@ ROTARY = Support(
     '''\
 def rotate(x: Tensor, theta: float) -> Tensor:
     """Turn pairs (i, i + size / 2) by angles that grow with the position."""
-    steps = torch.arange(x.shape[-2], dtype=x.dtype, device=x.device)
-    pairs = torch.arange(0, x.shape[-1], 2, dtype=x.dtype, device=x.device)
-    angles = torch.outer(steps, theta ** (-pairs / x.shape[-1]))
-    cosine, sine = angles.cos(), angles.sin()
+    wide = torch.promote_types(x.dtype, torch.float32)  # half would mix up positions
+    steps = torch.arange(x.shape[-2], dtype=wide, device=x.device)
+    pairs = torch.arange(0, x.shape[-1], 2, dtype=wide, device=x.device)
+    angles = steps.unsqueeze(1) * theta ** (-pairs / x.shape[-1])
+    cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     a, b = x.chunk(2, dim=-1)
     return torch.cat((a * cosine - b * sine, b * cosine + a * sine), dim=-1)
 ''',
@@ -24,10 +25,11 @@ INTERLEAVED = Support(
     '''\
 def rotate_neighbours(x: Tensor, theta: float) -> Tensor:
     """Turn pairs (2 i, 2 i + 1) by angles that grow with the position."""
-    steps = torch.arange(x.shape[-2], dtype=x.dtype, device=x.device)
-    pairs = torch.arange(0, x.shape[-1], 2, dtype=x.dtype, device=x.device)
-    angles = torch.outer(steps, theta ** (-pairs / x.shape[-1]))
-    cosine, sine = angles.cos(), angles.sin()
+    wide = torch.promote_types(x.dtype, torch.float32)  # half would mix up positions
+    steps = torch.arange(x.shape[-2], dtype=wide, device=x.device)
+    pairs = torch.arange(0, x.shape[-1], 2, dtype=wide, device=x.device)
+    angles = steps.unsqueeze(1) * theta ** (-pairs / x.shape[-1])
+    cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     a, b = x[..., 0::2], x[..., 1::2]
     turned = (a * cosine - b * sine, b * cosine + a * sine)
     return torch.stack(turned, dim=-1).flatten(-2)
@@ -39,10 +41,12 @@ ALIBI = Support(
     '''\
 def alibi(heads: int, x: Tensor) -> Tensor:
     """Return penalties for distance (Press et al. 2022): (heads, T, T)."""
-    powers = torch.arange(1, heads + 1, dtype=x.dtype, device=x.device)
-    steps = torch.arange(x.shape[-2], dtype=x.dtype, device=x.device)
+    wide = torch.promote_types(x.dtype, torch.float32)  # half would mix up positions
+    powers = torch.arange(1, heads + 1, dtype=wide, device=x.device)
+    steps = torch.arange(x.shape[-2], dtype=wide, device=x.device)
     distance = (steps.unsqueeze(1) - steps).abs()
-    return -(2.0 ** (-8.0 * powers / heads)).view(-1, 1, 1) * distance
+    slopes = 2.0 ** (-8.0 * powers / heads)
+    return (-slopes.view(-1, 1, 1) * distance).to(x.dtype)
 ''',
     ("Tensor", "torch"),
 )

@@ -6,7 +6,7 @@ a value is turned once, when a layer needs its other form.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -134,14 +134,16 @@ class KerasBody(FunctionBody):
         construct: Construct,
         results: Results,
         last: tuple[bool, ...],
+        others: Iterable[str] = (),
     ) -> None:
         super().__init__(spec, problems)
-        self.taken = RESERVED | helpers.names()  # type: ignore[misc]
+        self.taken = RESERVED | helpers.names() | set(others)  # type: ignore[misc]
         self.helpers, self.construct, self.results = helpers, construct, results
         self.given = last
         self.last: dict[Value, bool] = {}
         self.forms: dict[tuple[Value, bool], p.Expr] = {}
         self.support: list[Support] = []
+        self.variables_of_layers: set[str] = set()
         self.rules: dict[int, Module] = {}  # of the layers that are made
         self.made: dict[int, p.Expr] = {}  # layers and blocks that are used twice
         self.read_until: dict[Value, int] = {}  # when a model's inputs are read last
@@ -292,8 +294,14 @@ class KerasBody(FunctionBody):
         self.made[id(instance)] = made
 
     def _assigned(self, name: str, made: p.Expr) -> p.Name:
-        self.statements.append(p.Assign(p.Name(name), made))
-        return p.Name(name)
+        """A variable of that name, or as near to it as can be, for a layer."""
+        word = self.safe(name)
+        values = {self.safe(value.name) for use in self.applies for value in use.outputs}
+        while word in self.holders or word in self.variables_of_layers or word in values:
+            word += "_"
+        self.variables_of_layers.add(word)
+        self.statements.append(p.Assign(p.Name(word), made))
+        return p.Name(word)
 
     def call(self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Expr:
         """`residual(x, filters=16, name="residual")`"""
@@ -313,7 +321,6 @@ class KerasBody(FunctionBody):
         """`tower(x)`: a model of its own, made at the first use."""
         if id(instance) not in self.made:
             self.inner = True
-            self.made[id(instance)] = p.Name(instance.name)
             inputs: list[p.Expr] = []
             for number, (kind, laid) in enumerate(zip(instance.inputs, last), start=1):
                 end = "" if len(last) == 1 else str(number)
@@ -322,7 +329,7 @@ class KerasBody(FunctionBody):
             inside = self.construct(instance, last, label, inputs)
             taken = inputs[0] if len(inputs) == 1 else p.ListExpr(tuple(inputs))
             model = p.call("keras.Model", taken, inside, name=label)
-            self._assigned(instance.name, model)
+            self.made[id(instance)] = self._assigned(instance.name, model)
         given = args[0] if len(args) == 1 else p.ListExpr(tuple(args))
         return p.Call(self.made[id(instance)], (given,))
 

@@ -21,8 +21,9 @@ from bmc.emit.layout import Printer, expression, render
 from bmc.emit.lowering import lowered
 from bmc.ir.model import BlockSpec, Input, Instance, Program, Repeat, Value
 from bmc.ops.base import Layer
-from bmc_keras.body import RESERVED, SCAN, SCAN_SEVERAL, KerasBody, input_settings
+from bmc_keras.body import PARAMETER, RESERVED, SCAN, SCAN_SEVERAL, KerasBody, input_settings
 from bmc_keras.lower.table import LOWERINGS
+from bmc_keras.names import distinct
 from bmc_keras.weights import Places, Said
 
 ROOTS = {
@@ -50,12 +51,15 @@ class ModelFile(FunctionFile):
         self.bodies: list[KerasBody] = []
         self.laid: dict[tuple[BlockSpec, tuple[bool, ...]], tuple[bool, ...]] = {}
         self.endings: dict[str, Support] = {}
+        self.supported: set[str] = {PARAMETER.name, SCAN.name}  # functions and classes of our own
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
         main = self.program.main
         for spec in self.specs():
             self._note(spec)
+        own = self.helpers.names() | self.supported
+        self.words = self.functions_of(own)
         self._model(main)
         if self.problems.failed:
             return ""
@@ -94,6 +98,7 @@ class ModelFile(FunctionFile):
                 waiting += [copy for _, copy in instance.target.runs]
             elif isinstance(instance.target, Layer):
                 rule = lowered(LOWERINGS, instance, Problems())
+                self.supported |= {helper.name for helper in (rule.support if rule else ())}
                 if isinstance(rule, Module):
                     self.helpers.note(rule)
                     self.places.add(expression(rule.constructor.fn), rule.weights)
@@ -113,7 +118,9 @@ class ModelFile(FunctionFile):
     # --- functions ------------------------------------------------------------------------------
 
     def _body(self, spec: BlockSpec, last: tuple[bool, ...]) -> KerasBody:
-        body = KerasBody(spec, self.problems, self.helpers, self._construct, self._results, last)
+        body = KerasBody(
+            spec, self.problems, self.helpers, self._construct, self._results, last, self.supported
+        )
         self.bodies.append(body)
         return body
 
@@ -151,7 +158,10 @@ class ModelFile(FunctionFile):
         made = p.call(
             "keras.Model", inputs=_ends(inputs), outputs=_ends(outputs), name=spec.name.lower()
         )
-        statements = (*begin, p.Blank(), *body.statements, p.Blank(), p.Return(made))
+        lines = (*begin, p.Blank(), *body.statements, p.Blank(), p.Return(made))
+        code = "".join(helper.code for helper in self.support.values())
+        words = set(self.words.values())
+        statements, self.places.renamed = distinct(lines, words, self.used, code)
         self.add_model("keras.Model", statements)
 
 

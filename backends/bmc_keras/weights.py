@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from bmc.emit.layout import expression
-from bmc.emit.pyexpr import lit
+from bmc.emit.pyexpr import DictExpr, lit
 from bmc.records import record, replace
 
 PLACE = '''\
@@ -123,6 +123,7 @@ class Places:
     def __init__(self) -> None:
         self.kinds: dict[str, list[Mapping[str, At]]] = {}
         self.said: dict[str, list[Said]] = {}
+        self.renamed: dict[str, str] = {}  # layers that the weights file calls otherwise
 
     def add(self, kind: str, weights: Mapping[str, At | Said]) -> None:
         """Notes a layer of a class."""
@@ -152,10 +153,15 @@ class Places:
                 lines = _lines(found)
             branches += [f"            {line}" for said in lines for line in _fitting(said)]
         body = ["    weights: dict[str, Place] = {}"]
+        named = "layer.name"
+        if self.renamed:
+            called = expression(DictExpr(tuple((lit(k), lit(v)) for k, v in self.renamed.items())))
+            body += [f"    renamed = {called}  # what Keras calls an operation"]
+            named = "renamed.get(layer.name, layer.name)"
         if branches:
             body += [
                 f"    for layer in {'flat_layers(model)' if inner else 'model.layers'}:",
-                "        name = layer.name",
+                f"        name = {named}",
                 *branches,
             ]
         head = [

@@ -30,6 +30,7 @@ class OnnxBody(FunctionBody):
     def begin(self) -> None:
         """Nothing is written yet."""
         self.support: list[Support] = []
+        self.layers = {one.name for one in self.spec.instances if one.weights}
         self.names: set[str] = {entry.value.name for entry in self.spec.inputs}
         for parameter in self.spec.params:
             self.support.append(WEIGHT)
@@ -56,7 +57,7 @@ class OnnxBody(FunctionBody):
         self.support += rule.support
         (made, *others) = use.outputs
         alone = instance is use.instance and not instance.weights and not others
-        own = alone and made.named and made.name not in self.names
+        own = alone and made.named and made.name not in self.names | self.layers
         built = rule.build([*args, self.within(made.name) if own else label])
         if own and not isinstance(built, p.Name):  # a layer that does nothing adds no node
             self.names.add(made.name)

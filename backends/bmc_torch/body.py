@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -24,6 +24,7 @@ from bmc_torch.starts import Starts
 # tensor that its own gradient does not need.
 OVERWRITING = frozenset({"relu", "relu6", "leaky_relu"})
 ANEW = frozenset({"batch_norm", "arithmetic", "add"})
+TAKEN = frozenset({"self", "torch", "nn", "F", "math", "pad_same"})
 Construct = Callable[[Instance], p.Call]
 
 
@@ -32,12 +33,17 @@ class TorchBody(Body):
 
     backend = "torch"
     inline = frozenset({"arithmetic", "negate", "index", "add"})
-    taken = frozenset({"self", "torch", "nn", "F", "math", "pad_same"})
 
     def __init__(
-        self, spec: BlockSpec, problems: Problems, construct: Construct, starts: Starts
+        self,
+        spec: BlockSpec,
+        problems: Problems,
+        construct: Construct,
+        starts: Starts,
+        functions: Iterable[str] = (),
     ) -> None:
         super().__init__(spec, problems)
+        self.taken = TAKEN | set(functions)  # type: ignore[misc]
         self.construct = construct
         self.starts = starts
         self.init: list[p.Statement] = []
@@ -49,7 +55,7 @@ class TorchBody(Body):
     def begin(self) -> None:
         """The constructors, in the order of the layers."""
         for parameter in self.spec.params:
-            self.variables[parameter.value] = _own(parameter.name)
+            self.variables[parameter.value] = _own(parameter.name, "_parameters")
             self._parameter(parameter)
         for instance in instances(self.spec):
             made = self._made(instance)
@@ -58,7 +64,7 @@ class TorchBody(Body):
 
     def _parameter(self, parameter: ParamTensor) -> None:
         """`self.scale = nn.Parameter(torch.ones(64))`"""
-        target, shape = _own(parameter.name), parameter.value.type.shape
+        target, shape = _own(parameter.name, "_parameters"), parameter.value.type.shape
         word = {"zeros": "zeros", "ones": "ones"}.get(parameter.init.name, "empty")
         made = p.call("nn.Parameter", p.call(f"torch.{word}", *(shape or ((),))))
         self.init.append(p.Assign(target, made))
@@ -72,7 +78,7 @@ class TorchBody(Body):
 
     def lent(self, owner: Instance, weight: str) -> p.Expr:
         """`self.embed.weight`"""
-        return p.Attr(_path(owner), weight)
+        return p.Attr(self.path(owner), weight)
 
     # --- constructors -------------------------------------------------------------------------
 
@@ -80,9 +86,16 @@ class TorchBody(Body):
         """The constructor of an attribute; None for what has no state."""
         if instance.loops:
             turns = [one for one in self.spec.instances if one.name == instance.name]
-            made = [self._single(turn, _own(instance.name)) for turn in turns]
-            items = [item for item in made if item is not None]
-            return p.call("nn.ModuleList", p.ListExpr(tuple(items))) if items else None
+            if instance.place is not None:
+                turns = sorted(turns, key=lambda turn: turn.loops)
+            made = [(turn, self._single(turn, self.path(turn))) for turn in turns]
+            items = [(turn, item) for turn, item in made if item is not None]
+            if not items:
+                return None
+            if self.gaps(instance):
+                pairs = tuple((p.lit(str(turn.loops[0])), item) for turn, item in items)
+                return p.call("nn.ModuleDict", p.DictExpr(pairs))
+            return p.call("nn.ModuleList", p.ListExpr(tuple(item for _, item in items)))
         return self._single(instance, _own(instance.name))
 
     def _single(self, instance: Instance, target: p.Expr) -> p.Expr | None:
@@ -136,7 +149,7 @@ class TorchBody(Body):
         if isinstance(rule, Module):
             if not self.alike(use, self._rule(use.instance), rule):
                 return None
-            return rule.apply(_path(use.instance), args)
+            return rule.apply(self.path(use.instance), args)
         made = rule.build(args) if rule else None
         op = use.instance.target
         writes = isinstance(op, Layer) and op.name in OVERWRITING
@@ -146,17 +159,17 @@ class TorchBody(Body):
 
     def block(self, use: Apply, args: list[p.Expr]) -> p.Expr:
         """`self.residual(x)`"""
-        return p.Call(_path(use.instance), tuple(args))
+        return p.Call(self.path(use.instance), tuple(args))
 
     def scan(self, use: Apply, instance: Instance, args: list[p.Expr]) -> p.Expr:
         """`self.cell(xs, memory)`"""
-        return p.Call(_path(instance), tuple(args))
+        return p.Call(self.path(instance), tuple(args))
 
     def row(self, use: Apply, repeat: Repeat, args: list[p.Expr]) -> p.Expr | None:
         """Copies in a row are one `nn.Sequential`."""
         if not self._in_row(repeat) or self._stateless(repeat):
             return None
-        return p.Call(_path(use.instance), tuple(args))
+        return p.Call(self.path(use.instance), tuple(args))
 
     def repeat(self, use: Apply, repeat: Repeat, names: list[str]) -> list[p.Statement]:
         """`for layer in self.layers: x = layer(x, memory)`
@@ -177,13 +190,15 @@ class TorchBody(Body):
         found: list[p.Statement] = []
         done = 0
         for number, copy in repeat.runs:
-            held = p.Index(_path(use.instance), (p.lit(done),))
+            held = p.Index(self.path(use.instance), (p.lit(done),))
             made = self._applied(copy, held if number == 1 else variable, args)
             assert made is not None
             step = p.Assign(
                 target, made, comment=comment if done + number == repeat.count else None
             )
-            rest = p.Index(_path(use.instance), (p.SliceExpr(p.lit(done), p.lit(done + number)),))
+            rest = p.Index(
+                self.path(use.instance), (p.SliceExpr(p.lit(done), p.lit(done + number)),)
+            )
             some = p.call("range", number) if self._stateless(repeat) else rest
             found.append(step if number == 1 else p.For(variable, some, (step,)))
             done += number
@@ -198,13 +213,28 @@ class TorchBody(Body):
             return rule.apply(layer, args)
         return rule.build(args) if rule else None
 
+    def gaps(self, instance: Instance) -> bool:
+        """Whether a family of layers has other numbers than 0, 1, 2, …"""
+        if instance.place is None:
+            return False
+        same = [one.loops for one in self.spec.instances if one.name == instance.name]
+        return sorted(same) != [(place,) for place in range(len(same))]
+
+    def path(self, instance: Instance) -> p.Expr:
+        """Where an instance is: `self.conv`, `self.blocks[2]`."""
+        path = _own(instance.name)
+        text = self.gaps(instance)
+        for turn in instance.loops:
+            path = p.Index(path, (p.lit(str(turn) if text else turn),))
+        return path
+
     def _loop(self, use: Apply, repeat: Repeat) -> tuple[p.Expr, p.Expr]:
         if self._stateless(repeat):
             return p.Name("_"), p.call("range", repeat.count)
         variable = "layer"
         while variable in self.holders:
             variable += "_"
-        return p.Name(variable), _path(use.instance)
+        return p.Name(variable), self.path(use.instance)
 
     def _in_row(self, repeat: Repeat) -> bool:
         """Whether each copy takes one value and gives one, by a plain call."""
@@ -251,13 +281,8 @@ class Overwriting:
         return Overwriting(target).allowed(results(target)[maker.outputs.index(value)])
 
 
-def _own(name: str) -> p.Expr:
-    """`self.name`; what `nn.Module` owns gets a trailing underscore."""
-    return p.Attr(p.Name("self"), attribute(name, TORCH_MODULE))
-
-
-def _path(instance: Instance) -> p.Expr:
-    path = _own(instance.name)
-    for turn in instance.loops:
-        path = p.Index(path, (p.lit(turn),))
-    return path
+def _own(name: str, kind: str = "_modules") -> p.Expr:
+    """`self.name`; what Python or `nn.Module` owns is found where that keeps its parts."""
+    if attribute(name, TORCH_MODULE) == name:
+        return p.Attr(p.Name("self"), name)
+    return p.Index(p.Attr(p.Name("self"), kind), (p.lit(name),))

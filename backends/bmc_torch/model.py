@@ -49,8 +49,7 @@ class ModelFile:
         self.program = program
         self.problems = problems
         self.starts = Starts()
-        self.names = Scope({"F", "Tensor", "Any"})
-        self.main = self.names.unique(class_name(program.main.name), mark="")
+        self.helpers: set[str] = set()  # what functions and classes of our own are called
         self.written: dict[tuple[BlockSpec, bool], Written] = {}
         self.by_text: dict[tuple[str, str], Written] = {}
         self.classes: list[str] = []
@@ -61,9 +60,13 @@ class ModelFile:
         """The text of model.py; empty when a layer was refused."""
         main = self.program.main
         for spec in (*parts.specs_below(main), main):  # learns how the layers start
-            TorchBody(spec, self.problems, lambda _: p.call("Block"), self.starts).run()
+            body = TorchBody(spec, self.problems, lambda _: p.call("Block"), self.starts)
+            body.run()
+            self.helpers |= {helper.name for helper in body.support}
         if self.problems.failed:
             return ""
+        self.names = Scope({"F", "Tensor", "Any", *self.helpers})
+        self.main = self.names.unique(class_name(main.name), mark="")
         self._class(main)
         ending = self.starts.function()
         texts = [helper.code.strip("\n") for helper in self.support.values()]
@@ -105,7 +108,7 @@ class ModelFile:
         key = (spec, scan is not None)
         if key in self.written:
             return self.written[key]
-        body = TorchBody(spec, self.problems, self._construct, self.starts)
+        body = TorchBody(spec, self.problems, self._construct, self.starts, self.helpers)
         body.run()
         init = [*body.init, *body.finish()]
         steps = [] if scan is None else scanned(spec, scan)

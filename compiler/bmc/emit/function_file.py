@@ -44,14 +44,18 @@ class FunctionFile:
     def __init__(self, program: Program, problems: Problems) -> None:
         self.program = program
         self.problems = problems
-        main = program.main
-        self.words = parts.block_functions(main, self.names | {function_name(main)})
+        self.words = self.functions_of(())
         self.scope = Scope()
         self.written: dict[Hashable, Written] = {}
         self.by_text: dict[tuple[str, str], Written] = {}
         self.functions: list[str] = []
         self.support: dict[str, Support] = {}
         self.used: list[Any] = []
+
+    def functions_of(self, others: Iterable[str]) -> dict[str, str]:
+        """What the functions of blocks are called, beside the file's other names."""
+        main = self.program.main
+        return parts.block_functions(main, {*self.names, function_name(main), *others})
 
     def specs(self) -> Iterable[BlockSpec]:
         """The blocks of the program, and the model."""

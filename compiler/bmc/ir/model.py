@@ -70,6 +70,7 @@ class Instance:
     span: Span
     name: str = ""
     given: bool = False  # `layer name = …`: the name is the author's
+    place: int | None = None  # its index in a family of layers, `layer b[2] = …`
     loops: tuple[int, ...] = ()  # its place in each loop around it, outermost first
     weights: dict[str, Weight] = field(default_factory=dict)
     shared: dict[str, tuple[Instance, str]] = field(default_factory=dict)

@@ -356,6 +356,7 @@ class Applier:
         if instance is None:
             return None
         instance.base, instance.given, instance.doc = bound.name, True, bound.doc
+        instance.place = bound.place
         return instance
 
     # --- instances without a use --------------------------------------------------------

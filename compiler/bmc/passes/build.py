@@ -6,6 +6,7 @@ from typing import Any
 
 from bmc.diagnostics.problems.names import (
     DuplicateName,
+    ReservedName,
     SettingRebound,
     UnknownName,
     WrongCase,
@@ -167,6 +168,11 @@ class Builder(Expressions):
             help_text = f"name them apart: `a, b = …`, then `{place.name}[…] = a`"
             self.problems.add(BadExpression(place.span, message, help_text))
             thing = UNKNOWN
+        if isinstance(family.members.get(int(index)), BoundLayer):
+            what = f"{place.name}[{int(index)}]"
+            first = family.members[int(index)].span
+            self.problems.add(DuplicateName(place.span, what, "layer", first))
+            return
         family.members[int(index)] = thing
         if isinstance(thing, Value) and not thing.named:
             thing.name = place.name
@@ -258,6 +264,7 @@ class Builder(Expressions):
     def _tensor(self, statement: ast.ParamTensor | ast.State) -> tuple[Value, Initializer] | None:
         if not self._check_new(statement.name, statement.span, "tensor"):
             return None
+        self._reserved(statement.name, statement.span)
         shape = []
         for dim in statement.type.dims:
             size = (
@@ -292,8 +299,15 @@ class Builder(Expressions):
         )
         return value, init
 
+    def _reserved(self, name: str, span: Span) -> None:
+        """Reports a name that no part of a model can have in every framework."""
+        if name == "training":
+            why = "PyTorch's modules say under it whether they train"
+            self.problems.add(ReservedName(span, name, why))
+
     def _do_layer(self, statement: ast.Layer) -> None:
         place = statement.place
+        self._reserved(place.name, place.span)
         chain = Chain(statement.value, self.scope, place.name)
         bound = BoundLayer(place.name, chain, statement.span, statement.doc)
         if place.index is not None:

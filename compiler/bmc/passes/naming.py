@@ -33,7 +33,12 @@ def name_instances(spec: BlockSpec, sites: dict[int, Site]) -> None:
     groups: dict[str, list[list[Instance]]] = {}
     by_site: dict[Site, list[Instance]] = {}
     given: set[str] = {parameter.name for parameter in spec.params}
+    inputs = {entry.value.name for entry in spec.inputs}
     for instance in spec.instances:
+        if instance.place is not None:  # the author has numbered it
+            given.add(instance.base)
+            instance.name, instance.loops = instance.base, (instance.place,)
+            continue
         site = sites.get(id(instance))
         if site is not None and site in by_site:
             by_site[site].append(instance)
@@ -44,7 +49,7 @@ def name_instances(spec: BlockSpec, sites: dict[int, Site]) -> None:
         if instance.given:
             given.add(instance.base)
         groups.setdefault(_stem(instance, site is not None), []).append(members)
-    taken = set(given)
+    taken = given | (inputs if spec.kind == "model" else set())
     for stem, slots in groups.items():
         for number, members in enumerate(slots, start=1):
             _name_slot(stem, number, len(slots), members, sites, taken)

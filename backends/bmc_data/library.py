@@ -18,13 +18,15 @@ from bmc.records import record
 FOLDER = Path(__file__).parent / "parts"
 MODULES = (
     "core", "plain", "drawn", "splits", "npz", "tables", "pictures", "steps", "tokens", "scores",
+    "weights",
 )  # fmt: skip
+THIRD = ("numpy", "PIL", "safetensors")
 OWN = "bmc_data.parts"
 
 
 # A top-level definition begins with one of these; what follows is indented, or its last line.
 BEGIN = re.compile(
-    r"^(?:@.*\n)*(?:def (?P<f>\w+)|class (?P<c>\w+)|(?P<v>[A-Za-z_]\w*) = )", re.MULTILINE
+    r"^(?:[@#].*\n)*(?:def (?P<f>\w+)|class (?P<c>\w+)|(?P<v>[A-Za-z_]\w*) = )", re.MULTILINE
 )
 IMPORT = re.compile(r"^(?:from (\S+) )?import ([^\n(]+)$", re.MULTILINE)
 
@@ -123,7 +125,7 @@ def import_block(names: Iterable[str]) -> str:
     """The import statements that bind these names, sorted as isort does."""
     _, known = stock()
     used = [known[name] for name in set(names) if name in known]
-    third = [item for item in used if item.module.split(".")[0] in ("numpy", "PIL")]
+    third = [item for item in used if item.module.split(".")[0] in THIRD]
     groups = [[item for item in used if item not in third], third]
     blocks = ["from __future__ import annotations"]
     blocks += ["\n".join(_statements(group)) for group in groups if group]

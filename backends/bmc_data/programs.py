@@ -47,27 +47,11 @@ OWN = {
     "choose_device": Import("predict", "choose_device"),
     "compute_outputs": Import("predict", "compute_outputs"),
     "load_model": Import("predict", "load_model"),
-    "read_learned": Import("predict", "read_learned"),
+    "read_learned": Import("weights", "read_learned"),
+    "read_tensors": Import("weights", "read_tensors"),
+    "read_weights": Import("weights", "read_weights"),
+    "write_weights": Import("weights", "write_weights"),
 }
-
-CHECK_SHAPES = '''\
-def check_shapes(weights: Path, found: Shapes, wanted: Shapes) -> None:
-    """Refuse weights that do not fit the model, each by name."""
-    faults = [f"{name} is missing" for name in wanted if name not in found]
-    spare = [name for name in found if name not in wanted]
-    faults += [f"{name} is no weight of the model" for name in spare]
-    faults += [
-        f"{name} is {found[name]}, and the model has {shape}"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
-    if faults:
-        raise SystemExit("\\n  ".join([f"{weights} does not fit the model:", *faults]))'''
-READ_LEARNED = '''\
-def read_learned(weights: Path) -> dict[str, Any]:
-    """Read what training learned from the data: learned.json, beside the weights."""
-    learned: dict[str, Any] = json.loads((weights.parent / LEARNED).read_text())
-    return learned'''
 
 
 @record
@@ -190,9 +174,8 @@ def predict_file(run: Run, framework: Framework) -> str:
         setup.append("learned = read_learned(args.weights)")
     reads = "load_inputs(args.data, learned)" if run.learned_inputs else "load_inputs(args.data)"
     setup.append(f"data = {reads}")
-    constants = [*framework.constants, *(['LEARNED = "learned.json"'] if learned else [])]
-    constants.append("Shapes = dict[str, tuple[int, ...]]")
-    loading = [CHECK_SHAPES, framework.loading, *([READ_LEARNED] if learned else [])]
+    constants = [*framework.constants]
+    loading = [framework.loading]
     functions = "".join(h.text + "\n\n\n" for h in helpers)
     return template(
         framework,
@@ -251,6 +234,7 @@ FILES = {
     "data.py": "reading, preparing and batching the data",
     "evaluate.py": "loss and metrics of saved weights",
     "predict.py": "predictions as a table",
+    "weights.py": "reading and writing weights, checked",
 }
 NOTES = """\
 Training writes into `run`:

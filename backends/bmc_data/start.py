@@ -21,23 +21,24 @@ READ = '''\
 def read_start(path: Path, wanted: Shapes) -> Arrays:
     """Return the tensors of a file that the model has, and print what is left of both."""
     tensors = {tensors}
-    faults = [
+    known = {{name: tensors[name] for name in wanted if name in tensors}}
+    faults = find_no_floats(known)
+    faults += [
         f"{{name}} is {{tensors[name].shape}}, and the model has {{shape}}"
         for name, shape in wanted.items()
-        if name in tensors and tensors[name].shape != shape
+        if name in known and known[name].shape != shape
     ]
-    found = {{name: tensors[name] for name in wanted if name in tensors}}
-    if not found:
+    if not known:
         faults.append("no tensor of it has a name of the model")
     if faults:
         raise SystemExit("\\n  ".join([f"{{path}} does not fit the model:", *faults]))
-    print(f"{{path}}: {{len(found)}} of the model's {{len(wanted)}} tensors")
+    print(f"{{path}}: {{len(known)}} of the model's {{len(wanted)}} tensors")
     missing = [name for name in wanted if name not in tensors]
     spare = [name for name in tensors if name not in wanted]
     for what, names in (("not in the file", missing), ("not in the model", spare)):
         if names:
             print(f"  {{what}}: {{', '.join(names)}}")
-    return found'''
+    return known'''
 CHANGE = '''\
 @dataclass(frozen=True)
 class Change:
@@ -89,11 +90,13 @@ def start_file(start: Pretrained) -> str:
     imports = ["from pathlib import Path", "", "import numpy as np"]
     if mapped:
         imports = ["import re", "from dataclasses import dataclass", *imports]
-    imports.append("from safetensors.numpy import load_file")
+    imports += ["", "from weights import find_no_floats, read_tensors"]
     texts = [HEAD.format(imports="\n".join(imports)).rstrip("\n")]
     if mapped:
         texts += [CHANGE, _changes(start.names or ()), RENAME]
-    texts.append(READ.format(tensors="rename(load_file(path))" if mapped else "load_file(path)"))
+    texts.append(
+        READ.format(tensors="rename(read_tensors(path))" if mapped else "read_tensors(path)")
+    )
     return HEADER + "\n\n\n".join(texts) + "\n"
 
 

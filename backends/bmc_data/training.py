@@ -79,8 +79,6 @@ def constants(run: Run, settings: dict[str, tuple[str, Any]]) -> str:
     files = {"WEIGHTS": "weights.safetensors", "METRICS": "metrics.jsonl"}
     if run.start is not None:
         files = {"START": run.start.file, **files}
-    if run.learned:
-        files["LEARNED"] = "learned.json"
     return text + "\n" + render([Assign(Name(k), lit(v)) for k, v in files.items()]).rstrip("\n")
 
 
@@ -165,9 +163,5 @@ def start_slots(run: Run) -> dict[str, Code]:
 
 
 def learned(run: Run) -> Code:
-    """The line that keeps what was learned from the data, if anything was."""
-    if not run.learned:
-        return Code("")
-    return Code(
-        "    write_atomically(args.out / LEARNED, json.dumps(data.fitted, indent=2).encode())"
-    )
+    """What was learned from the data, if anything was, as it is handed on to be kept."""
+    return Code(", data.fitted" if run.learned else "")

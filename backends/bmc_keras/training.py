@@ -46,6 +46,7 @@ from bmc_data.programs import (
 )
 from bmc_data.run import Run, name
 from bmc_data.start import start_file, start_note
+from bmc_data.weights import weights_file
 from bmc_keras.lower.losses import LOSSES
 from bmc_keras.lower.optimizers import OPTIMIZERS
 
@@ -54,8 +55,6 @@ NAMES = {
     "keras": Import("keras"),
     "ops": Import("keras", "ops"),
     "tf": Import("tensorflow", alias="tf"),
-    "load_file": Import("safetensors.numpy", "load_file"),
-    "save": Import("safetensors.numpy", "save"),
     "name_weights": Import("model", "name_weights"),
     "Adam": Import("optimizer", "Adam"),
     "AdamW": Import("optimizer", "AdamW"),
@@ -72,11 +71,9 @@ def choose_device(name: str) -> None:
 
 def load_model(weights: Path) -> keras.Model:
     model = {build}()
-    tensors = load_file(weights)
     places = name_weights(model)
-    found = {{name: tensor.shape for name, tensor in tensors.items()}}
     wanted = {{name: place.store().shape for name, place in places.items()}}
-    check_shapes(weights, found, wanted)
+    tensors = read_weights(weights, wanted)
     for name, place in places.items():
         place.restore(tensors[name])
     return model'''
@@ -121,6 +118,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
+        "weights.py": weights_file(run, trains=True),
         "requirements.txt": REQUIREMENTS,
         "README.md": readme(run, framework),
     }

@@ -14,9 +14,9 @@ from bmc_data.programs import (
     readme,
 )
 from bmc_data.run import Run, name
+from bmc_data.weights import weights_file
 
 NAMES = {
-    "load_file": Import("safetensors.numpy", "load_file"),
     "onnxruntime": Import("onnxruntime"),
 }
 LOADING = '''\
@@ -36,11 +36,9 @@ def load_model(weights: Path, providers: list[str]) -> onnxruntime.InferenceSess
         from model import {build}, save
 
         save({build}(), GRAPH)
-    tensors = load_file(weights)
     shapes = json.loads(GRAPH.with_suffix(".json").read_text())
-    found = {{name: tensor.shape for name, tensor in tensors.items()}}
     wanted = {{name: tuple(shape) for name, shape in shapes.items()}}
-    check_shapes(weights, found, wanted)
+    tensors = read_weights(weights, wanted)
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(t) for t in tensors.values()]
     options = onnxruntime.SessionOptions()
     options.add_external_initializers(list(tensors), values)
@@ -70,6 +68,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
     return {
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
+        "weights.py": weights_file(run, trains=False),
         "requirements.txt": REQUIREMENTS,
         "README.md": readme(run, framework),
     }

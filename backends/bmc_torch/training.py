@@ -42,6 +42,7 @@ from bmc_data.programs import (
 )
 from bmc_data.run import Run, name
 from bmc_data.start import start_file, start_note
+from bmc_data.weights import weights_file
 from bmc_torch.lower.losses import LOSSES
 from bmc_torch.lower.optimizers import OPTIMIZERS
 
@@ -50,8 +51,6 @@ NAMES = {
     "nn": Import("torch", "nn"),
     "F": Import("torch.nn.functional", alias="F"),
     "Tensor": Import("torch", "Tensor"),
-    "load_file": Import("safetensors.torch", "load_file"),
-    "save": Import("safetensors.torch", "save"),
     "name_weights": Import("model", "name_weights"),
 }
 LOADING = """\
@@ -65,10 +64,9 @@ def choose_device(name: str) -> torch.device:
 
 def load_model(weights: Path, device: torch.device) -> nn.Module:
     model = {model}().to(device)
-    tensors = load_file(weights, device=str(device))
-    found = {{name: tuple(tensor.shape) for name, tensor in tensors.items()}}
     wanted = {{name: tuple(tensor.shape) for name, tensor in {named}.items()}}
-    check_shapes(weights, found, wanted)
+    found = read_weights(weights, wanted)
+    tensors = {{name: torch.from_numpy(array) for name, array in found.items()}}
     model.load_state_dict(tensors{loosely})
     return model"""
 LOAD_START = '''\
@@ -105,6 +103,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
+        "weights.py": weights_file(run, trains=True),
         "requirements.txt": REQUIREMENTS,
         "README.md": readme(run, framework),
     }

@@ -31,7 +31,9 @@ from bmc.source import Source, Span
 from bmc.syntax import ast
 from bmc.syntax.parse import parse
 
-PROGRAM_FILES = ("model", "data", "train", "evaluate", "predict", "start")
+PROGRAM_FILES = (
+    "model", "data", "train", "evaluate", "predict", "start", "optimizer", "weights",
+)  # fmt: skip
 
 
 def load(

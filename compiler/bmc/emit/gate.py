@@ -32,9 +32,9 @@ ALLOWED_DUNDERS = frozenset(
 ALLOWED_IMPORTS = frozenset(
     """
     __future__ argparse collections contextlib csv dataclasses functools gzip hashlib io itertools
-    json math operator os pathlib random re shutil struct sys time types typing unicodedata zipfile
-    zlib numpy PIL safetensors torch keras tensorflow tqdm onnx onnxruntime
-    data model train evaluate predict optimizer start
+    json math operator os pathlib random re shutil signal struct sys time types typing unicodedata
+    zipfile zlib numpy PIL safetensors torch keras tensorflow tqdm onnx onnxruntime
+    data model train evaluate predict optimizer start weights
     """.split()
 )
 

@@ -83,7 +83,9 @@ def _block(module: str) -> int:
     return 2 if root not in LOCAL else 3
 
 
-LOCAL = frozenset({"data", "evaluate", "model", "optimizer", "predict", "train"})
+LOCAL = frozenset(
+    {"data", "evaluate", "model", "optimizer", "predict", "start", "train", "weights"}
+)
 STANDARD = 1
 
 

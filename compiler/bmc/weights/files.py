@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import VerifyFailed, WeightsDiffer
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST = 8  # names in one message
+SIZES = (8, 16, 32, 64)  # bits of whole numbers
 
 
 def expected(model: BlockSpec) -> dict[str, tuple[int, ...]]:
@@ -51,21 +52,36 @@ def read_weights(
 
 def _read(path: Path, model: BlockSpec, problems: Problems) -> dict[str, np.ndarray] | None:
     try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+        from safetensors import SafetensorError, deserialize
     except ModuleNotFoundError:
         what = "needs `safetensors`, which this Python has not"
         problems.add(VerifyFailed(model.span, "weights", what, "pip install safetensors"))
         return None
     where = nowhere(str(path))
     try:
-        found: dict[str, np.ndarray] = load_file(path)
-        return found
+        entries = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        return {name: _array(entry) for name, entry in entries}
     except FileNotFoundError:
         problems.add(CannotRead(where, str(path), "there is no such file"))
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         problems.add(WeightsDiffer(where, "it is no safetensors file", (str(error)[:100],)))
     return None
+
+
+def _array(entry: dict[str, Any]) -> np.ndarray:
+    """A tensor of a file; floats of any precision as float32, and others as they are."""
+    import numpy as np
+
+    kinds = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "?"}
+    kinds |= {f"{sign}{size}": f"<{sign.lower()}{size // 8}" for sign in "IU" for size in SIZES}
+    kind = entry["dtype"]
+    if kind not in kinds:
+        raise ValueError(f"a tensor is of type {kind}")
+    array = np.frombuffer(entry["data"], kinds[kind])
+    if kind == "BF16":  # the upper half of a float32
+        array = (array.astype("<u4") << 16).view("<f4")
+    kept = np.dtype("<f4") if array.dtype.kind == "f" else array.dtype
+    return array.reshape(entry["shape"]).astype(kept)
 
 
 def differences(

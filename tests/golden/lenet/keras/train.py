@@ -18,7 +18,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from safetensors.numpy import save
 from tqdm import tqdm
 
 from data import load
@@ -26,6 +25,7 @@ from evaluate import compute_metrics
 from model import build_lenet, name_weights
 from optimizer import Adam
 from predict import choose_device, compute_outputs
+from weights import write_weights
 
 EPOCHS = 12
 BATCH = 64
@@ -68,13 +68,6 @@ def create_train_step(model: keras.Model, optimizer: Adam) -> Callable[..., tf.T
         return loss
 
     return train_step
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a neighbour file, then swap it in: `path` is never half-written."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -129,8 +122,8 @@ def main() -> None:
         with open(args.out / METRICS, "a") as file:
             file.write(json.dumps(record) + "\n")
 
-    tensors = {name: place.store() for name, place in name_weights(model).items()}
-    write_atomically(args.out / WEIGHTS, save(tensors))
+    weights = {name: place.store() for name, place in name_weights(model).items()}
+    write_weights(args.out / WEIGHTS, weights)
 
 
 if __name__ == "__main__":

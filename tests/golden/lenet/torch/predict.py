@@ -10,28 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from data import Array, Arrays, Data, load_inputs
 from model import LeNet
+from weights import read_weights
 
 BATCH = 1000
-Shapes = dict[str, tuple[int, ...]]
-
-
-def check_shapes(weights: Path, found: Shapes, wanted: Shapes) -> None:
-    """Refuse weights that do not fit the model, each by name."""
-    faults = [f"{name} is missing" for name in wanted if name not in found]
-    spare = [name for name in found if name not in wanted]
-    faults += [f"{name} is no weight of the model" for name in spare]
-    faults += [
-        f"{name} is {found[name]}, and the model has {shape}"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
-    if faults:
-        raise SystemExit("\n  ".join([f"{weights} does not fit the model:", *faults]))
 
 
 def choose_device(name: str) -> torch.device:
@@ -44,10 +29,9 @@ def choose_device(name: str) -> torch.device:
 
 def load_model(weights: Path, device: torch.device) -> nn.Module:
     model = LeNet().to(device)
-    tensors = load_file(weights, device=str(device))
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    check_shapes(weights, found, wanted)
+    found = read_weights(weights, wanted)
+    tensors = {name: torch.from_numpy(array) for name, array in found.items()}
     model.load_state_dict(tensors)
     return model
 

@@ -7,14 +7,12 @@ python train.py --data mnist_10k.npz --out run
 import argparse
 import json
 import math
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
@@ -22,6 +20,7 @@ from data import load
 from evaluate import compute_metrics
 from model import LeNet
 from predict import choose_device, compute_outputs
+from weights import write_weights
 
 EPOCHS = 12
 BATCH = 64
@@ -63,13 +62,6 @@ def to_device(array: np.ndarray, device: torch.device) -> Tensor:
     if device.type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a neighbour file, then swap it in: `path` is never half-written."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -127,7 +119,9 @@ def main() -> None:
         with open(args.out / METRICS, "a") as file:
             file.write(json.dumps(record) + "\n")
 
-    write_atomically(args.out / WEIGHTS, save(model.state_dict()))
+    state = model.state_dict()
+    weights = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+    write_weights(args.out / WEIGHTS, weights)
 
 
 if __name__ == "__main__":

@@ -14,27 +14,12 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 import numpy as np
 import tensorflow as tf
-from safetensors.numpy import load_file
 
 from data import Array, Arrays, Data, load_inputs
 from model import build_smallresnet, name_weights
+from weights import read_weights
 
 BATCH = 1000
-Shapes = dict[str, tuple[int, ...]]
-
-
-def check_shapes(weights: Path, found: Shapes, wanted: Shapes) -> None:
-    """Refuse weights that do not fit the model, each by name."""
-    faults = [f"{name} is missing" for name in wanted if name not in found]
-    spare = [name for name in found if name not in wanted]
-    faults += [f"{name} is no weight of the model" for name in spare]
-    faults += [
-        f"{name} is {found[name]}, and the model has {shape}"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
-    if faults:
-        raise SystemExit("\n  ".join([f"{weights} does not fit the model:", *faults]))
 
 
 def choose_device(name: str) -> None:
@@ -47,11 +32,9 @@ def choose_device(name: str) -> None:
 
 def load_model(weights: Path) -> keras.Model:
     model = build_smallresnet()
-    tensors = load_file(weights)
     places = name_weights(model)
-    found = {name: tensor.shape for name, tensor in tensors.items()}
     wanted = {name: place.store().shape for name, place in places.items()}
-    check_shapes(weights, found, wanted)
+    tensors = read_weights(weights, wanted)
     for name, place in places.items():
         place.restore(tensors[name])
     return model

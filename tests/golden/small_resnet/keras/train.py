@@ -18,7 +18,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from safetensors.numpy import save
 from tqdm import tqdm
 
 from data import load
@@ -26,6 +25,7 @@ from evaluate import compute_metrics
 from model import build_smallresnet, name_weights
 from optimizer import SGD
 from predict import choose_device, compute_outputs
+from weights import write_weights
 
 EPOCHS = 10
 BATCH = 64
@@ -82,13 +82,6 @@ def create_train_step(model: keras.Model, optimizer: SGD) -> Callable[..., tf.Te
     return train_step
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a neighbour file, then swap it in: `path` is never half-written."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
-
-
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, type=Path, help="where the data is")
@@ -142,8 +135,8 @@ def main() -> None:
         with open(args.out / METRICS, "a") as file:
             file.write(json.dumps(record) + "\n")
 
-    tensors = {name: place.store() for name, place in name_weights(model).items()}
-    write_atomically(args.out / WEIGHTS, save(tensors))
+    weights = {name: place.store() for name, place in name_weights(model).items()}
+    write_weights(args.out / WEIGHTS, weights)
 
 
 if __name__ == "__main__":

@@ -11,27 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from safetensors.numpy import load_file
 
 from data import Array, Arrays, Data, load_inputs
+from weights import read_weights
 
 BATCH = 1000
 GRAPH = Path(__file__).with_name("model.onnx")
-Shapes = dict[str, tuple[int, ...]]
-
-
-def check_shapes(weights: Path, found: Shapes, wanted: Shapes) -> None:
-    """Refuse weights that do not fit the model, each by name."""
-    faults = [f"{name} is missing" for name in wanted if name not in found]
-    spare = [name for name in found if name not in wanted]
-    faults += [f"{name} is no weight of the model" for name in spare]
-    faults += [
-        f"{name} is {found[name]}, and the model has {shape}"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
-    if faults:
-        raise SystemExit("\n  ".join([f"{weights} does not fit the model:", *faults]))
 
 
 def choose_device(name: str) -> list[str]:
@@ -50,11 +35,9 @@ def load_model(weights: Path, providers: list[str]) -> onnxruntime.InferenceSess
         from model import build_smallresnet, save
 
         save(build_smallresnet(), GRAPH)
-    tensors = load_file(weights)
     shapes = json.loads(GRAPH.with_suffix(".json").read_text())
-    found = {name: tensor.shape for name, tensor in tensors.items()}
     wanted = {name: tuple(shape) for name, shape in shapes.items()}
-    check_shapes(weights, found, wanted)
+    tensors = read_weights(weights, wanted)
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(t) for t in tensors.values()]
     options = onnxruntime.SessionOptions()
     options.add_external_initializers(list(tensors), values)

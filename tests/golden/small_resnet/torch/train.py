@@ -7,7 +7,6 @@ python train.py --data optdigits.npz --out run
 import argparse
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
@@ -23,6 +21,7 @@ from data import load
 from evaluate import compute_metrics
 from model import SmallResNet, name_weights
 from predict import choose_device, compute_outputs
+from weights import write_weights
 
 EPOCHS = 10
 BATCH = 64
@@ -82,13 +81,6 @@ def to_device(array: np.ndarray, device: torch.device) -> Tensor:
     return tensor.to(device, non_blocking=True)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a neighbour file, then swap it in: `path` is never half-written."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
-
-
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, type=Path, help="where the data is")
@@ -145,7 +137,9 @@ def main() -> None:
         with open(args.out / METRICS, "a") as file:
             file.write(json.dumps(record) + "\n")
 
-    write_atomically(args.out / WEIGHTS, save(name_weights(model)))
+    state = name_weights(model)
+    weights = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+    write_weights(args.out / WEIGHTS, weights)
 
 
 if __name__ == "__main__":

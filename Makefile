@@ -36,7 +36,7 @@ $(VENV)/dev: $(VENV)/base
 
 demo: $(VENV)/$(BACKEND)
 	$(BIN)/bmc compile specs/vision/digits.bm --backend $(BACKEND) -o $(RUN)/program --force
-	$(THREADS) $(BIN)/python $(RUN)/program/train.py --data $(DATA) --out $(RUN)/run
+	$(THREADS) $(BIN)/python $(RUN)/program/train.py --data $(DATA) --out $(RUN)/run --overwrite
 	$(THREADS) $(BIN)/python $(RUN)/program/evaluate.py --weights $(RUN)/run/weights.safetensors --data $(DATA)
 	$(THREADS) $(BIN)/python $(RUN)/program/predict.py --weights $(RUN)/run/weights.safetensors --data $(DATA) -o $(RUN)/run/predictions.csv
 	@head -3 $(RUN)/run/predictions.csv

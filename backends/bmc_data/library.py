@@ -18,9 +18,9 @@ from bmc.records import record
 FOLDER = Path(__file__).parent / "parts"
 MODULES = (
     "core", "plain", "drawn", "splits", "npz", "tables", "pictures", "steps", "tokens", "scores",
-    "weights",
+    "weights", "runs",
 )  # fmt: skip
-THIRD = ("numpy", "PIL", "safetensors")
+THIRD = ("numpy", "PIL", "safetensors", "tqdm")
 OWN = "bmc_data.parts"
 
 
@@ -89,6 +89,8 @@ def names_in(tree: ast.AST) -> frozenset[str]:
             (made if isinstance(node.ctx, ast.Store) else used).add(node.id)
         elif isinstance(node, ast.arg):
             made.add(node.arg)
+        elif isinstance(node, ast.FunctionDef):
+            made.add(node.name)
     return frozenset(used - made)
 
 

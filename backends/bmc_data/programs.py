@@ -21,6 +21,7 @@ from bmc.records import field, record
 from bmc_data.library import needed
 from bmc_data.run import Run, metric_function, name
 from bmc_data.undo import undo_arguments
+from bmc_data.weights import RUNS
 
 PLACE = "import __imports__"
 STANDARD = {
@@ -29,6 +30,8 @@ STANDARD = {
     "json": Import("json"),
     "math": Import("math"),
     "os": Import("os"),
+    "signal": Import("signal"),
+    "sys": Import("sys"),
     "time": Import("time"),
     "Any": Import("typing", "Any"),
     "Callable": Import("collections.abc", "Callable"),
@@ -51,6 +54,7 @@ OWN = {
     "read_tensors": Import("weights", "read_tensors"),
     "read_weights": Import("weights", "read_weights"),
     "write_weights": Import("weights", "write_weights"),
+    **{name: Import("runs", name) for name in RUNS},
 }
 
 

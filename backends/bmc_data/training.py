@@ -16,6 +16,7 @@ from bmc.ops.base import Declaration
 from bmc.ops.schedules import Cosine
 from bmc_data.run import Run, name
 
+FILES = {"train.py": "the training loop", "runs.py": "the folder of a run, its records"}
 COSINE = '''\
 def learning_rate(step: int, steps: int{more}) -> float:
     """Return the rate of update 1, 2, ...: {words}."""
@@ -160,6 +161,12 @@ def start_slots(run: Run) -> dict[str, Code]:
     words = 'help="first weights"'
     argument = f'    parser.add_argument("--start", type=Path, default=START, {words})'
     return {"start_argument": Code(argument), "start": Code("    load_start(model, args.start)")}
+
+
+def files(run: Run) -> Code:
+    """The files of a run, as a tuple; the first marks that there is one."""
+    kept = ', "learned.json"' if run.learned else ""
+    return Code(f"(METRICS, WEIGHTS{kept})")
 
 
 def learned(run: Run) -> Code:

@@ -1,12 +1,14 @@
-"""weights.py: reads and writes weights, and what belongs to them."""
+"""weights.py and runs.py: what programs have for their files, whatever the framework."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from bmc.emit.gate import HEADER
 from bmc_data.library import import_block, needed
 from bmc_data.run import Run
 
-DOC = '"""Read and write weights.safetensors, the same file for every framework."""'
+RUNS = ("begin_run", "catch_signals", "natural", "positive", "report")
 
 
 def weights_file(run: Run, trains: bool) -> str:
@@ -14,10 +16,23 @@ def weights_file(run: Run, trains: bool) -> str:
     roots = ["read_weights"]
     roots += ["write_weights"] if trains else []
     roots += ["read_learned"] if run.learned else []
+    return _file("Read and write weights.safetensors, the same file for every framework.", roots)
+
+
+def runs_file() -> str:
+    """runs.py"""
+    return _file("What a training run needs beside its model: its folder, its records.", RUNS)
+
+
+def _file(doc: str, roots: Sequence[str]) -> str:
+    """Definitions of the stock, and all that they need, as a file."""
     helpers = needed(roots, drawn=False)
     used: set[str] = set()
     for helper in helpers:
         used |= helper.names
-    lines = "\n".join(helper.text for helper in helpers if helper.constant)
-    blocks = [lines, *(helper.text for helper in helpers if not helper.constant)]
-    return f"{HEADER}{DOC}\n\n{import_block(used)}\n\n" + "\n\n\n".join(blocks) + "\n"
+    constants = "\n".join(helper.text for helper in helpers if helper.constant)
+    blocks = [constants] if constants else []
+    blocks += [helper.text for helper in helpers if not helper.constant]
+    gap = "\n\n" if constants else "\n\n\n"
+    head = f'{HEADER}"""{doc}"""\n\n{import_block(used)}{gap}'
+    return head + "\n\n\n".join(blocks) + "\n"

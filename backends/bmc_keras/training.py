@@ -46,7 +46,7 @@ from bmc_data.programs import (
 )
 from bmc_data.run import Run, name
 from bmc_data.start import start_file, start_note
-from bmc_data.weights import weights_file
+from bmc_data.weights import runs_file, weights_file
 from bmc_keras.lower.losses import LOSSES
 from bmc_keras.lower.optimizers import OPTIMIZERS
 
@@ -118,6 +118,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
+        "runs.py": runs_file(),
         "weights.py": weights_file(run, trains=True),
         "requirements.txt": REQUIREMENTS,
         "README.md": readme(run, framework),
@@ -138,9 +139,7 @@ def describe(run: Run, build: str) -> Framework:
             targets=", ".join(map(name, run.outputs)), inputs=inputs, outputs=outputs_of(run, "{}")
         ),
         between=ENVIRONMENT,
-        files=FILES
-        | {"optimizer.py": "the update rule", "train.py": "the training loop"}
-        | start_note(run),
+        files=FILES | {"optimizer.py": "the update rule"} | training.FILES | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=NOTES,
         alone=ALONE.format(build=build),
@@ -184,10 +183,11 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         build=Code(build),
         data=Code(run.path),
         constants=Code(training.constants(run, settings)),
-        functions=Code("\n\n\n".join(text for text in functions if text)),
+        functions=Code("\n\n\n".join(filter(None, functions))),
         length=Code(length),
         default=Code(length.upper()),
         learned=training.learned(run),
+        files=training.files(run),
         **training.start_slots(run),
         loop=training.loop(
             run,

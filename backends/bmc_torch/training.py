@@ -42,7 +42,7 @@ from bmc_data.programs import (
 )
 from bmc_data.run import Run, name
 from bmc_data.start import start_file, start_note
-from bmc_data.weights import weights_file
+from bmc_data.weights import runs_file, weights_file
 from bmc_torch.lower.losses import LOSSES
 from bmc_torch.lower.optimizers import OPTIMIZERS
 
@@ -103,6 +103,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
+        "runs.py": runs_file(),
         "weights.py": weights_file(run, trains=True),
         "requirements.txt": REQUIREMENTS,
         "README.md": readme(run, framework),
@@ -129,7 +130,9 @@ def describe(run: Run, counters: bool) -> Framework:
             "model = load_model(args.weights, device)",
         ),
         compute=COMPUTE.format(run="\n".join(calls), outputs=outputs_of(run, "{}.cpu().numpy()")),
-        files=FILES | {"train.py": "the training loop"} | start_note(run),
+        files=FILES
+        | {"train.py": "the training loop", "runs.py": "the folder of a run, its records"}
+        | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=NOTES,
         alone=ALONE.format(model=model, loosely=loosely),
@@ -166,10 +169,11 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         model=Code(run.model),
         data=Code(run.path),
         constants=Code(training.constants(run, settings)),
-        functions=Code("\n\n\n".join(text for text in functions if text)),
+        functions=Code("\n\n\n".join(filter(None, functions))),
         length=Code(length),
         default=Code(length.upper()),
         learned=training.learned(run),
+        files=training.files(run),
         **training.start_slots(run),
         state=Code("name_weights(model)" if counters else "model.state_dict()"),
         loop=training.loop(

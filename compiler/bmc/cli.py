@@ -84,6 +84,7 @@ def _train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="replace files that were edited")
     for flag, text in PASSED_TO_TRAIN.items():
         command.add_argument(f"--{flag}", metavar="X", help=text)
+    command.add_argument("--overwrite", action="store_true", help="an earlier run in --out goes")
     command.epilog = "What follows -- goes to train.py as it is."
     _add_reading(command)
     _add_format(command)

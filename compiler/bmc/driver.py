@@ -32,7 +32,7 @@ from bmc.syntax import ast
 from bmc.syntax.parse import parse
 
 PROGRAM_FILES = (
-    "model", "data", "train", "evaluate", "predict", "start", "optimizer", "weights",
+    "model", "data", "train", "evaluate", "predict", "start", "optimizer", "runs", "weights",
 )  # fmt: skip
 
 

@@ -134,8 +134,8 @@ def test_train_runs_the_program_with_its_flags(driver, capfd):
     code = cli.main(["train", "fine.bm", "--epochs", "2", "--data", "a b", "--", "--more", "x"])
     assert code == 7
     assert (
-        capfd.readouterr().out
-        == "['--data', 'a b', '--epochs', '2', '--out', 'build/fine-torch/run', '--more', 'x']\n"
+        capfd.readouterr().out == "['--overwrite', '--data', 'a b', '--epochs', '2', "
+        "'--out', 'build/fine-torch/run', '--more', 'x']\n"
     )
     assert Path("build/fine-torch/train.py").read_text() == TRAIN
     assert cli.main(["train", "bad.bm"]) == 1

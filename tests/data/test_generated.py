@@ -312,6 +312,7 @@ def test_helpers_need_no_other_module() -> None:
         for definition in choices:
             tree = ast.parse(definition.text)
             bound = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+            bound |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
             bound |= {
                 n.id
                 for n in ast.walk(tree)

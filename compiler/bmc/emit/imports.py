@@ -84,7 +84,7 @@ def _block(module: str) -> int:
 
 
 LOCAL = frozenset(
-    {"data", "evaluate", "model", "optimizer", "predict", "start", "train", "weights"}
+    {"data", "evaluate", "model", "optimizer", "predict", "runs", "start", "train", "weights"}
 )
 STANDARD = 1
 

@@ -5,8 +5,9 @@ python train.py --data optdigits.npz --out run
 """
 
 import argparse
-import json
 import math
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from data import load
 from evaluate import compute_metrics
 from model import SmallResNet, name_weights
 from predict import choose_device, compute_outputs
+from runs import begin_run, catch_signals, natural, positive, report
 from weights import write_weights
 
 EPOCHS = 10
@@ -85,13 +87,15 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, type=Path, help="where the data is")
     parser.add_argument("--out", required=True, type=Path, help="folder for results")
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--epochs", type=positive, default=EPOCHS)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--seed", type=natural, default=SEED)
+    parser.add_argument("--overwrite", action="store_true", help="a run in --out goes")
     return parser.parse_args()
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to save
     args = parse_arguments()
     device = choose_device(args.device)
     data = load(args.data)
@@ -100,8 +104,8 @@ def main() -> None:
     model = SmallResNet().to(device)
     optimizer = create_optimizer(model)
 
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / METRICS).write_text("")
+    begin_run(args.out, (METRICS, WEIGHTS), args.overwrite)
+    stopped = catch_signals()
     steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)
     steps = args.epochs * steps_per_epoch
     warmup = WARMUP_EPOCHS * steps_per_epoch
@@ -125,21 +129,24 @@ def main() -> None:
                 group["lr"] = learning_rate(step, steps, warmup)
             losses.append(train_step(model, optimizer, image, digit))
             rows.append(len(digit))
+            if stopped:
+                break
+        if stopped:
+            break
 
         mean_loss = float(np.average(torch.stack(losses).cpu(), weights=rows))
-        if not math.isfinite(mean_loss):
-            raise SystemExit(f"epoch {epoch}: loss {mean_loss}, nothing saved")
         record = {"epoch": epoch, "loss": mean_loss}
         scores = compute_metrics(compute_outputs(model, data, "validation"))
         record |= {f"validation_{name}": value for name, value in scores.items()}
         record["seconds"] = time.perf_counter() - started
-        print("  ".join(f"{k} {v:.4g}" for k, v in record.items()), flush=True)
-        with open(args.out / METRICS, "a") as file:
-            file.write(json.dumps(record) + "\n")
+        report(record, args.out / METRICS)
 
     state = name_weights(model)
     weights = {name: tensor.cpu().numpy() for name, tensor in state.items()}
     write_weights(args.out / WEIGHTS, weights)
+    if stopped:
+        print(f"stopped: {args.out} has the weights so far", file=sys.stderr)
+        raise SystemExit(128 + stopped[0])
 
 
 if __name__ == "__main__":

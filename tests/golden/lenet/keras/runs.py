@@ -1,0 +1,85 @@
+# Written by bmc from a .bm file; the file is yours to edit.
+"""What a training run needs beside its model: its folder, its records."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from tqdm import tqdm
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, as an argument."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, found {text}")
+    return number
+
+
+def natural(text: str) -> int:
+    """A whole number from 0 that 32 bits hold, as an argument."""
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"expected a number from 0, found {text}")
+    return number
+
+
+def begin_run(out: Path, files: Sequence[str], overwrite: bool) -> None:
+    """Make the folder of a run; files of an earlier one go only where that is asked."""
+    if out.exists() and not out.is_dir():
+        raise SystemExit(f"{out}: is a file, and a folder is needed")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            if overwrite:
+                (out / file).unlink(missing_ok=True)
+            elif (out / file).exists():
+                raise FileExistsError
+        (out / files[0]).touch(exist_ok=False)  # two runs can't begin at once
+    except FileExistsError:
+        raise SystemExit(
+            f"{out}: an earlier run is there; give another --out, or --overwrite"
+        ) from None
+    except OSError as error:
+        raise SystemExit(f"{out}: {error.strerror}") from None
+
+
+def catch_signals() -> list[int]:
+    """A list in which Ctrl-C and SIGTERM are noted, so that a step is not cut in two.
+
+    The second one ends the program at once.
+    """
+    caught: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return caught
+
+
+def report(record: dict[str, float], path: Path) -> None:
+    """Print a record, and append it to a file; end where a number is not finite."""
+    where, number = next(iter(record.items()))
+    for name, value in record.items():
+        if not math.isfinite(value):
+            raise SystemExit(f"{where} {number}: {name} is {value}, nothing saved")
+    shown = [v if isinstance(v, int) else f"{v:.4g}" for v in record.values()]
+    line = "  ".join(f"{key} {value}" for key, value in zip(record, shown, strict=True))
+    try:
+        tqdm.write(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on; the run does not end for it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with open(path, "a") as file:
+        file.write(json.dumps(record) + "\n")

@@ -51,6 +51,7 @@ class Batch:
         self.body: list[Statement] = []
         self.value: Expr = ref(variable)
         self.form = "array"
+        self.files: Expr | None = None  # where the pictures come from, if from files
         self.dtype = ""
 
     def let(self, value: Expr) -> None:
@@ -65,7 +66,10 @@ class Batch:
     def array(self) -> None:
         """Pictures in a list become one array."""
         if self.form == "list":
-            self.apply("stack")
+            if self.files is None:
+                self.apply("stack")
+            else:
+                self.apply("stack_files", self.files, ref("rows"))
             self.form, self.dtype = "array", "raw"
 
     def pictures(self) -> None:
@@ -97,6 +101,7 @@ def into_batch(program: DataProgram, entry: Entry, variable: str) -> tuple[list[
     else:
         site.value = index(column, ref("rows"))
         site.form = "list" if _pictures(stored) else "array"
+        site.files = column if _pictures(stored) else None
     for step in entry.batch:
         if isinstance(step, Choice):
             _choose(site, step)
@@ -104,7 +109,8 @@ def into_batch(program: DataProgram, entry: Entry, variable: str) -> tuple[list[
             RULES[type(step.step)](site, step.step, step)
     site.array()
     if entry.carrying.kind in ("images", "paths") and entry.shape is not None:
-        site.apply("check_pictures", entry.shape)
+        files = () if site.files is None else (site.files, ref("rows"))
+        site.apply("check_files" if files else "check_pictures", entry.shape, *files)
     return site.body, _typed(site)
 
 

@@ -109,6 +109,7 @@ def _constants(program: DataProgram, loader: Loader) -> list[Statement]:
 
 def _helpers(glue: list[Function], drawn: bool) -> list[Definition]:
     roots = all_names(glue) | {"Data", "DataError", "Array", "Arrays", "Columns"}
+    roots |= {"name_pictures"} if "find_pictures" in roots else set()
     return needed(roots, drawn)
 
 

@@ -44,6 +44,7 @@ OWN = {
     "Arrays": Import("data", "Arrays"),
     "Data": Import("data", "Data"),
     "load": Import("data", "load"),
+    "name_pictures": Import("data", "name_pictures"),
     "read_start": Import("start", "read_start"),
     "load_inputs": Import("data", "load_inputs"),
     "compute_metrics": Import("evaluate", "compute_metrics"),
@@ -178,6 +179,7 @@ def predict_file(run: Run, framework: Framework) -> str:
         setup.append("learned = read_learned(args.weights)")
     reads = "load_inputs(args.data, learned)" if run.learned_inputs else "load_inputs(args.data)"
     setup.append(f"data = {reads}")
+    files = _files(run, set(columns))
     constants = [*framework.constants]
     loading = [framework.loading]
     functions = "".join(h.text + "\n\n\n" for h in helpers)
@@ -190,11 +192,23 @@ def predict_file(run: Run, framework: Framework) -> str:
         functions=Code(functions),
         compute=Code(framework.compute),
         fitted=Code(", learned: dict[str, Any]" if takes_fitted else ""),
-        given=Code(", learned" if takes_fitted else ""),
         columns=Code(render(body, indent=4).rstrip("\n")),
         output=run.train.writes,
         setup=_lines(setup),
+        table=Code(f"{files}predict(arrays{', learned' if takes_fitted else ''})"),
     )
+
+
+def _files(run: Run, taken: set[str]) -> str:
+    """`{"file": …} | `, where the rows are files of a folder."""
+    entries = [e for e in run.data.entries if e.head == "paths" and e.name in run.inputs]
+    if not entries:
+        return ""
+    column = "file"
+    while column in taken:
+        column += "_"
+    held = f"data.columns[{string(entries[0].name)}]"
+    return f'{{"{column}": name_pictures({held}, args.data)}} | '
 
 
 def _column(run: Run, tree: Tree) -> Expr:

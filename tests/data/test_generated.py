@@ -157,7 +157,7 @@ def test_header_and_imports(written: Path, name: str) -> None:
     assert text.startswith("# Written by bmc from a .bm file; the file is yours to edit.\n")
     assert text.isascii()
     allowed = {
-        "__future__", "collections", "csv", "dataclasses", "gzip", "math", "numpy", "pathlib",
+        "__future__", "collections", "csv", "dataclasses", "gzip", "math", "numpy", "os", "pathlib", "sys",
         "PIL", "re", "typing", "zipfile", "zlib",
     }  # fmt: skip
     tree = ast.parse(text)
@@ -176,7 +176,9 @@ def test_every_helper_is_used(written: Path, name: str) -> None:
     tree = ast.parse((written / f"{name}_data.py").read_text())
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    offered = {"load", "load_inputs"} | {name for name in defined if name.startswith("undo_")}
+    offered = {"load", "load_inputs", "name_pictures"} | {
+        name for name in defined if name.startswith("undo_")
+    }
     assert defined - used <= offered
 
 

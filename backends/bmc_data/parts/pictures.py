@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from bmc_data.parts.core import Array, DataError
 from bmc_data.parts.tables import Text
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+LISTED = "png, jpg, webp, bmp, gif or tif"
 MAX_PIXELS = 89_478_485
 KEEP_BYTES = 2**30
 Pictures = list[Array]
@@ -45,17 +50,36 @@ class PictureFiles:
 
 
 def read_picture(path: Path, mode: str) -> Array:
-    """A PNG or JPEG file: uint8 (height, width, channels); mode is "RGB" or "L"."""
+    """A picture file as it is meant to be seen: uint8 (height, width, channels).
+
+    The mode is "RGB" or "L". Pictures of 16 bits are brought to 8, and those that a
+    camera took on its side are turned; of transparent ones the colours stay.
+    """
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{path}: more than {MAX_PIXELS} pixels")
-            pixels = np.asarray(image.convert(mode))
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+                raise DataError(f"{path}: several pictures, expected one")
+            upright = ImageOps.exif_transpose(image)
+            pixels = np.asarray(to_bytes(upright, path).convert(mode))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: expected a PNG or JPEG picture: {error}") from None
+        raise DataError(f"{path}: expected a picture file: {error}") from None
     return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def to_bytes(image: Image.Image, path: Path) -> Image.Image:
+    """The picture with 8 bits a channel."""
+    if image.mode == "F":
+        raise DataError(f"{path}: has floating-point pixels, expected whole numbers")
+    if not image.mode.startswith("I"):
+        return image
+    pixels = np.asarray(image).astype(np.int64)
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise DataError(f"{path}: has pixels of 32 bits, expected 8 or 16")
+    return Image.fromarray(((pixels * 255 + 32767) // 65535).astype(np.uint8))
 
 
 @dataclass(frozen=True)
@@ -70,28 +94,54 @@ class Folder:
 
 
 def read_folder(path: Path) -> Folder:
-    """The pictures in the sub-folders of a folder, one sub-folder a class, sorted."""
+    """The pictures below the sub-folders of a folder, a sub-folder a class, sorted."""
     if not path.is_dir():
         raise DataError(f"{path}: no such folder")
-    paths = [
-        file
-        for kind in sorted(path.iterdir())
-        if kind.is_dir()
-        for file in sorted(kind.iterdir())
-        if file.suffix.lower() in SUFFIXES
-    ]
-    if not paths:
-        raise DataError(f"{path}: expected sub-folders with PNG or JPEG pictures")
-    return Folder(paths, [file.parent.name for file in paths])
+    kinds = [kind for kind in sorted(path.iterdir()) if kind.is_dir() and shown(kind)]
+    found = [(file, kind.name) for kind in kinds for file in choose_pictures(kind)]
+    if not found:
+        raise DataError(f"{path}: expected sub-folders with pictures ({LISTED})")
+    loose = [f for f in path.iterdir() if f.is_file() and f.suffix.lower() in SUFFIXES]
+    if loose:
+        print(f"{path}: left out {len(loose)} pictures of no class", file=sys.stderr)
+    return Folder([file for file, _ in found], [name for _, name in found])
 
 
 def find_pictures(path: Path) -> Folder:
     """All pictures below a folder, sorted, or one picture file."""
-    found = sorted(path.rglob("*")) if path.is_dir() else [path]
-    paths = [file for file in found if file.suffix.lower() in SUFFIXES]
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    paths = choose_pictures(path) if path.is_dir() else [path]
     if not paths:
-        raise DataError(f"{path}: expected PNG or JPEG pictures")
+        raise DataError(f"{path}: expected pictures ({LISTED})")
     return Folder(paths, [file.parent.name for file in paths])
+
+
+def shown(path: Path) -> bool:
+    """Whether a file or folder is not one that systems and editors hide."""
+    return not path.name.startswith(".") and path.name != "__MACOSX"
+
+
+def choose_pictures(folder: Path) -> list[Path]:
+    """The picture files below a folder, sorted; says how many files are none."""
+    files: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if shown(Path(name))]
+        files += [Path(place, name) for name in names if shown(Path(name))]
+    chosen = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+    kinds = Counter(file.suffix.lower() for file in files) - Counter(
+        file.suffix.lower() for file in chosen
+    )
+    if kinds:
+        listed = ", ".join(f"{count} {kind or '?'}" for kind, count in kinds.items())
+        print(f"{folder}: left out what is no picture: {listed}", file=sys.stderr)
+    return chosen
+
+
+def name_pictures(files: PictureFiles, path: Path) -> Array:
+    """The names of picture files, as they stand below a folder."""
+    inside = [file.relative_to(path) if file != path else file for file in files.paths]
+    return np.array([file.as_posix() for file in inside])
 
 
 def join_folders(parts: dict[str, Folder]) -> tuple[Folder, dict[str, Array]]:
@@ -249,6 +299,32 @@ def stack(pictures: Pictures) -> Array:
             f"pictures in one batch differ in size: {sizes[0]} and {sizes[-1]}"
         )
     return np.stack(pictures).transpose(0, 3, 1, 2)
+
+
+def stack_files(pictures: Pictures, files: PictureFiles, rows: Array) -> Array:
+    """Pictures of one size as an array (n, channels, height, width), 8 bits."""
+    for picture, row in zip(pictures, rows, strict=True):
+        if picture.shape != pictures[0].shape:
+            high, wide, _ = picture.shape
+            others = f"{pictures[0].shape[0]} x {pictures[0].shape[1]}"
+            raise DataError(
+                f"{files.paths[row]}: a picture of {high} x {wide}, beside others of "
+                f"{others}; resize or crop them"
+            )
+    return np.stack(pictures).transpose(0, 3, 1, 2)
+
+
+def check_files(
+    pictures: Array, shape: tuple[int | None, ...], files: PictureFiles, rows: Array
+) -> Array:
+    """The pictures, checked to have that shape, None being any size."""
+    found = pictures.shape[1:]
+    if any(want not in (None, have) for want, have in zip(shape, found, strict=True)):
+        raise DataError(
+            f"{files.paths[rows[0]]}: expected pictures of {list(shape)} (channels, "
+            f"height, width), found {list(found)}"
+        )
+    return pictures
 
 
 def check_pictures(pictures: Array, shape: tuple[int | None, ...]) -> Array:

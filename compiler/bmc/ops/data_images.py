@@ -32,7 +32,7 @@ class PictureStep(Step):
 class ReadImage(
     Step, name="read_image", aliases=("load_image", "decode_image", "imread", "decode_jpeg")
 ):
-    """Reads the PNG or JPEG file that the column names, relative to the folder of the table.
+    """Reads the picture file that the column names, relative to the folder of the table.
 
     `rgb` gives 3 channels, `gray` one. Pictures are decoded once and kept while they take less
     than a gigabyte; otherwise for each batch.

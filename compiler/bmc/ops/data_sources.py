@@ -101,7 +101,12 @@ class Text(Source, name="text", aliases=("txt", "corpus")):
 
 
 class Folder(Source, name="folder", aliases=("image_folder", "imagefolder", "images", "directory")):
-    """PNG and JPEG pictures in one sub-folder a class: `cat/001.jpg`, `dog/017.jpg`.
+    """Pictures in one sub-folder a class: `cat/001.jpg`, `dog/017.jpg`.
+
+    Files are PNG, JPEG, WebP, BMP, GIF or TIFF, also in deeper folders; what else lies there is
+    left out, with a message, and what is hidden without one. Pictures of 16 bits are brought to 8;
+    cameras' notes on rotation are followed; of transparent ones the colours stay. Predictions of a
+    folder name the files.
 
     The columns are `"image"` and `"class"` (numbers by the sorted names of the sub-folders).
     With `train="train"` and so on the classes stand inside sub-folders for the splits; a `split`

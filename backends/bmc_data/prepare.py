@@ -59,7 +59,8 @@ class Site:
         self.body: list[Statement] = []
         self.value = base or "values"
         self.base = base
-        self.text = ""  # the variable that knows where the rows stand
+        self.text = ""  # the variable that holds texts
+        self.places = False  # whether the variable `text` knows where the rows stand
         self.start: Expr | None = None  # what flows before the first line
         self.result = "Array"
 
@@ -213,7 +214,7 @@ def text_of(columns: Columns) -> Expr:
 
 
 def _texts(site: Site, columns: Columns) -> None:
-    site.text = "text" if columns.single else "texts"
+    site.text, site.places = ("text", True) if columns.single else ("texts", False)
     site.let(site.text, text_of(columns))
 
 
@@ -221,6 +222,10 @@ def _numbers(site: Site, columns: Columns) -> None:
     text = text_of(columns)
     parse = "parse_numbers" if columns.single else "parse_columns"
     first = site.entry.load[0].step if site.entry.load else None
+    if columns.single:
+        site.places = True
+        site.body.append(assign("text", text))
+        text = ref("text")
     if isinstance(first, steps.Impute):
         site.let("values", call(f"{parse}_or_missing", text, ref("MISSING")))
     else:
@@ -286,7 +291,7 @@ def _minmax(site: Site, step: Any, key: str) -> None:
 
 @prepares(steps.Log)
 def _log(site: Site, step: Any, key: str) -> None:
-    site.apply("logarithm", site.entry.name)
+    site.apply("logarithm", _source(site))
 
 
 @prepares(steps.Scale)
@@ -457,7 +462,7 @@ def _finish(site: Site) -> None:
     if _ranged(site.program, entry) and shape and shape[0] is not None:
         site.apply("exactly", shape[0], entry.name)
     if stored_kind(entry) == "float":
-        site.apply("as_float32", entry.name)
+        site.apply("as_float32", _source(site))
     value = site.flowing()
     if entry.role and entry.shape == (1,) and entry.carrying.shape == ():
         value = index(value, SliceExpr(), None)
@@ -467,13 +472,19 @@ def _finish(site: Site) -> None:
 def _finish_tokens(site: Site) -> None:
     entry = site.entry
     site.result = "Tokens"
+    source = _source(site)
     if entry.longest is not None:
-        site.apply("check_lengths", int(entry.longest), entry.name)
+        site.apply("check_lengths", int(entry.longest), source)
     elif entry.role:
-        site.apply("check_not_empty", entry.name)
+        site.apply("check_not_empty", source)
     if entry.count is not None:
-        site.apply("check_ids", int(entry.count), entry.name)
+        site.apply("check_ids", int(entry.count), source)
     site.body.append(returns(ref(site.value)))
+
+
+def _source(site: Site) -> Any:
+    """What knows where the rows stand: the column's text, or the entry's name."""
+    return ref("text") if site.places else site.entry.name
 
 
 def _ranged(program: DataProgram, entry: Entry) -> bool:

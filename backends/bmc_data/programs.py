@@ -113,10 +113,19 @@ def evaluate_file(run: Run, framework: Framework) -> str:
         "evaluate.py",
         about=Code(_listed(names)),
         split=Code(run.split),
+        splits=Code(repr(_splits(run)).replace("'", '"')),
         functions=Code("\n" + "\n\n\n".join(h.text for h in helpers)),
         scores=Code("\n".join(calls)),
         setup=_lines(setup),
     )
+
+
+def _splits(run: Run) -> list[str]:
+    """The splits that rows may belong to."""
+    known = run.data.splits()
+    by_column = run.data.split is not None and run.data.split.name == "column"
+    names = ("train", "validation", "test")
+    return [name for name in names if by_column or name in known]
 
 
 SHARED = ("Array", "Arrays", "Columns", "Data", "DataError")

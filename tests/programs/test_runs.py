@@ -157,6 +157,37 @@ def test_a_loss_that_is_not_finite_in_validation(program: Path, tmp_path: Path) 
     assert all(math.isfinite(json.loads(line)["loss"]) for line in lines)
 
 
+def test_what_is_scored_is_said(program: Path, tmp_path: Path) -> None:
+    """Also of a file that the model was not made from: no share of it passes for the whole."""
+    out = tmp_path / "run"
+    succeed(program, "train.py", "--data", PENGUINS, "--out", out, "--steps", "60")
+    lines = PENGUINS.read_text().splitlines()
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join(lines[:1] + lines[1::3]) + "\n")
+    given = ("evaluate.py", "--weights", out / "weights.safetensors", "--data", other)
+    total = len(lines[1::3])
+    for more, said in (
+        ((), f"test: {round(0.15 * total)} of {total} rows"),
+        (("--split", "train"), f"train: {round(0.7 * total)} of {total} rows"),
+        (("--all",), f"all: {total} of {total} rows"),
+    ):
+        done = run(program, *given, *more)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.strip().splitlines()[-1] == said
+        assert 0 < json.loads(done.stdout)["accuracy"] <= 1
+    done = run(program, *given, "--split", "none")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_predictions_that_can_not_be_written(program: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    succeed(program, "train.py", "--data", PENGUINS, "--out", out, "--steps", "10")
+    given = ("predict.py", "--weights", out / "weights.safetensors", "--data", PENGUINS)
+    done = run(program, *given, "-o", tmp_path / "none" / "out.csv")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "out.csv: can't be written: No such file or directory" in done.stderr
+
+
 def test_steps_are_whole_numbers(program: Path, tmp_path: Path) -> None:
     done = succeed(
         program, "train.py", "--data", PENGUINS, "--out", tmp_path / "run", "--steps", "12000",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bmc_data.parts.core import Array, DataError
-from bmc_data.parts.tables import Text
+from bmc_data.parts.tables import Text, place_of
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
@@ -68,22 +68,21 @@ def natural_range(values: Array, learned: dict[str, Any]) -> Array:
     return natural
 
 
-def as_float32(values: Array, name: str) -> Array:
+def as_float32(values: Array, source: Text | str) -> Array:
     """The numbers as float32, checked to be within its range."""
     bad = np.argwhere(~(np.abs(values) <= np.finfo(np.float32).max))
     if len(bad):
-        raise DataError(
-            f"{name!r}, row {bad[0][0]}: {values[tuple(bad[0])]:g} is beyond float32"
-        )
+        place = place_of(int(bad[0][0]), source)
+        raise DataError(f"{place}: {values[tuple(bad[0])]:g} is beyond float32")
     return values.astype(np.float32)
 
 
-def logarithm(values: Array, name: str) -> Array:
+def logarithm(values: Array, source: Text | str) -> Array:
     """The natural logarithm; every number must be above 0."""
     if (values <= 0).any():
         row = int(np.argwhere(values <= 0)[0][0])
         raise DataError(
-            f"{name!r}, row {row}: expected numbers above 0 for a logarithm, found "
+            f"{place_of(row, source)}: expected numbers above 0 for a logarithm, found "
             f"{values[row].min():g}"
         )
     return np.log(values)

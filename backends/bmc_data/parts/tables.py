@@ -39,6 +39,11 @@ class Text:
         return Text(self.name, values, self.places)
 
 
+def place_of(row: int, source: Text | str) -> str:
+    """Where a row stands: in its file, or by its number where there is none."""
+    return source.place(row) if isinstance(source, Text) else f"{source!r}, row {row}"
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns of texts by name, and where each row stands: file and line."""

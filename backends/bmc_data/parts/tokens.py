@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bmc_data.parts.core import Array, DataError
-from bmc_data.parts.tables import Text, text_lines
+from bmc_data.parts.tables import Text, place_of, text_lines
 
 WORD = re.compile(r"\w+|[^\w\s]")
 Tokens = list[Array]
@@ -158,31 +158,30 @@ def lag_tokens(tokens: Tokens, places: int, fill: int) -> Tokens:
     return [np.append(np.full(places, fill), ids)[: len(ids)] for ids in tokens]
 
 
-def check_lengths(tokens: Tokens, limit: int, name: str) -> Tokens:
+def check_lengths(tokens: Tokens, limit: int, source: Text | str) -> Tokens:
     """The lists, checked to have from 1 to `limit` ids."""
     for row, ids in enumerate(tokens):
         if not 1 <= len(ids) <= limit:
-            raise DataError(
-                f"{name!r}, row {row}: expected 1 to {limit} tokens, found {len(ids)}"
-            )
+            place = place_of(row, source)
+            raise DataError(f"{place}: expected 1 to {limit} tokens, found {len(ids)}")
     return tokens
 
 
-def check_not_empty(tokens: Tokens, name: str) -> Tokens:
+def check_not_empty(tokens: Tokens, source: Text | str) -> Tokens:
     """The lists, checked to have an id each."""
     for row, ids in enumerate(tokens):
         if not len(ids):
-            raise DataError(f"{name!r}, row {row}: expected tokens, found none")
+            raise DataError(f"{place_of(row, source)}: expected tokens, found none")
     return tokens
 
 
-def check_ids(tokens: Tokens, count: int, name: str) -> Tokens:
+def check_ids(tokens: Tokens, count: int, source: Text | str) -> Tokens:
     """The lists, checked to have ids below `count` only."""
     for row, ids in enumerate(tokens):
         if len(ids) and ids.max() >= count:
+            place = place_of(row, source)
             raise DataError(
-                f"{name!r}, row {row}: expected ids from 0 to {count - 1}, "
-                f"found {ids.max()}"
+                f"{place}: expected ids from 0 to {count - 1}, found {ids.max()}"
             )
     return tokens
 

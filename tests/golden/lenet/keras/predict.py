@@ -7,6 +7,7 @@ python predict.py --weights run/weights.safetensors --data mnist_10k.npz -o out.
 import argparse
 import csv
 import os
+import signal
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -72,13 +73,17 @@ def write_table(path: Path, columns: Arrays) -> None:
         names += [name] if array.ndim == 1 else several
         form = "{:.9g}" if array.dtype.kind == "f" else "{}"
         values += [[form.format(value) for value in column] for column in flat.T]
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows(zip(*values, strict=True))
+    try:
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(names)
+            writer.writerows(zip(*values, strict=True))
+    except OSError as error:
+        raise SystemExit(f"{path}: can't be written: {error.strerror}") from None
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", required=True, type=Path, help="trained weights")
     parser.add_argument("--data", required=True, type=Path, help="where the data is")

@@ -1,11 +1,13 @@
 # Written by bmc from a .bm file; the file is yours to edit.
-"""Print loss and accuracy on the test rows, as JSON.
+"""Print loss and accuracy on the test rows, or on others, as JSON.
 
 python evaluate.py --weights run/weights.safetensors --data optdigits.npz
 """
 
 import argparse
 import json
+import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,16 +45,26 @@ def compute_metrics(arrays: Arrays) -> dict[str, float]:
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", required=True, type=Path, help="trained weights")
     parser.add_argument("--data", required=True, type=Path, help="where the data is")
+    splits = ["train", "validation", "test"]
+    parser.add_argument("--split", choices=splits, default="test")
+    parser.add_argument("--all", action="store_true", help="score all rows of the data")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     args = parser.parse_args()
 
     device = choose_device(args.device)
     model = load_model(args.weights, device)
     data = load(args.data)
-    arrays = compute_outputs(model, data, "test")
+    split = "all" if args.all else args.split
+    data.rows["all"] = np.unique(np.concatenate(list(data.rows.values())))
+    if split not in data.rows:
+        raise SystemExit(f"{args.data}: has no rows for {split}")
+    counted = f"{len(data.rows[split])} of {len(data.rows['all'])} rows"
+    print(f"{split}: {counted}", file=sys.stderr)
+    arrays = compute_outputs(model, data, split)
     print(json.dumps(compute_metrics(arrays), indent=2))
 
 

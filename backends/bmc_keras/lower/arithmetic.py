@@ -52,7 +52,7 @@ def take(op: Take, site: Site) -> Lowered:
         start, stop = (None if end is None else number(end) for end in item)
         return all_of if item == (None, None) else SliceExpr(start, stop, None)
 
-    items = (all_of, *(part(item) for item in op.expanded(x.rank)))
+    items = (all_of, *(part(item) for item in op.settled(x)))
     while len(items) > 1 and items[-1] == all_of:
         items = items[:-1]
     if len(items) > 3 and all(item == all_of for item in items[:-1]):

@@ -131,6 +131,15 @@ def _by_channel(op: Conv, site: Site, settings: dict[str, Any], use: Any) -> Mod
     settings = {"depth_multiplier": multiplier, **settings, "depthwise_initializer": start}
     order = tuple(range(axes))
     word = "depthwise" if axes == 2 else f"depthwise{axes}d"
+    if op.padding == "causal":  # which depthwise layers do not know
+        settings["padding"] = "valid"
+        reach = per_axis(op.dilation, 1, "")[0] * (per_axis(op.kernel, 1, "")[0] - 1)
+        pad = call("layers.ZeroPadding1D", (reach, 0))
+        given = use
+
+        def use(layer: Expr, args: list[Expr]) -> Expr:
+            return given(layer, [Call(pad, (args[0],))])  # type: ignore[no-any-return]
+
     wide = tuple(f"layer.kernel.shape[{place}]" for place in order)
     at = At(
         "kernel",

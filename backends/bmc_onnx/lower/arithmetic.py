@@ -76,7 +76,7 @@ def negate(op: Negate, site: Site) -> Lowered:
 def take(op: Take, site: Site) -> Lowered:
     """`Gather` for a position and `Slice` for ranges."""
     (x,) = site.inputs
-    items = op.expanded(x.rank)
+    items = op.settled(x)
     shift = 1 if x.batched else 0
     positions = [(n + shift, item) for n, item in enumerate(items) if not isinstance(item, tuple)]
     ranges = [
@@ -84,8 +84,6 @@ def take(op: Take, site: Site) -> Lowered:
         for n, item in enumerate(items)
         if isinstance(item, tuple) and item != (None, None)
     ]
-    if any(isinstance(part, Sym) for found in (*positions, *ranges) for part in found):
-        return Unsupported("a position of free size is not lowered yet")
     if not ranges and len(positions) == 1:
         ((place, item),) = positions
         return method(PICK, item, axis=place)

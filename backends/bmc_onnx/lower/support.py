@@ -205,13 +205,16 @@ ROLL = Support(
     '''\
     def roll(self, x: str, shift: int, name: str, axis: int) -> str:
         """Move the elements of an axis; what leaves at one end enters at the other."""
-        end = 2**31 - 1
-        middle = -shift or end
-        tail = self.cut(x, [middle], [end], [axis], name=f"{name}.tail")
-        head = self.cut(x, [0], [middle], [axis], name=f"{name}.head")
+        size = self.add("Shape", x, name=f"{name}.size", start=axis, end=axis + 1)
+        back = self.integers([-shift], name=f"{name}.back")
+        middle = self.add("Mod", back, size, name=f"{name}.middle")
+        along = self.integers([axis], name=f"{name}.axis")
+        zero = self.integers([0], name=f"{name}.zero")
+        tail = self.add("Slice", x, middle, size, along, name=f"{name}.tail")
+        head = self.add("Slice", x, zero, middle, along, name=f"{name}.head")
         return self.add("Concat", tail, head, name=name, axis=axis)
 ''',
-    ("cut",),
+    ("integers",),
 )
 FRAMES = Support(
     "frames",

@@ -47,7 +47,7 @@ def take(op: Take, site: Site) -> Lowered:
         start, stop = (None if end is None else number(end) for end in item)
         return ALL if item == (None, None) else SliceExpr(start, stop, None)
 
-    items = tuple(part(item) for item in op.expanded(x.rank))
+    items = tuple(part(item) for item in op.settled(x))
     if x.batched:
         items = (ALL, *items)
     while len(items) > 1 and items[-1] == ALL:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ir.symbolic import Dim, product
+from bmc.ir.symbolic import Dim, Sym, product
 from bmc.ir.types import TensorType, show_shape
 from bmc.ops.axes import Number, Optional, common_ragged, ragged_axis, retype
 from bmc.ops.base import Kind, Layer, Padding, Refusal, Sample, Words, param
@@ -158,11 +158,24 @@ class Take(Layer, name="index"):
             return tuple(before + fill + after)
         return tuple(explicit + fill)
 
+    def settled(self, x: TensorType) -> tuple[Any, ...]:
+        """`expanded`, ends of free size counted from the end of their axis: `T - 1` is -1."""
+        found: list[Any] = []
+        for size, item in zip(x.shape, self.expanded(x.rank)):
+            if isinstance(item, tuple):
+                start, stop = item
+                stop = None if stop == size else _from_end(stop, size)
+                found.append((_from_end(start, size), stop))
+            else:
+                found.append(_from_end(item, size))
+        return tuple(found)
+
     def infer(self, *inputs: TensorType) -> TensorType:
         """The type without the indexed axes."""
         (x,) = inputs
         shape: list[Dim] = []
         items = self.expanded(x.rank)
+        self.settled(x)
         if x.kind == "bidirectional" and items[0] == -1:
             raise Refusal(
                 "takes the backward direction's first state at the last step",
@@ -184,6 +197,19 @@ class Take(Layer, name="index"):
         (x,) = inputs
         item = self.expanded(x.rank)[ragged_axis(x)]
         return Padding(skips=int(item[0] or 0)) if isinstance(item, tuple) else Padding()
+
+
+def _from_end(end: Any, size: Dim) -> Any:
+    """A position of free size as one that counts from the end of its axis."""
+    if not isinstance(end, Sym):
+        return end
+    apart = end - size
+    if not isinstance(apart, int) or apart >= 0:
+        raise Refusal(
+            f"position {end} of an axis of size {size} is known only when the program runs",
+            help="count from the ends of the axis itself, as in `x[1..]` or `x[0..-1]`",
+        )
+    return int(apart)
 
 
 def _check_padded(item: Any) -> None:

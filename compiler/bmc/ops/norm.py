@@ -271,6 +271,11 @@ class InstanceNorm(
         require_rank(x, (2, 3, 4), "[C, T] or [C, H, W]")
         _refuse_ragged(x)
         known_dim(x.shape[0], "the number of channels")
+        if all(size == 1 for size in x.shape[1:]):
+            raise Refusal(
+                f"normalises over positions, and {x} has one",
+                help="`layer_norm(axis=0)` normalises over the channels",
+            )
         return retype(x, x.shape, kind=x.kind)
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:

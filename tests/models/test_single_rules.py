@@ -1,0 +1,66 @@
+"""Rules in which one backend once differed from the others: right in three, or refused by name."""
+
+# ruff: noqa: E501  (tables of cases read best with one case a line)
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.models.agree import differences
+
+from bmc import driver
+from bmc.diagnostics.diagnostic import Problems
+from bmc.project import open_project
+
+pytestmark = [pytest.mark.torch, pytest.mark.keras, pytest.mark.onnx]
+
+RIGHT: dict[str, tuple[str, str]] = {
+    "roll further than the size": ("4", "x -> roll(7)"),
+    "roll back further than the size": ("4", "x -> roll(-9)"),
+    "roll by the size": ("4", "x -> roll(4)"),
+    "roll a free axis": ("T, 2", "x -> roll(23, axes=0)"),
+    "roll two axes": ("3, 4", "x -> roll([5, -6], axes=[0, 1])"),
+    "alibi over a leading axis": ("2, 5, 4", "x -> self_attention(heads=2, positions=alibi)"),
+    "cut off the first step": ("T, 4", "x[1..T] -> mean(axis=0)"),
+    "cut off the last step": ("T, 4", "x[0..T - 1] -> mean(axis=0)"),
+    "cut off two last steps": ("T, 4", "x[1..T - 2] -> mean(axis=0)"),
+    "the last step by its number": ("T, 4", "x[T - 1]"),
+    "a norm with and one without weights": ("5, 8", "x -> layer_norm -> layer_norm(affine=false)"),
+    "causal windows of each channel": ("3, 9", "x -> conv(3, kernel=3, padding=causal, groups=depthwise)"),
+    "wide causal windows": (
+        "3, T",
+        "x -> conv(6, kernel=2, dilation=3, padding=causal, groups=depthwise) -> mean(axis=1)",
+    ),
+    "depthwise of two ranks": (
+        "3, 9",
+        "x -> conv(3, kernel=3, groups=depthwise) -> reshape([3, 7, 1]) -> conv(3, kernel=[3, 1], groups=depthwise)",
+    ),
+    "stride of same, free": ("3, T", "x -> conv(4, kernel=3, padding=same, stride=3) -> mean(axis=1)"),
+    "transposed, with more at the end": ("3, 6", "x -> conv_transpose(4, kernel=3, stride=2, output_padding=1)"),
+}  # fmt: skip
+REFUSED: dict[str, tuple[str, str, str]] = {
+    "instance norm of one position": ("3, 1", "x -> instance_norm", "BM301"),
+    "instance norm of one pixel": ("3, 1, 1", "x -> instance_norm(affine=false)", "BM301"),
+    "deviation of one number": ("4", "x[0] -> deviation", "BM301"),
+    "an end that is not the axis's": ("T, 4", "x[0..T + 1] -> mean(axis=0)", "BM301"),
+    "a range of nothing": ("4, 3", "x[1..1]", "BM301"),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right(name: str, tmp_path: Path) -> None:
+    shape, text = RIGHT[name]
+    spec = f"model Net {{\n  input x: float[{shape}]\n  output y = {text}\n}}\n"
+    assert differences(spec, tmp_path) == []
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str, tmp_path: Path) -> None:
+    shape, text, code = REFUSED[name]
+    path = tmp_path / "net.bm"
+    path.write_text(f"model Net {{\n  input x: float[{shape}]\n  output y = {text}\n}}\n")
+    problems = Problems()
+    project, source = open_project(str(path))
+    assert driver.load(source, project, problems) is None
+    assert {problem.code for problem in problems} == {code}

@@ -154,9 +154,15 @@ class _Refusals:
     def __init__(self, run: Run, backend: str, problems: Problems) -> None:
         self.run, self.backend, self.problems = run, backend, problems
 
-    def no(self, key: str, what: str, reason: str = "it is not lowered yet") -> None:
+    def no(
+        self,
+        key: str,
+        what: str,
+        reason: str = "it is not lowered yet",
+        place: Span | None = None,
+    ) -> None:
         spans = self.run.train.spans
-        span: Span = spans.get(key) or self.run.program.main.span
+        span: Span = place or spans.get(key) or self.run.program.main.span
         self.problems.add(Unsupported(span, self.backend, what, reason))
 
     def inputs(self) -> None:
@@ -183,22 +189,31 @@ class _Refusals:
         for term in self.run.train.losses:
             tree = term.value
             if not (_scored(tree) and isinstance(tree, Applied)):
-                self.no("loss", "this loss", "a loss of outputs and data is lowered, as they are")
+                self.no(
+                    "loss",
+                    "this loss",
+                    "a loss of outputs and data is lowered, as they are",
+                    term.span,
+                )
                 continue
             op = tree.op
             if not isinstance(op, CrossEntropy):
-                self.no("loss", f"`{op.name}`")
+                self.no("loss", f"`{op.name}`", place=term.span)
                 continue
             for setting in ("ignore", "class_weight"):
                 if getattr(op, setting) is not None:
-                    self.no("loss", f"`{setting}` of `{op.name}`")
-            if op.reduce != "mean" or len(_shape(tree.inputs[0])) != 1:
-                self.no("loss", f"`{op.name}` over more than one row of scores a sample")
+                    self.no("loss", f"`{setting}` of `{op.name}`", place=term.span)
+            if op.reduce != "mean":
+                self.no("loss", f"`reduce={op.reduce}` of `{op.name}`", place=term.span)
+            if len(_shape(tree.inputs[0])) != 1:
+                what = f"`{op.name}` over more than one row of scores a sample"
+                self.no("loss", what, place=term.span)
 
     def metrics(self) -> None:
         for report in self.run.train.metrics:
             if metric_function(report) is None:
-                self.no("metrics", f"`{report.metric.name}` of these values")
+                what = f"`{report.metric.name}` of these values"
+                self.no("metrics", what, place=report.span)
 
     def predictions(self) -> None:
         for prediction in self.run.train.predictions:

@@ -102,6 +102,7 @@ class LossTerm:
 
     name: str
     value: Tree
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @record
@@ -112,6 +113,7 @@ class Report:
     metric: Metric
     prediction: Tree
     target: Tree
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @record

@@ -12,7 +12,7 @@ from bmc.diagnostics.diagnostic import Label, Problems
 from bmc.diagnostics.problems.files import CannotRead, FileRefused
 from bmc.diagnostics.problems.names import UnknownLayer
 from bmc.diagnostics.problems.params import BadExpression
-from bmc.diagnostics.problems.shapes import LayerShape, ShapesDiffer
+from bmc.diagnostics.problems.shapes import LayerShape, ShapesDiffer, WrongInputCount
 from bmc.diagnostics.problems.training import LossAfterSoftmax, LossShape, NotYet, UnknownEntry
 from bmc.ir.symbolic import plain
 from bmc.ir.training import Applied, Combine, ModelUse, Negative, Number, TensorRef, Tree, Undo
@@ -228,14 +228,25 @@ class Resolver:
     def _layer(
         self, op: Layer, inputs: tuple[Tree, ...], types: tuple[TensorType, ...], span: Span
     ) -> Any:
+        least, most = op.inputs
+        if len(inputs) < least or (most is not None and len(inputs) > most):
+            expected = least if len(inputs) < least else most
+            assert expected is not None
+            return self.evaluator.fail(WrongInputCount(span, op.name, expected, len(inputs)))
         if len(inputs) != 1:
             return self.evaluator.fail(
                 NotYet(span, f"`{op.name}` of several tensors outside a model")
             )
+        try:
+            result = op.infer(*types)
+        except (Refusal, ArithmeticError) as error:
+            message = error.message if isinstance(error, Refusal) else str(error)
+            advice = error.help if isinstance(error, Refusal) else None
+            also = self._labels(inputs)
+            return self.evaluator.fail(LayerShape(span, op.name, message, advice, also))
         if op.weights(*types):
             message = "has weights, and belongs into the model"
             return self.evaluator.fail(LayerShape(span, op.name, message, None, ()))
-        result = op.infer(*types)
         if isinstance(result, tuple):
             return self.evaluator.fail(NotYet(span, f"`{op.name}` outside a model"))
         return Applied(op, inputs, result)
@@ -243,14 +254,18 @@ class Resolver:
     def _refused(
         self, op: Declaration, inputs: tuple[Tree, ...], refusal: Refusal, span: Span
     ) -> Any:
-        also = tuple(
+        also = self._labels(inputs)
+        if refusal.message.startswith("takes logits"):
+            return self.evaluator.fail(LossAfterSoftmax(span, op.name, refusal.help, also))
+        return self.evaluator.fail(LossShape(span, op.name, refusal.message, refusal.help, also))
+
+    def _labels(self, inputs: tuple[Tree, ...]) -> tuple[Label, ...]:
+        """Where each input comes from, with its type."""
+        return tuple(
             Label(self.around.spans[item.name], f"`{item.name}` is {item.type}")
             for item in inputs
             if isinstance(item, TensorRef) and item.name in self.around.spans
         )
-        if refusal.message.startswith("takes logits"):
-            return self.evaluator.fail(LossAfterSoftmax(span, op.name, refusal.help, also))
-        return self.evaluator.fail(LossShape(span, op.name, refusal.message, refusal.help, also))
 
     def _undo(self, layer: ast.Expr, inputs: tuple[Tree, ...]) -> Any:
         arguments = _arguments(layer)
@@ -282,6 +297,9 @@ class Resolver:
         if metric is UNKNOWN:
             return None
         assert isinstance(metric, Metric)
+        waiting = {item.name for item in inputs if isinstance(item, TensorRef)}
+        if self.problems.failed and waiting & self.around.untyped:
+            return None  # the loss that says what the target is has failed
         try:
             metric.infer(*(item.type for item in inputs if not isinstance(item, Number)))
         except Refusal as refusal:

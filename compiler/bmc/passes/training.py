@@ -188,7 +188,7 @@ class _Sections:
                 message = f"is one number for a batch that depends on the model, and this is {what}"
                 self.fail(LossShape(value.span, "loss", message, "end it with `-> mean`"))
                 continue
-            found.append(LossTerm(subject, tree))
+            found.append(LossTerm(subject, tree, value.span))
         return tuple(found)
 
     def _metrics(self) -> tuple[Report, ...]:
@@ -225,7 +225,7 @@ class _Sections:
             if metric is not None and len(inputs) == 2:
                 name = f"{subject}_{metric.name}" if subject else metric.name
                 name += f"_{int(metric.k)}" if hasattr(metric, "k") else ""
-                reports.append(Report(name, metric, *inputs))
+                reports.append(Report(name, metric, inputs[0], inputs[1], value.span))
 
     # --- optimisers and plain settings ----------------------------------------------------
 

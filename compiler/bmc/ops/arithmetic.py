@@ -164,7 +164,8 @@ class Take(Layer, name="index"):
         for size, item in zip(x.shape, self.expanded(x.rank)):
             if isinstance(item, tuple):
                 start, stop = item
-                stop = None if stop == size else _from_end(stop, size)
+                open_end = isinstance(stop, Sym) and stop == size
+                stop = None if open_end else _from_end(stop, size)
                 found.append((_from_end(start, size), stop))
             else:
                 found.append(_from_end(item, size))

@@ -189,15 +189,13 @@ def predict_file(run: Run, framework: Framework) -> str:
     reads = "load_inputs(args.data, learned)" if run.learned_inputs else "load_inputs(args.data)"
     setup.append(f"data = {reads}")
     files = _files(run, set(columns))
-    constants = [*framework.constants]
-    loading = [framework.loading]
     functions = "".join(h.text + "\n\n\n" for h in helpers)
     return template(
         framework,
         run,
         "predict.py",
-        constants=Code("".join("\n" + line for line in constants)),
-        loading=Code("\n\n\n".join(loading)),
+        constants=Code("".join("\n" + line for line in framework.constants)),
+        loading=Code(framework.loading),
         functions=Code(functions),
         compute=Code(framework.compute),
         fitted=Code(", learned: dict[str, Any]" if takes_fitted else ""),

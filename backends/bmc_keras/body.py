@@ -7,6 +7,7 @@ a value is turned once, when a layer needs its other form.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -293,11 +294,16 @@ class KerasBody(FunctionBody):
             made = self._assigned(instance.name, made)
         self.made[id(instance)] = made
 
+    @cached_property
+    def _values(self) -> frozenset[str]:
+        """What the values of the block may be called."""
+        return frozenset(self.safe(v.name) for use in self.applies for v in use.outputs)
+
     def _assigned(self, name: str, made: p.Expr) -> p.Name:
         """A variable of that name, or as near to it as can be, for a layer."""
         word = self.safe(name)
-        values = {self.safe(value.name) for use in self.applies for value in use.outputs}
-        while word in self.holders or word in self.variables_of_layers or word in values:
+        held = (self.holders, self.variables_of_layers, self._values)
+        while any(word in names for names in held):
             word += "_"
         self.variables_of_layers.add(word)
         self.statements.append(p.Assign(p.Name(word), made))

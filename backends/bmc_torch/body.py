@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
@@ -92,7 +93,7 @@ class TorchBody(Body):
             items = [(turn, item) for turn, item in made if item is not None]
             if not items:
                 return None
-            if self.gaps(instance):
+            if instance.name in self._gaps:
                 pairs = tuple((p.lit(str(turn.loops[0])), item) for turn, item in items)
                 return p.call("nn.ModuleDict", p.DictExpr(pairs))
             return p.call("nn.ModuleList", p.ListExpr(tuple(item for _, item in items)))
@@ -213,17 +214,19 @@ class TorchBody(Body):
             return rule.apply(layer, args)
         return rule.build(args) if rule else None
 
-    def gaps(self, instance: Instance) -> bool:
-        """Whether a family of layers has other numbers than 0, 1, 2, …"""
-        if instance.place is None:
-            return False
-        same = [one.loops for one in self.spec.instances if one.name == instance.name]
-        return sorted(same) != [(place,) for place in range(len(same))]
+    @cached_property
+    def _gaps(self) -> frozenset[str]:
+        """The families of layers whose numbers are other than 0, 1, 2, …"""
+        places: dict[str, list[int]] = {}
+        for one in self.spec.instances:
+            if one.place is not None:
+                places.setdefault(one.name, []).append(one.place)
+        return frozenset(n for n, found in places.items() if sorted(found) != [*range(len(found))])
 
     def path(self, instance: Instance) -> p.Expr:
         """Where an instance is: `self.conv`, `self.blocks[2]`."""
         path = _own(instance.name)
-        text = self.gaps(instance)
+        text = instance.name in self._gaps
         for turn in instance.loops:
             path = p.Index(path, (p.lit(str(turn) if text else turn),))
         return path

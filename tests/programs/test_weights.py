@@ -111,7 +111,7 @@ def test_every_flipped_bit_is_found(program: ModuleType, tmp_path: Path) -> None
 def test_swapped_and_transposed_tensors(program: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     program.write_weights(path, tensors())
-    notes = program.read_notes(path.read_bytes())
+    notes = program.read_notes(path)
     good = tensors()
     swapped = {**good, "a.weight": good["b.weight"], "b.weight": good["a.weight"]}
     turned = {**good, "a.weight": np.ascontiguousarray(good["a.weight"].T)}

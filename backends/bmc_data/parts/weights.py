@@ -59,7 +59,7 @@ def read_tensors(path: Path) -> Tensors:
             array = (array.astype("<u4") << 16).view("<f4")
         kind = np.dtype("<f4") if array.dtype.kind == "f" else array.dtype
         tensors[name] = array.reshape(entry["shape"]).astype(kind)
-    written = read_notes(content).get("digest")
+    written = read_notes(path).get("digest")
     if written is not None and written != digest_tensors(tensors):
         raise SystemExit(
             f"{path}: damaged: its tensors are not those that were written"
@@ -67,10 +67,11 @@ def read_tensors(path: Path) -> Tensors:
     return tensors
 
 
-def read_notes(content: bytes) -> dict[str, str]:
-    """What a .safetensors file says of itself."""
-    size = int.from_bytes(content[:8], "little")
-    notes: dict[str, str] = json.loads(content[8 : 8 + size]).get("__metadata__") or {}
+def read_notes(path: Path) -> dict[str, str]:
+    """What a .safetensors file says of itself, in its first bytes."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        notes: dict[str, str] = json.loads(file.read(size)).get("__metadata__") or {}
     return notes
 
 
@@ -139,7 +140,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def read_learned(weights: Path) -> dict[str, Any]:
     """What training learned from the data: learned.json, beside the weights."""
     path = weights.with_name(LEARNED_FILE)
-    notes = read_notes(read_bytes(weights)) if weights.exists() else {}
+    notes = read_notes(weights) if weights.exists() else {}
     text = read_bytes(path)
     if notes.get(LEARNED_FILE) not in (None, hashlib.sha256(text).hexdigest()):
         raise SystemExit(f"{path}: not what training wrote with {weights.name}")

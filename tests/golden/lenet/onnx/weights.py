@@ -56,7 +56,7 @@ def read_tensors(path: Path) -> Tensors:
             array = (array.astype("<u4") << 16).view("<f4")
         kind = np.dtype("<f4") if array.dtype.kind == "f" else array.dtype
         tensors[name] = array.reshape(entry["shape"]).astype(kind)
-    written = read_notes(content).get("digest")
+    written = read_notes(path).get("digest")
     if written is not None and written != digest_tensors(tensors):
         raise SystemExit(
             f"{path}: damaged: its tensors are not those that were written"
@@ -64,10 +64,11 @@ def read_tensors(path: Path) -> Tensors:
     return tensors
 
 
-def read_notes(content: bytes) -> dict[str, str]:
-    """What a .safetensors file says of itself."""
-    size = int.from_bytes(content[:8], "little")
-    notes: dict[str, str] = json.loads(content[8 : 8 + size]).get("__metadata__") or {}
+def read_notes(path: Path) -> dict[str, str]:
+    """What a .safetensors file says of itself, in its first bytes."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        notes: dict[str, str] = json.loads(file.read(size)).get("__metadata__") or {}
     return notes
 
 

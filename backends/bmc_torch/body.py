@@ -27,6 +27,7 @@ OVERWRITING = frozenset({"relu", "relu6", "leaky_relu"})
 ANEW = frozenset({"batch_norm", "arithmetic", "add"})
 TAKEN = frozenset({"self", "torch", "nn", "F", "math", "pad_same"})
 Construct = Callable[[Instance], p.Call]
+Turns = tuple[tuple[p.Expr, p.Expr], ...]  # loops over the copies of repeats: variable, of what
 
 
 class TorchBody(Body):
@@ -48,7 +49,7 @@ class TorchBody(Body):
         self.construct = construct
         self.starts = starts
         self.init: list[p.Statement] = []
-        self.own_starts: list[tuple[Module, Instance, p.Expr]] = []
+        self.own_starts: list[tuple[Module, Instance, p.Expr, Turns]] = []
         self.support: list[Support] = []
         self.rules: dict[int, Module | Function | None] = {}
         self.overwriting = Overwriting(spec)
@@ -99,25 +100,28 @@ class TorchBody(Body):
             return p.call("nn.ModuleList", p.ListExpr(tuple(item for _, item in items)))
         return self._single(instance, _own(instance.name))
 
-    def _single(self, instance: Instance, target: p.Expr) -> p.Expr | None:
+    def _single(self, instance: Instance, target: p.Expr, turns: Turns = ()) -> p.Expr | None:
         if isinstance(instance.target, BlockSpec):
             return self.construct(instance)
         if isinstance(instance.target, Repeat):
-            return self._copies(instance, instance.target, target)
+            return self._copies(instance, instance.target, target, turns)
         if isinstance(instance.target, Scan):
             return self.construct(instance)
         rule = self._rule(instance)
         if not isinstance(rule, Module):
             return None
         self.starts.add(rule, instance)
-        self.own_starts.append((rule, instance, target))
+        self.own_starts.append((rule, instance, target, turns))
         return rule.constructor
 
-    def _copies(self, instance: Instance, repeat: Repeat, target: p.Expr) -> p.Expr | None:
+    def _copies(
+        self, instance: Instance, repeat: Repeat, target: p.Expr, turns: Turns
+    ) -> p.Expr | None:
         parts: list[p.Expr] = []
         done = 0
         for number, copy in repeat.runs:
-            made = self._single(copy, p.Index(target, (p.lit(done),)))
+            place, within = self._place(target, done, number, repeat, turns)
+            made = self._single(copy, place, within)
             if made is None:
                 return None
             count: Any = repeat.count if number == repeat.count else number
@@ -134,6 +138,19 @@ class TorchBody(Body):
         if self._in_row(repeat):
             return p.call("nn.Sequential", *parts)
         return p.call("nn.ModuleList", p.ListExpr(tuple(parts)))
+
+    def _place(
+        self, target: p.Expr, done: int, number: int, repeat: Repeat, turns: Turns
+    ) -> tuple[p.Expr, Turns]:
+        """Where copies of a repeat are: at a number, or the variable of a loop over several."""
+        if number == 1:
+            return p.Index(target, (p.lit(done),)), turns
+        variable = p.Name("layer" if not turns else f"layer{len(turns) + 1}")
+        last = done + number
+        end = None if last == sum(many for many, _ in repeat.runs) else p.lit(last)
+        start = p.lit(done) if done else None
+        some = p.Index(target, (p.SliceExpr(start, end, None),)) if start or end else target
+        return variable, (*turns, (variable, some))
 
     def _rule(self, instance: Instance) -> Module | Function | None:
         if id(instance) not in self.rules:
@@ -219,7 +236,7 @@ class TorchBody(Body):
         """The families of layers whose numbers are other than 0, 1, 2, …"""
         places: dict[str, list[int]] = {}
         for one in self.spec.instances:
-            if one.place is not None:
+            if one.place is not None and not self._formula(one):
                 places.setdefault(one.name, []).append(one.place)
         return frozenset(n for n, found in places.items() if sorted(found) != [*range(len(found))])
 
@@ -253,13 +270,20 @@ class TorchBody(Body):
 
     def _stateless(self, repeat: Repeat) -> bool:
         (_, copy), *_ = repeat.runs
-        return isinstance(copy.target, Layer) and isinstance(self._rule(copy), Function)
+        return self._formula(copy)
+
+    def _formula(self, instance: Instance) -> bool:
+        """Whether the class holds nothing for it."""
+        return isinstance(instance.target, Layer) and isinstance(self._rule(instance), Function)
 
     def finish(self) -> list[p.Statement]:
         """What sets the weights of layers that start in their own way, once all are known."""
         found: list[p.Statement] = []
-        for rule, instance, target in self.own_starts:
-            found += self.starts.own(rule, instance, target)
+        for rule, instance, target, turns in self.own_starts:
+            made = self.starts.own(rule, instance, target)
+            for variable, many in reversed(turns) if made else ():
+                made = [p.For(variable, many, tuple(made))]
+            found += made
         return found
 
 

@@ -20,6 +20,7 @@ MODULE = p.Name("module")
 ALREADY = (
     *(f"nn.{kind}Norm{axes}d" for kind in ("Batch", "Instance") for axes in (1, 2, 3)),
     "PaddedBatchNorm",
+    "GroupNorm",
     "nn.GroupNorm",
     "nn.LayerNorm",
     "nn.RMSNorm",
@@ -102,7 +103,14 @@ class Starts:
         return p.Def("initialize", (parameter,), p.Lit(None), test, doc=doc)
 
     def _apart(self, kind: str) -> bool:
-        """Whether the layers of a kind start differently, or do not all have the same weights."""
+        """Whether the layers of a kind start differently, or do not all have the same weights.
+
+        What is left to the constructors of a class stays so for the one that it is made from,
+        whose name covers both.
+        """
+        own = kind.removeprefix("nn.")
+        if own != kind and own in self.calls and self._apart(own):
+            return True
         seen = self.seen.get(kind, {})
         some = any(key != "bias" and count != self.count[kind] for key, count in seen.items())
         return kind in self.mixed or some
@@ -119,9 +127,14 @@ class Starts:
 
 def _parameter(module: p.Expr, key: str) -> p.Expr:
     """`module.weight`; what PyTorch's types don't know is asked for by name."""
-    if key.startswith(("weight_", "bias_")):
+    if key.startswith(("weight_", "bias_")) or _looped(module):
         return p.method(module, "get_parameter", key)
     return p.Attr(module, key)
+
+
+def _looped(place: p.Expr) -> bool:
+    """Whether a module is, or is in, the variable of a loop, of which no type says more."""
+    return any(isinstance(node, p.Name) and node.id.startswith("layer") for node in p.walk(place))
 
 
 def _parts(rule: Module, instance: Instance) -> Iterator[tuple[str, str, dict[str, Weight]]]:

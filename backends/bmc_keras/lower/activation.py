@@ -22,9 +22,9 @@ KEEP_TOP = Support(
     "keep_top",
     '''\
 def keep_top(x, count: int, axis: int, fill: float):
-    """Keep the largest elements of an axis and set the others to `fill`."""
-    least = ops.take(ops.flip(ops.sort(x, axis=axis), axis=axis), [count - 1], axis=axis)
-    return ops.where(x >= least, x, fill)
+    """Keep the largest elements of an axis, the first of equal ones, and set the others to `fill`."""
+    places = ops.argsort(ops.argsort(-x, axis=axis), axis=axis)
+    return ops.where(places < count, x, fill)
 ''',
     ("ops",),
 )

@@ -128,7 +128,7 @@ def pad(op: ops.Pad, site: Site) -> Lowered:
     pads[place + 1] = (op.before, op.after)
     more: dict[str, Any] = {"mode": "reflect"} if op.mode == "reflect" else {}
     if op.mode == "constant" and op.value != 0:
-        more["constant_values"] = op.value
+        more["constant_values"] = int(op.value) if x.dtype == "int" else op.value
     return Function(lambda args: call("ops.pad", args[0], tuple(pads), **more))
 
 

@@ -8,7 +8,7 @@ from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call, name
 from bmc.ir.symbolic import Sym
 from bmc.ops.arithmetic import Arithmetic, Negate, Take
-from bmc_onnx.lower.common import below, listed, method, node, spread, widening
+from bmc_onnx.lower.common import below, listed, method, node, own_number, spread, widening
 from bmc_onnx.lower.support import CUT, NUMBER, PICK
 from bmc_onnx.lower.table import lower
 
@@ -40,9 +40,8 @@ def arithmetic(op: Arithmetic, site: Site) -> Lowered:
     as_float = whole and (op.operator == "/" or isinstance(constant, float))
 
     def number(value: Any, label: Expr) -> Expr:
-        if whole and not as_float:
-            return call("g.add", "Constant", name=below(label, "number"), value_int=int(value))
-        return call("g.number", float(value), name=below(label, "number"))
+        kind = "float" if as_float else site.inputs[0].dtype
+        return own_number(value, kind, below(label, "number"))
 
     def build(args: list[Expr]) -> Expr:
         *given, label = args

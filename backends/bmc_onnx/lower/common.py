@@ -88,6 +88,13 @@ def widening(types: tuple[TensorType, ...]) -> tuple[Support, ...]:
     return (WIDEN,) if len({x.rank for x in types}) > 1 else ()
 
 
+def own_number(value: float, dtype: str, label: Expr) -> Expr:
+    """A number of the graph's own, whole beside whole numbers; `NUMBER` helps with the others."""
+    if dtype == "int":
+        return call("g.add", "Constant", name=label, value_int=int(value))
+    return call("g.number", float(value), name=label)
+
+
 def permuted(value: Expr, order: list[int], batched: bool, label: Expr) -> Expr:
     """The axes in another order."""
     whole = [0, *(axis + 1 for axis in order)] if batched else order

@@ -54,6 +54,8 @@ def conv(op: Conv, site: Site) -> Lowered:
     axes = x.rank - 1
     attributes = spread(axes, strides=op.stride, dilations=op.dilation)
     added = around(op, x.shape[1:], op.stride, op.dilation)
+    if "auto_pad" in added and "dilations" in attributes:
+        return Unsupported("`same` of a free size with strides and dilation is not lowered yet")
     if op.padding_mode == "zeros":
         attributes |= added
     elif "auto_pad" in added:
@@ -92,6 +94,15 @@ def conv_transpose(op: ConvTranspose, site: Site) -> Lowered:
     attributes = spread(axes, strides=op.stride, dilations=op.dilation)
     if any(low or high for low, high in found):
         attributes["pads"] = pads(found)
+    if op.padding != "same" and any(far >= step for far, step in zip(extra, stride)):
+        # onnxruntime takes no more than a step: the rest is cut off less at the end.
+        if any(far > high for far, (_, high) in zip(extra, found)):
+            return Unsupported("`output_padding` beyond `stride` and `padding` is not lowered yet")
+        found = tuple((low, high - far) for far, (low, high) in zip(extra, found))
+        attributes.pop("pads", None)
+        if any(map(any, found)):
+            attributes["pads"] = pads(found)
+        extra = ()
     if any(extra):
         attributes["output_padding"] = listed(extra)
     if op.groups != 1:

@@ -71,7 +71,9 @@ def split(op: ops.Split, site: Site) -> Lowered:
 
 @lower(ops.Add)
 def add(op: ops.Add, site: Site) -> Lowered:
-    """`Sum`, which takes any number of values."""
+    """`Sum`, which takes any number of values; of whole numbers `Add`, one after the other."""
+    if site.inputs[0].dtype == "int":
+        return _one_by_one("Add", "sum", site)
     if len({x.rank for x in site.inputs}) == 1:
         return node("Sum")
 
@@ -85,13 +87,18 @@ def add(op: ops.Add, site: Site) -> Lowered:
 @lower(ops.Multiply)
 def multiply(op: ops.Multiply, site: Site) -> Lowered:
     """`Mul`, one after the other."""
+    return _one_by_one("Mul", "product", site)
 
+
+def _one_by_one(word: str, stem: str, site: Site) -> Lowered:
     def build(args: list[Expr]) -> Expr:
         *given, label = args
         values = spread(given, site.inputs, label)
-        names = [below(label, f"product{n}") for n in range(len(values) - 2)] + [label]
+        names = [below(label, f"{stem}{n}") for n in range(len(values) - 2)] + [label]
         pairs = zip(values[1:], names)
-        return reduce(lambda left, pair: call("g.add", "Mul", left, pair[0], name=pair[1]),
+        if len(values) == 1:
+            return call("g.add", "Identity", *values, name=label)
+        return reduce(lambda left, pair: call("g.add", word, left, pair[0], name=pair[1]),
                       pairs, values[0])  # fmt: skip
 
     return Function(build, widening(site.inputs))

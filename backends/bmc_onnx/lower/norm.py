@@ -13,6 +13,8 @@ from bmc_onnx.lower.table import lower
 from bmc_onnx.lower.weighted import (
     GROUP_NORM,
     GROUP_NORM_WITHOUT_WEIGHTS,
+    INSTANCE_NORM,
+    INSTANCE_NORM_WITHOUT_WEIGHTS,
     LAYER_NORM,
     LAYER_NORM_WITHOUT_BIAS,
     LAYER_NORM_WITHOUT_WEIGHTS,
@@ -78,17 +80,18 @@ def rms_norm(op: ops.RMSNorm, site: Site) -> Lowered:
 
 @lower(ops.GroupNorm)
 def group_norm(op: ops.GroupNorm, site: Site) -> Lowered:
-    """`GroupNormalization`."""
-    key = GROUP_NORM if op.affine else GROUP_NORM_WITHOUT_WEIGHTS
-    return method(key, site.inputs[0].shape[0], op.groups, epsilon=op.epsilon)
+    """`InstanceNormalization` of the groups as rows, then `Mul` and `Add`."""
+    (x,) = site.inputs
+    if not op.affine:
+        return method(GROUP_NORM_WITHOUT_WEIGHTS, op.groups, epsilon=op.epsilon)
+    return method(GROUP_NORM, x.shape[0], op.groups, x.rank - 1, epsilon=op.epsilon)
 
 
 @lower(ops.InstanceNorm)
 def instance_norm(op: ops.InstanceNorm, site: Site) -> Lowered:
-    """`GroupNormalization` with a group for each channel."""
-    channels = site.inputs[0].shape[0]
-    key = GROUP_NORM if op.affine else GROUP_NORM_WITHOUT_WEIGHTS
-    return method(key, channels, channels, epsilon=op.epsilon)
+    """`InstanceNormalization`."""
+    key = INSTANCE_NORM if op.affine else INSTANCE_NORM_WITHOUT_WEIGHTS
+    return method(key, site.inputs[0].shape[0], epsilon=op.epsilon)
 
 
 @lower(ops.L2Normalize)

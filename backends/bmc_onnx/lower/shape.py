@@ -12,7 +12,7 @@ from bmc.ir.types import Shape
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
-from bmc_onnx.lower.common import axis, below, listed, method, node, permuted
+from bmc_onnx.lower.common import axis, below, listed, method, node, own_number, permuted
 from bmc_onnx.lower.support import FRAMES, NARROW, NUMBER, PAD, RESHAPE, ROLL, UPSAMPLE, WIDEN
 from bmc_onnx.lower.table import lower
 
@@ -111,11 +111,11 @@ def pad(op: ops.Pad, site: Site) -> Lowered:
         value, label = args
         more: list[Expr] = []
         if op.mode == "constant" and op.value != 0:
-            more = [call("g.number", float(op.value), name=below(label, "value"))]
+            more = [own_number(op.value, x.dtype, below(label, "value"))]
         named = {"axis": place, "mode": word}
         return call("g.pad", value, listed(pads), *more, name=label, **named)
 
-    return Function(build, (PAD, NUMBER))
+    return Function(build, (PAD, *([NUMBER] if x.dtype == "float" else [])))
 
 
 @lower(ops.Upsample)

@@ -209,33 +209,62 @@ RMS_NORM_WITHOUT_WEIGHTS = Support(
 ''',
     ("filled",),
 )
-GROUP_NORM = Support(
-    "group_norm",
+INSTANCE_NORM = Support(
+    "instance_norm",
     '''\
-    def group_norm(
-        self, x: str, channels: int, groups: int, name: str, epsilon: float
-    ) -> str:
-        """Normalise groups of channels; scale and shift."""
+    def instance_norm(self, x: str, channels: int, name: str, epsilon: float) -> str:
+        """Normalise each channel of each sample; scale and shift."""
         weight = self.weight(f"{name}.weight", channels)
         bias = self.weight(f"{name}.bias", channels)
-        settings = {"num_groups": groups, "epsilon": epsilon}
-        return self.add("GroupNormalization", x, weight, bias, name=name, **settings)
+        return self.add("InstanceNormalization", x, weight, bias, name=name, epsilon=epsilon)
 ''',
     ("weight",),
+)
+INSTANCE_NORM_WITHOUT_WEIGHTS = Support(
+    "instance_norm_without_weights",
+    '''\
+    def instance_norm_without_weights(
+        self, x: str, channels: int, name: str, epsilon: float
+    ) -> str:
+        """Normalise each channel of each sample."""
+        ones = self.filled(1.0, (channels,), name=f"{name}.ones")
+        zeros = self.filled(0.0, (channels,), name=f"{name}.zeros")
+        return self.add("InstanceNormalization", x, ones, zeros, name=name, epsilon=epsilon)
+''',
+    ("filled",),
 )
 GROUP_NORM_WITHOUT_WEIGHTS = Support(
     "group_norm_without_weights",
     '''\
     def group_norm_without_weights(
-        self, x: str, channels: int, groups: int, name: str, epsilon: float
+        self, x: str, groups: int, name: str, epsilon: float
     ) -> str:
-        """Normalise groups of channels."""
-        ones = self.filled(1.0, (channels,), name=f"{name}.ones")
-        zeros = self.filled(0.0, (channels,), name=f"{name}.zeros")
-        settings = {"num_groups": groups, "epsilon": epsilon}
-        return self.add("GroupNormalization", x, ones, zeros, name=name, **settings)
+        """Normalise groups of channels: with a group for each row, as channels of their own.
+
+        `GroupNormalization` itself loses digits where the mean is far from zero.
+        """
+        shape = self.add("Shape", x, name=f"{name}.shape")
+        rows = self.reshape(x, [0, groups, -1], name=f"{name}.rows")
+        normed = self.instance_norm_without_weights(rows, groups, f"{name}.normed", epsilon)
+        return self.add("Reshape", normed, shape, name=name)
 ''',
-    ("filled",),
+    ("instance_norm_without_weights", "reshape"),
+)
+GROUP_NORM = Support(
+    "group_norm",
+    '''\
+    def group_norm(
+        self, x: str, channels: int, groups: int, after: int, name: str, epsilon: float
+    ) -> str:
+        """Normalise groups of channels, of so many axes after them; scale and shift."""
+        shape = [channels] + [1] * after
+        weight = self.reshape(self.weight(f"{name}.weight", channels), shape, f"{name}.scale")
+        bias = self.reshape(self.weight(f"{name}.bias", channels), shape, f"{name}.shift")
+        y = self.group_norm_without_weights(x, groups, f"{name}.normed", epsilon)
+        y = self.add("Mul", y, weight, name=f"{name}.scaled")
+        return self.add("Add", y, bias, name=name)
+''',
+    ("weight", "reshape", "group_norm_without_weights"),
 )
 EMBED = Support(
     "embed",

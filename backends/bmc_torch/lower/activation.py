@@ -18,9 +18,9 @@ KEEP_TOP = Support(
     "keep_top",
     '''\
 def keep_top(x: Tensor, count: int, dim: int, fill: float) -> Tensor:
-    """Keep the largest elements of an axis and set the others to `fill`."""
-    top = x.topk(count, dim=dim)
-    return torch.full_like(x, fill).scatter(dim, top.indices, top.values)
+    """Keep the largest elements of an axis, the first of equal ones, and set the others to `fill`."""
+    top = x.argsort(dim=dim, descending=True, stable=True).narrow(dim, 0, count)
+    return torch.full_like(x, fill).scatter(dim, top, x.gather(dim, top))
 ''',
     ("Tensor", "torch"),
 )

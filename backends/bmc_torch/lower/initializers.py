@@ -42,8 +42,8 @@ def _as_torch_counts(weight: Weight) -> bool:
 
 def _fans(weight: Weight) -> tuple[Any, Any]:
     return (
-        weight.shape[-1] if weight.fan_in is None else weight.fan_in,
-        weight.shape[0] if weight.fan_out is None else weight.fan_out,
+        (1, *weight.shape)[-1] if weight.fan_in is None else weight.fan_in,
+        (*weight.shape, 1)[0] if weight.fan_out is None else weight.fan_out,
     )
 
 

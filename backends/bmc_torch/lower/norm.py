@@ -8,6 +8,7 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Module, Site, Support
 from bmc.emit.pyexpr import Bin, Call, Expr, call, method
 from bmc.emit.values import rest, unless
+from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc.ops import norm as ops
 from bmc.ops.axes import axis_of, ragged_axis
@@ -27,6 +28,17 @@ def standardize_series(x: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor]
 )
 
 
+GROUP_NORM = Support(
+    "GroupNorm",
+    '''\
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation that takes groups of one number, too: an axis of free size may be 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+''',
+    ("Tensor", "nn", "torch"),
+)
 PADDED_BATCH_NORM = Support(
     "PaddedBatchNorm",
     '''\
@@ -122,16 +134,30 @@ def rms_norm(op: ops.RMSNorm, site: Site) -> Lowered:
 @lower(ops.GroupNorm)
 def group_norm(op: ops.GroupNorm, site: Site) -> Lowered:
     """`nn.GroupNorm`."""
-    affine = unless(True, affine=op.affine)
-    return Module(
-        call("nn.GroupNorm", op.groups, site.inputs[0].shape[0], eps=op.epsilon, **affine)
+    channels = site.inputs[0].shape[0]
+    return _grouped(op, site, op.groups, alone=op.groups == channels)
+
+
+def _grouped(op: ops.GroupNorm | ops.InstanceNorm, site: Site, groups: Any, alone: bool) -> Module:
+    """`nn.GroupNorm`; where a group may turn out to be one number, a class that takes it."""
+    (x,) = site.inputs
+    free = alone and not all(isinstance(size, int) and size > 1 for size in x.shape[1:])
+    made = call(
+        "GroupNorm" if free else "nn.GroupNorm",
+        groups,
+        x.shape[0],
+        eps=op.epsilon,
+        **unless(True, affine=op.affine),
     )
+    return Module(made, support=(GROUP_NORM,) if free else ())
 
 
 @lower(ops.InstanceNorm)
 def instance_norm(op: ops.InstanceNorm, site: Site) -> Lowered:
     """`nn.InstanceNorm1d`, `2d` or `3d`, without running statistics."""
     (x,) = site.inputs
+    if not all(map(known, x.shape)):
+        return _grouped(op, site, x.shape[0], alone=True)
     kind = f"nn.InstanceNorm{x.rank - 1}d"
     return Module(call(kind, x.shape[0], eps=op.epsilon, **unless(False, affine=op.affine)))
 

@@ -22,6 +22,7 @@ class _Plan:
     def __init__(self, op: Pool, x: TensorType) -> None:
         self.turned = op.axis is not None and op.axis % 2 == 0
         sizes = (x.shape[op.axis],) if op.axis is not None else x.shape[1:]
+        self.sizes = sizes
         self.axes = len(sizes)
         stride = op.kernel if op.stride is None else op.stride
         self.window: dict[str, Any] = {"kernel_size": op.kernel}
@@ -40,6 +41,13 @@ class _Plan:
         if self.pads is None or any(low != high for low, high in self.pads):
             return None
         return one_number(tuple(low for low, _ in self.pads))
+
+    @property
+    def beyond(self) -> bool:
+        """Whether windows may be larger than what they run over: `F.avg_pool3d` takes none such."""
+        kernel = per_axis(self.window["kernel_size"], self.axes, "")
+        inside = all(isinstance(n, int) and k <= n for n, k in zip(self.sizes, kernel))
+        return self.axes == 3 and not inside and self.pads is not None and any(map(any, self.pads))
 
     def around(self, value: Expr, run: Any) -> Expr:
         """`run` on the value with the pooled axis last."""
@@ -102,7 +110,8 @@ def avg_pool(op: AvgPool, site: Site) -> Lowered:
     """`F.avg_pool…` without the border, or over a border of repeated elements."""
     plan = _Plan(op, site.inputs[0])
     function = f"F.avg_pool{plan.axes}d"
-    pads, even = plan.pads, plan.even
+    pads = plan.pads
+    even = None if plan.beyond else plan.even
     if pads is None and op.padding == "replicate":
         return Unsupported("repeating the border of a free size is not lowered yet")
     window = plan.window

@@ -174,7 +174,8 @@ def pad(op: ops.Pad, site: Site) -> Lowered:
     after_axis = x.rank - 1 - axis_of(x, op.axis)
     if op.mode == "constant":
         pads = (*(0, 0) * after_axis, op.before, op.after)
-        return Function(lambda args: call("F.pad", args[0], pads, value=op.value))
+        value = int(op.value) if x.dtype == "int" else op.value
+        return Function(lambda args: call("F.pad", args[0], pads, value=value))
     settings = {"dim": dim(x, op.axis), "reflect": op.mode == "reflect"}
     return Function(
         lambda args: call("pad_axis", args[0], op.before, op.after, **settings), (PAD_AXIS,)

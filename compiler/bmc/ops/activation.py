@@ -27,6 +27,7 @@ from bmc.ops.base import (
     Weight,
     Words,
     param,
+    require_batch,
     require_float,
 )
 from bmc.ops.initializers import Constant
@@ -123,6 +124,7 @@ class PRelu(Layer, name="prelu", aliases=("parametric_relu",)):
         """The same shape."""
         (x,) = inputs
         require_float(x)
+        require_batch(x)
         known_dim(x.shape[axis_of(x, self.axis)], "the number of channels")
         return retype(x, x.shape, kind=_layout(x))
 
@@ -325,7 +327,7 @@ class LogSoftmax(_Softmax, name="log_softmax", aliases=("logsoftmax",)):
 class KeepTop(Layer, name="keep_top", aliases=("topk_mask", "keep_topk", "top_k_mask")):
     """Keeps the `count` largest elements of an axis and sets the others to `fill`.
 
-    y = x where x is among the `count` largest, else fill.
+    y = x where x is among the `count` largest, else fill. Of equal elements the first are kept.
     """
 
     count: int = param(COUNT, "how many to keep")

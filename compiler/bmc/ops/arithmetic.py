@@ -83,7 +83,7 @@ class Arithmetic(Layer, name="arithmetic"):
         shape = broadcast(first, last, self.operator) if len(inputs) == 2 else first.shape
         number = self.left if self.left is not None else self.right
         kinds = {x.dtype for x in inputs}
-        if "bool" in kinds and self.operator not in ("==", "!="):
+        if "bool" in kinds and (self.operator not in ("==", "!=") or number is not None):
             raise Refusal(
                 f"`{self.operator}` takes numbers, and got {first} and {last}",
                 help="use `cast(float)`",

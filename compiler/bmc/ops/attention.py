@@ -17,6 +17,7 @@ from bmc.ops.base import (
     Sample,
     Weight,
     param,
+    require_batch,
     require_float,
 )
 from bmc.ops.initializers import GlorotUniform, Normal, TruncatedNormal, Zeros
@@ -56,6 +57,7 @@ class _Attention(Layer):
 
     def _check(self, x: TensorType) -> None:
         require_float(x)
+        require_batch(x)
         if x.rank < 2:
             raise Refusal(f"takes an input with 2 axes or more, like [T, D], and got {x}")
         if x.kind == "channels_first":
@@ -286,8 +288,6 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
             raise Refusal(
                 f"takes a query and a memory alike but for positions, and got {query} and {memory}"
             )
-        if not (query.batched and memory.batched):
-            raise Refusal("takes a query and a memory of each sample, and one is the same for all")
         return self._results(query, memory)
 
     def padding_rule(self, *inputs: TensorType) -> Padding:

@@ -577,6 +577,9 @@ class Layer(Declaration, family="layer"):
 class Initializer(Declaration, family="initializer"):
     """Base of initialisers."""
 
+    def check_shape(self, shape: Shape) -> None:
+        """Refuses a weight of a shape that can't start so."""
+
 
 class Positions(Declaration, family="positions"):
     """Base of position schemes that attention takes."""
@@ -604,6 +607,15 @@ def require_float(x: TensorType) -> None:
         raise Refusal(
             f"takes numbers, and got {x}",
             help="turn ids into vectors with `embedding`, or use `cast(float)`",
+        )
+
+
+def require_batch(x: TensorType) -> None:
+    """Refuses what is the same for every sample, where a layer goes through samples."""
+    if not x.batched:
+        raise Refusal(
+            f"takes a value of each sample, and this {x} is the same for all of them",
+            help="join it to the samples first: `x + p`, or `(p, x) -> concat`",
         )
 
 

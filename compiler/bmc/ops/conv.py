@@ -31,6 +31,7 @@ from bmc.ops.base import (
     Words,
     param,
     per_axis,
+    require_batch,
     require_float,
     require_rank,
 )
@@ -43,6 +44,7 @@ CHANNELS_FIRST = "channels_first"
 def check_spatial(x: TensorType) -> int:
     """The number of spatial axes of a channels-first input."""
     require_float(x)
+    require_batch(x)
     require_rank(x, (2, 3, 4), EXAMPLE)
     if x.ragged and ragged_axis(x) == 0:
         raise Refusal(

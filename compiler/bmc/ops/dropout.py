@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from bmc.ir.types import TensorType
 from bmc.ops.axes import retype
-from bmc.ops.base import Float, Layer, Refusal, Sample, param, require_float, require_rank
+from bmc.ops.base import (
+    Float,
+    Layer,
+    Refusal,
+    Sample,
+    param,
+    require_batch,
+    require_float,
+    require_rank,
+)
 
 _RATE = Float(min=0, below=1)
 
@@ -46,6 +55,7 @@ class SpatialDropout(
         """The same type."""
         (x,) = inputs
         require_float(x)
+        require_batch(x)
         require_rank(x, (2, 3, 4), "[C, H, W]")
         return retype(x, x.shape, kind=x.kind)
 
@@ -68,8 +78,7 @@ class DropPath(
     def infer(self, *inputs: TensorType) -> TensorType:
         """The same type."""
         require_float(inputs[0])
-        if not inputs[0].batched:
-            raise Refusal("drops samples, and this value is the same for all of them")
+        require_batch(inputs[0])
         return retype(inputs[0], inputs[0].shape, kind=inputs[0].kind)
 
 

@@ -6,6 +6,7 @@ fan-in is in * kernel and the fan-out out * kernel, unless the layer says otherw
 
 from __future__ import annotations
 
+from bmc.ir.types import Shape, show_shape
 from bmc.ops.base import Float, Initializer, Int, Made, Refusal, param
 
 _SPREAD = Float(min=0, max=1000)
@@ -42,7 +43,7 @@ class TruncatedNormal(
     `std` is the one before cutting; what is left has 0.88 of it.
     """
 
-    std: float = param(_SPREAD, "standard deviation before cutting", 0.02)
+    std: float = param(Float(above=0, max=1000), "standard deviation before cutting", 0.02)
     mean: float = param(_VALUE, "mean", 0.0)
 
 
@@ -94,9 +95,26 @@ class Orthogonal(Initializer, name="orthogonal", aliases=("orthogonal_", "ortho"
 
     gain: float = param(_GAIN, "factor", 1.0)
 
+    def check_shape(self, shape: Shape) -> None:
+        """A matrix at least."""
+        if len(shape) < 2:
+            raise Refusal(
+                f"can't start a weight of {show_shape(shape)} `orthogonal`, which is for matrices",
+                setting="init",
+            )
+
 
 class ForgetGateOne(Initializer, name="forget_gate_one"):
     """Zero, and one for the second quarter: an LSTM's bias (Jozefowicz et al. 2015)."""
+
+    def check_shape(self, shape: Shape) -> None:
+        """Four equal parts."""
+        if not shape or shape[0] % 4:
+            raise Refusal(
+                f"can't start a weight of {show_shape(shape)} with `forget_gate_one`, "
+                "which is for four gates",
+                setting="init",
+            )
 
 
 class ZeroRow(Initializer, name="zero_row"):
@@ -104,3 +122,9 @@ class ZeroRow(Initializer, name="zero_row"):
 
     row: int = param(Int(min=0, max=2**31 - 2), "the row that is zero")
     others: Initializer = param(Made("initializer", "an initialiser"), "how the others start")
+
+    def check_shape(self, shape: Shape) -> None:
+        """The row is one of the weight's."""
+        if not shape or (isinstance(shape[0], int) and self.row >= shape[0]):
+            raise Refusal(f"has no row {self.row} in a weight of {show_shape(shape)}")
+        self.others.check_shape(shape)

@@ -179,6 +179,9 @@ class Add(Layer, name="add", aliases=("add_n", "plus")):
         """The broadcast shape."""
         shape = spread(inputs, self.name)
         batched = any(x.batched for x in inputs)
+        if "bool" in {x.dtype for x in inputs}:
+            shown = " and ".join(str(x) for x in inputs)
+            raise Refusal(f"takes numbers, and got {shown}", help="use `cast(float)`")
         return TensorType(
             _common_dtype(inputs), shape, batched, common_ragged(inputs), _common_kind(inputs)
         )

@@ -27,6 +27,7 @@ from bmc.ops.base import (
     Sample,
     Weight,
     param,
+    require_batch,
     require_float,
     require_rank,
 )
@@ -104,8 +105,7 @@ class BatchNorm(
             )
         axis = self.channel_axis(x)
         known_dim(x.shape[axis], "the number of channels")
-        if not x.batched:
-            raise Refusal("needs a batch, and this value is the same for every sample")
+        require_batch(x)
         return retype(x, x.shape, kind=x.kind)
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
@@ -233,6 +233,7 @@ class GroupNorm(_Norm, name="group_norm", aliases=("groupnorm", "groupnormalizat
         """The same shape."""
         (x,) = inputs
         require_float(x)
+        require_batch(x)
         require_rank(x, (1, 2, 3, 4), "[C, T] or [C, H, W]")
         _refuse_ragged(x)
         channels = known_dim(x.shape[0], "the number of channels")
@@ -240,6 +241,10 @@ class GroupNorm(_Norm, name="group_norm", aliases=("groupnorm", "groupnormalizat
             raise Refusal(
                 f"can't split {int(channels)} channels into {int(self.groups)} groups",
                 setting="groups",
+            )
+        if channels == self.groups and all(size == 1 for size in x.shape[1:]):
+            raise Refusal(
+                f"normalises over groups of numbers, and each of {x} has one", setting="groups"
             )
         return retype(x, x.shape, kind=x.kind)
 
@@ -268,6 +273,7 @@ class InstanceNorm(
         """The same shape."""
         (x,) = inputs
         require_float(x)
+        require_batch(x)
         require_rank(x, (2, 3, 4), "[C, T] or [C, H, W]")
         _refuse_ragged(x)
         known_dim(x.shape[0], "the number of channels")

@@ -24,6 +24,7 @@ from bmc.ops.base import (
     Weight,
     Words,
     param,
+    require_batch,
     require_float,
     require_rank,
 )
@@ -50,6 +51,7 @@ class Recurrent(Layer):
         """[T, D] -> [T, units], or [T, 2 * units] when bidirectional."""
         (x,) = inputs
         require_float(x)
+        require_batch(x)
         require_rank(x, (2,), "[T, D]")
         known_dim(x.shape[1], "the number of features")
         known_dim(self.units, "`units`")
@@ -203,6 +205,7 @@ class LSTMCell(Layer, name="lstm_cell", aliases=("lstmcell",)):
         x, h, c = inputs
         for value in inputs:
             require_float(value)
+            require_batch(value)
         require_rank(x, (1,), "[D]")
         known_dim(x.shape[0], "the number of features")
         for state in (h, c):

@@ -69,6 +69,12 @@ class Reduction(Layer):
         axes, batch = self.axes(x)
         if self.spreads and not axes and not batch:
             raise Refusal(f"needs an axis to go along, and got {x}")
+        if batch and self.keep:
+            raise Refusal(
+                "can't keep the batch: what is the same for all samples has none",
+                setting="keep",
+                help="leave `keep` out, or keep the other axes in a step before",
+            )
         over = x.ragged and ragged_axis(x) in axes
         if x.ragged and ((self.padding_counts and over) or (batch and not over)):
             raise Refusal(f"can't leave out the padding of {x}", setting="axis")

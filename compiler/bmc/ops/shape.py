@@ -246,8 +246,10 @@ class Pad(Layer, name="pad", aliases=("zero_pad", "zeropadding2d")):
         if x.ragged and axis == ragged_axis(x):
             _refuse_ragged(x)
         size = x.shape[axis]
-        if self.mode != "constant":
+        if self.mode != "constant" or x.dtype == "bool":
             require_float(x)
+        if x.dtype == "int" and self.value != int(self.value):
+            raise Refusal(f"can't add {self.value:g} to whole numbers", setting="value")
         if (
             self.mode == "reflect"
             and isinstance(size, int)

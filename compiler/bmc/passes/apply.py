@@ -208,6 +208,9 @@ class Applier:
         try:
             outputs = op.infer(*types)
             weights = op.weights(*types)
+            for weight in weights.values():
+                if weight.init is not None:
+                    weight.init.check_shape(weight.shape)
         except (Refusal, ArithmeticError) as error:
             message, advice = str(error), None
             if isinstance(error, Refusal):

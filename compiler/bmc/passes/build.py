@@ -27,7 +27,7 @@ from bmc.ir.model import (
 )
 from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType
-from bmc.ops.base import REGISTRY, Initializer, Word, show
+from bmc.ops.base import REGISTRY, Initializer, Refusal, Word, show
 from bmc.passes.elaborate import Elaborator
 from bmc.passes.evaluate import literal
 from bmc.passes.expressions import Expressions
@@ -289,6 +289,11 @@ class Builder(Expressions):
                 names = ", ".join(f"`{n}`" for n in sorted(REGISTRY["initializer"]))
                 message = f"expected an initialiser, found {show(init)}"
                 self.problems.add(BadExpression(statement.value.span, message, f"one of {names}"))
+            return None
+        try:
+            init.check_shape(tuple(shape))
+        except Refusal as refusal:
+            self.problems.add(BadExpression(statement.value.span, refusal.message, None))
             return None
         kind: Any = statement.type.kind
         value = Value(

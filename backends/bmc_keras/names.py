@@ -37,6 +37,8 @@ def distinct(
     words = set(filter(None, map(_operation, [*nodes, *inside])))
     words |= {word.replace("_", "").lower() for word in re.findall(r"(?:ops|layers)\.(\w+)", code)}
     words |= set(OPERATORS.values()) if code else set()
+    # `ops.rms_normalization` is an operation `rms_norm`.
+    words |= {word.removesuffix("alization") for word in words if word.endswith("normalization")}
     given = [name for node in nodes if (name := _named(node, blocks)) is not None]
     new: dict[str, str] = {}
     for name in given:

@@ -32,7 +32,8 @@ from bmc.ops.base import (
     Word,
     Words,
 )
-from bmc.records import record
+from bmc.records import record, replace
+from bmc.verify.chance import LENGTH
 
 Types = tuple[TensorType, ...]
 LARGEST = 1500  # elements of a value
@@ -40,6 +41,11 @@ MOST_WEIGHTS = 20_000
 LEAST_TRIES = 60
 # Numbers outside what these are defined for say nothing, and numbers that explode little.
 RARE = {"log": 0.2, "sqrt": 0.2, "exp": 0.3, "square": 0.5, "argmax": 0.4, "sign": 0.4, "step": 0.4}
+TABLES = {"embedding", "gather"}
+MOVING = {  # layers after which ids are ids
+    "rearrange", "reshape", "transpose", "flatten", "identity", "index", "roll", "expand",
+    "squeeze", "stack", "concat", "split", "first", "last",
+}  # fmt: skip
 OWN_SIGNS = {"arithmetic", "negate", "index"}
 LAYERS = sorted(
     name
@@ -63,10 +69,20 @@ class Step:
         return given(self.op, types)
 
 
+def at_length(x: TensorType) -> TensorType:
+    """The type with the length that free axes have in the tests."""
+    sizes = [
+        size.evaluate(dict.fromkeys(size.symbols(), LENGTH)) if isinstance(size, Sym) else size
+        for size in x.shape
+    ]
+    return replace(x, shape=tuple(sizes))
+
+
 def given(op: Layer, types: Types) -> Types | None:
-    """What a layer gives, if it takes these and stays small."""
+    """What a layer gives, if it takes these and stays small, at the length that free axes have."""
     try:
         made = op.infer(*types)
+        op.infer(*map(at_length, types))
         outputs = made if isinstance(made, tuple) else (made,)
         weights = op.weights(*types).values()
         for weight in weights:
@@ -162,11 +178,13 @@ def _unwritten(value: Any) -> bool:
     return type(value).__name__ in ("SharedWeight", "BlockRef")
 
 
-def layer(chance: random.Random, types: Types, names: list[str] | None = None) -> Step | None:
-    """A layer for these values."""
+def layer(
+    chance: random.Random, types: Types, names: list[str] | None = None, ids: bool = True
+) -> Step | None:
+    """A layer for these values; whole numbers that are no ids of a table go into none."""
     for _ in range(LEAST_TRIES):
         name = chance.choice(names or WEIGHED)
-        if chance.random() > RARE.get(name, 1.0):
+        if chance.random() > RARE.get(name, 1.0) or (name in TABLES and not ids):
             continue
         if name in PLAIN and len(types) == 1:
             drawn = PLAIN[name](chance, types[0])

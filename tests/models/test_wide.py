@@ -32,9 +32,3 @@ def agree(seeds: range, folder: Path) -> None:
 @pytest.mark.parametrize("start", range(0, 100, 50))
 def test_models_of_every_layer_agree(start: int, tmp_path: Path) -> None:
     agree(range(start, start + 50), tmp_path)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("start", range(1000, 4000, 100))
-def test_3000_models_of_every_layer_agree(start: int, tmp_path: Path) -> None:
-    agree(range(start, start + 100), tmp_path)

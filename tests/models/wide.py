@@ -37,6 +37,7 @@ class Model:
         self.used: set[str] = set()
         self.taken: set[str] = set()
         self.kinds: list[str] = []  # of layers, to draw them again
+        self.ids: set[str] = set()  # values that every table has a row for
         self.hostile = chance.random() < 0.5
 
     # --- names and values ---------------------------------------------------------------------
@@ -58,25 +59,30 @@ class Model:
         self.used.add(chosen)
         return chosen
 
-    def put(self, text: str, outputs: Types) -> None:
-        """A line that makes one value or more."""
+    def put(self, text: str, outputs: Types, ids: bool = False) -> None:
+        """A line that makes one value or more, perhaps ids."""
         names = [self.name() for _ in outputs]
+        self.ids |= set(names) if ids else set()
         self.lines.append(f"{', '.join(names)} = {text}")
         self.values |= zip(names, outputs)
 
-    def step(self, *types: TensorType) -> Step | None:
+    def step(self, *types: TensorType, ids: bool = False) -> Step | None:
         """A layer: often a kind that the model has, with other settings."""
         again = self.kinds if self.kinds and self.chance.random() < 0.4 else None
-        made = steps.layer(self.chance, types, again) or steps.layer(self.chance, types)
+        made = steps.layer(self.chance, types, again, ids) or steps.layer(
+            self.chance, types, None, ids
+        )
         if made is not None:
             self.kinds.append(made.op.name)
         return made
 
-    def run(self, x: TensorType, count: int) -> tuple[list[Step], TensorType]:
+    def run(self, source: str, count: int) -> tuple[list[Step], TensorType]:
         """So many layers of one input and output in a row, or fewer."""
         made: list[Step] = []
+        x, ids = self.values[source], source in self.ids
         for _ in range(count):
-            step = self.step(x)
+            step = self.step(x, ids=ids)
+            ids = ids and step is not None and step.op.name in steps.MOVING
             if step is None or len(step.outputs) != 1:
                 break
             made.append(step)
@@ -87,22 +93,24 @@ class Model:
 
     def chain(self) -> None:
         source = self.pick()
-        made, x = self.run(self.values[source], self.chance.randint(1, 4))
+        made, x = self.run(source, self.chance.randint(1, 4))
         self.put(" -> ".join([source, *(step.text for step in made)]), (x,))
 
     def single(self) -> None:
         """A layer that may give several values."""
         source = self.pick()
-        step = self.step(self.values[source])
+        step = self.step(self.values[source], ids=source in self.ids)
         if step is not None:
-            self.put(f"{source} -> {step.text}", step.outputs)
+            ids = source in self.ids and step.op.name in steps.MOVING
+            self.put(f"{source} -> {step.text}", step.outputs, ids)
 
     def several(self) -> None:
         """A layer of several inputs."""
         sources = [self.pick() for _ in range(self.chance.randint(2, 3))]
         if self.chance.random() < 0.4:
             sources = [sources[0]] * len(sources)
-        step = steps.layer(self.chance, tuple(self.values[name] for name in sources))
+        types = tuple(self.values[name] for name in sources)
+        step = steps.layer(self.chance, types, ids=sources[-1] in self.ids)
         if step is not None:
             self.put(f"({', '.join(sources)}) -> {step.text}", step.outputs)
 
@@ -139,7 +147,7 @@ class Model:
         """A few layers again and again, as long as they take what they give."""
         source = self.pick()
         x = self.values[source]
-        made, _ = self.run(x, self.chance.randint(1, 2))
+        made, _ = self.run(source, self.chance.randint(1, 2))
         times = 0
         while made and times < 3 and (end := replayed(made, x)) is not None:
             times, x = times + 1, end
@@ -151,7 +159,7 @@ class Model:
     def shared(self) -> None:
         """One layer with its weights on several values."""
         source = self.pick()
-        step = self.step(self.values[source])
+        step = self.step(self.values[source], ids=source in self.ids)
         if step is None:
             return
         name = self.name("layer")
@@ -160,7 +168,8 @@ class Model:
         weights = shapes(step, self.values[source])
         for other in self.chance.sample(list(self.values), min(len(self.values), 4)):
             outputs = step.again(self.values[other])
-            if outputs is not None and shapes(step, self.values[other]) == weights:
+            known = other in self.ids or step.op.name not in steps.TABLES
+            if outputs is not None and shapes(step, self.values[other]) == weights and known:
                 self.used.add(other)
                 self.put(f"{other} -> {name}", outputs)
 
@@ -168,7 +177,7 @@ class Model:
         """Layers of one name, each with settings of its own."""
         source, name = self.pick(), self.name("f")
         for number in self.chance.sample(range(5), self.chance.randint(2, 3)):
-            step = self.step(self.values[source])
+            step = self.step(self.values[source], ids=source in self.ids)
             if step is not None and len(step.outputs) == 1:
                 self.lines.append(f"layer {name}[{number}] = {step.text}")
                 self.put(f"{source} -> {name}[{number}]", step.outputs)
@@ -191,7 +200,7 @@ class Model:
         """A block of named sizes, on every value that it takes; perhaps repeated."""
         source = self.pick()
         x = self.values[source]
-        made, end = self.run(x, self.chance.randint(1, 4))
+        made, end = self.run(source, self.chance.randint(1, 4))
         if not made:
             return
         name = f"Block{len(self.blocks)}"
@@ -202,6 +211,7 @@ class Model:
         for other in self.chance.sample(list(self.values), min(len(self.values), 4)):
             kind = self.values[other]
             alike = kind.rank == x.rank and kind.dtype == x.dtype
+            alike &= other in self.ids or all(step.op.name not in steps.TABLES for step in made)
             again = replayed(made, kind) if alike else None
             if again is not None:
                 self.used.add(other)
@@ -245,6 +255,7 @@ class Model:
         name = self.name("in")
         self.lines.append(f"input {name}: {typed(x)}")
         self.values[name] = x
+        self.ids |= {name} if dtype == "int" else set()
         return None
 
 

@@ -137,7 +137,8 @@ def upsample(op: ops.Upsample, site: Site) -> Lowered:
     """`layers.UpSampling…`; one axis is interpolated as a picture of one row."""
     axes = site.inputs[0].rank - 1
     if op.mode == "nearest":
-        layer = call(f"layers.UpSampling{axes}D", op.factor)
+        factor = per_axis(op.factor, 1, "factor")[0] if axes == 1 else op.factor
+        layer = call(f"layers.UpSampling{axes}D", factor)
         return Function(lambda args: Call(layer, tuple(args)))
     if axes == 3:
         return Unsupported("Keras has no interpolation along three axes")

@@ -20,6 +20,8 @@ from bmc_onnx.lower.weighted import (
     CONV_WITHOUT_BIAS,
 )
 
+BEYOND = "`same` of a free size with steps longer than the window is not lowered yet"
+
 
 def around(op: Any, sizes: tuple[Any, ...], stride: Any, dilation: Any) -> dict[str, Any]:
     """The attributes that say what is added around an input, if anything."""
@@ -30,11 +32,17 @@ def around(op: Any, sizes: tuple[Any, ...], stride: Any, dilation: Any) -> dict[
     if op.padding == "same":
         found = same_pads(sizes, op.kernel, stride, dilation)
         if found is None:
-            return {"auto_pad": "SAME_UPPER"}
+            return {"auto_pad": "SAME_UPPER"}  # see `beyond_windows`
     else:
         found = explicit_padding(op.padding, axes)
     nothing = all(low == high == 0 and fixed((low, high)) for low, high in found)
     return {} if nothing else {"pads": pads(found)}
+
+
+def beyond_windows(kernel: Any, stride: Any, axes: int) -> bool:
+    """Whether steps are longer than windows: `SAME_UPPER` then takes away what it should add."""
+    pairs = zip(per_axis(kernel, axes, ""), per_axis(stride, axes, ""))
+    return any(step > width for width, step in pairs)
 
 
 def spread(axes: int, **settings: Any) -> dict[str, Any]:
@@ -56,6 +64,8 @@ def conv(op: Conv, site: Site) -> Lowered:
     added = around(op, x.shape[1:], op.stride, op.dilation)
     if "auto_pad" in added and "dilations" in attributes:
         return Unsupported("`same` of a free size with strides and dilation is not lowered yet")
+    if "auto_pad" in added and beyond_windows(op.kernel, op.stride, axes):
+        return Unsupported(BEYOND)
     if op.padding_mode == "zeros":
         attributes |= added
     elif "auto_pad" in added:

@@ -136,8 +136,32 @@ class Conv(
             raise Refusal("pads a padded input with zeros only", setting="padding_mode")
         if x.ragged:
             check_same(self, axes, ragged_axis(x) - 1)
+        self._check_mirrored(x)
         shape = conv_shape(self, x.shape[1:])
         return retype(x, (self.filters, *shape), kind=CHANNELS_FIRST)
+
+    def _check_mirrored(self, x: TensorType) -> None:
+        """Refuses more padding than there is to mirror."""
+        if self.padding_mode != "reflect":
+            return
+        axes = x.rank - 1
+        kernel, stride, dilation = (
+            per_axis(value, axes, "") for value in (self.kernel, self.stride, self.dilation)
+        )
+        for place, size in enumerate(x.shape[1:]):
+            if not isinstance(size, int):
+                continue
+            if self.padding == "same":
+                pads = same_padding(size, kernel[place], stride[place], dilation[place])
+            elif self.padding == "causal":
+                pads = (dilation[place] * (kernel[place] - 1), 0)
+            else:
+                pads = explicit_padding(self.padding, axes)[place]
+            if max(pads) >= size:
+                raise Refusal(
+                    f"can't mirror {int(max(pads))} elements of an axis of {int(size)}",
+                    setting="padding",
+                )
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
         """weight (filters, C / groups, *kernel), bias (filters,)."""

@@ -7,7 +7,16 @@ from typing import Any, ClassVar
 from bmc.ir.symbolic import Dim, product
 from bmc.ir.types import TensorType
 from bmc.ops.axes import AXIS, Optional, PaddingKind, SizeUpTo, axis_of, ragged_axis, retype
-from bmc.ops.base import Layer, Padding, Refusal, Sample, param, per_axis, require_float
+from bmc.ops.base import (
+    Layer,
+    Padding,
+    Refusal,
+    Sample,
+    param,
+    per_axis,
+    require_batch,
+    require_float,
+)
 from bmc.ops.conv import CHANNELS_FIRST, check_same, check_spatial, conv_shape, window_rule
 from bmc.records import replace
 
@@ -38,6 +47,8 @@ class Pool(Layer):
         if self.axis is not None:
             if x.rank != 2:
                 raise Refusal(f"pools one axis of an input with two, and got {x}", setting="axis")
+            require_batch(x)
+            self._check_padding(1)
             axis = axis_of(x, self.axis)
             (size,) = conv_shape(self.windows(x), (x.shape[axis],))
             shape = (size, x.shape[1]) if axis == 0 else (x.shape[0], size)

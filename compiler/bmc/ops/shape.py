@@ -30,6 +30,7 @@ from bmc.ops.base import (
     Words,
     param,
     per_axis,
+    require_batch,
     require_float,
 )
 from bmc.ops.pattern import Pattern, parse
@@ -285,6 +286,7 @@ class Upsample(Layer, name="upsample", aliases=("upsampling2d", "interpolate", "
         """[C, n…] -> [C, factor * n…]."""
         (x,) = inputs
         require_float(x)
+        require_batch(x)
         _refuse_ragged(x)
         if x.rank not in (2, 3, 4):
             raise Refusal(f"takes an input with 2 to 4 axes, like [C, H, W], and got {x}")
@@ -314,6 +316,8 @@ class Roll(Layer, name="roll", aliases=("shift",)):
         """The same type."""
         (x,) = inputs
         axes = [axis_of(x, axis, "axes") for axis in self.axes]
+        if len(set(axes)) < len(axes):
+            raise Refusal("names an axis twice", setting="axes")
         per_axis(self.shift, len(axes), "shift")
         if x.ragged and ragged_axis(x) in axes:
             _refuse_ragged(x)

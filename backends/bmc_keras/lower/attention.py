@@ -69,7 +69,9 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
     special = plan.grouped or plan.scaled or plan.rotary or plan.scored
     # Keras 3.15 goes wrong on heads of size one where there are as many steps as heads.
     tiny = op.heads == width
-    built_in = not special and not tiny and memory.shape[-1] == width
+    # Its causal mask is one of the first axis after the batch, whatever `attention_axes` says.
+    deep = op.causal and x.rank > 2
+    built_in = not (special or tiny or deep) and memory.shape[-1] == width
     start = _start(op, width, built_in)
     if start is None:
         return Unsupported("this start is not lowered yet")

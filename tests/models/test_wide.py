@@ -24,7 +24,7 @@ def agree(seeds: range, folder: Path) -> None:
             f"seed {seed}, batch {batch}: {found.wrong}\n\n"
             f"{shrunk(draw(seed), folder, seed, batch)}"
         )
-        for path in folder.iterdir():
+        for path in folder.glob("*.*"):
             path.unlink()
     assert outputs > 2 * len(seeds) and vague < outputs / 10
 

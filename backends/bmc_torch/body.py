@@ -145,9 +145,11 @@ class TorchBody(Body):
         """Where copies of a repeat are: at a number, or the variable of a loop over several."""
         if number == 1:
             return p.Index(target, (p.lit(done),)), turns
-        variable = p.Name("layer" if not turns else f"layer{len(turns) + 1}")
-        last = done + number
-        end = None if last == sum(many for many, _ in repeat.runs) else p.lit(last)
+        word = "layer" if not turns else f"layer{len(turns) + 1}"
+        while word in self.spec.settings:
+            word += "_"
+        variable, last = p.Name(word), done + number
+        end = None if last == repeat.count else p.lit(last)
         start = p.lit(done) if done else None
         some = p.Index(target, (p.SliceExpr(start, end, None),)) if start or end else target
         return variable, (*turns, (variable, some))
@@ -280,7 +282,7 @@ class TorchBody(Body):
         """What sets the weights of layers that start in their own way, once all are known."""
         found: list[p.Statement] = []
         for rule, instance, target, turns in self.own_starts:
-            made = self.starts.own(rule, instance, target)
+            made = self.starts.own(rule, instance, target, looped=bool(turns))
             for variable, many in reversed(turns) if made else ():
                 made = [p.For(variable, many, tuple(made))]
             found += made

@@ -60,15 +60,20 @@ class Starts:
         if not isinstance(weight.init, Zeros):
             self.names.setdefault(kind, set()).add(weight.init.name)
 
-    def own(self, rule: Module, instance: Instance, target: p.Expr) -> list[p.Statement]:
-        """The statements of a constructor for a layer that starts in its own way."""
+    def own(
+        self, rule: Module, instance: Instance, target: p.Expr, looped: bool
+    ) -> list[p.Statement]:
+        """The statements of a constructor for a layer that starts in its own way.
+
+        `looped` says that the layer is the variable of a loop, of which no type says more.
+        """
         found: list[p.Statement] = []
         for path, kind, weights in _parts(rule, instance):
             if not self._apart(kind):
                 continue
             place = p.Attr(target, path) if path else target
             for key, weight in weights.items():
-                calls = initialise(_parameter(place, key), weight.init, weight)
+                calls = initialise(_parameter(place, key, looped), weight.init, weight)
                 found += [p.ExprStmt(call) for call in calls]
         return found
 
@@ -125,16 +130,11 @@ class Starts:
         return (p.IfStmt(there, statements),)
 
 
-def _parameter(module: p.Expr, key: str) -> p.Expr:
+def _parameter(module: p.Expr, key: str, looped: bool = False) -> p.Expr:
     """`module.weight`; what PyTorch's types don't know is asked for by name."""
-    if key.startswith(("weight_", "bias_")) or _looped(module):
+    if key.startswith(("weight_", "bias_")) or looped:
         return p.method(module, "get_parameter", key)
     return p.Attr(module, key)
-
-
-def _looped(place: p.Expr) -> bool:
-    """Whether a module is, or is in, the variable of a loop, of which no type says more."""
-    return any(isinstance(node, p.Name) and node.id.startswith("layer") for node in p.walk(place))
 
 
 def _parts(rule: Module, instance: Instance) -> Iterator[tuple[str, str, dict[str, Weight]]]:

@@ -20,10 +20,10 @@ from bmc_onnx.lower.weighted import (
     CONV_WITHOUT_BIAS,
 )
 
-BEYOND = "`same` of a free size with steps longer than the window is not lowered yet"
 
-
-def around(op: Any, sizes: tuple[Any, ...], stride: Any, dilation: Any) -> dict[str, Any]:
+def around(
+    op: Any, sizes: tuple[Any, ...], stride: Any, dilation: Any
+) -> dict[str, Any] | Unsupported:
     """The attributes that say what is added around an input, if anything."""
     axes = len(sizes)
     if op.padding == "causal":
@@ -32,17 +32,24 @@ def around(op: Any, sizes: tuple[Any, ...], stride: Any, dilation: Any) -> dict[
     if op.padding == "same":
         found = same_pads(sizes, op.kernel, stride, dilation)
         if found is None:
-            return {"auto_pad": "SAME_UPPER"}  # see `beyond_windows`
+            return _same_of_free_size(axes, op.kernel, stride, dilation)
     else:
         found = explicit_padding(op.padding, axes)
     nothing = all(low == high == 0 and fixed((low, high)) for low, high in found)
     return {} if nothing else {"pads": pads(found)}
 
 
-def beyond_windows(kernel: Any, stride: Any, axes: int) -> bool:
-    """Whether steps are longer than windows: `SAME_UPPER` then takes away what it should add."""
+def _same_of_free_size(
+    axes: int, kernel: Any, stride: Any, dilation: Any
+) -> dict[str, Any] | Unsupported:
+    """`SAME_UPPER`, where onnxruntime means by it what the language means."""
+    if spread(axes, dilations=dilation):
+        return Unsupported("`same` of a free size with strides and dilation is not lowered yet")
     pairs = zip(per_axis(kernel, axes, ""), per_axis(stride, axes, ""))
-    return any(step > width for width, step in pairs)
+    if any(step > width for width, step in pairs):  # it would take away instead of add
+        reason = "`same` of a free size with steps longer than the window is not lowered yet"
+        return Unsupported(reason)
+    return {"auto_pad": "SAME_UPPER"}
 
 
 def spread(axes: int, **settings: Any) -> dict[str, Any]:
@@ -62,10 +69,8 @@ def conv(op: Conv, site: Site) -> Lowered:
     axes = x.rank - 1
     attributes = spread(axes, strides=op.stride, dilations=op.dilation)
     added = around(op, x.shape[1:], op.stride, op.dilation)
-    if "auto_pad" in added and "dilations" in attributes:
-        return Unsupported("`same` of a free size with strides and dilation is not lowered yet")
-    if "auto_pad" in added and beyond_windows(op.kernel, op.stride, axes):
-        return Unsupported(BEYOND)
+    if isinstance(added, Unsupported):
+        return added
     if op.padding_mode == "zeros":
         attributes |= added
     elif "auto_pad" in added:

@@ -11,7 +11,7 @@ from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc_onnx.lower.common import below, listed, method, pads, turned
-from bmc_onnx.lower.conv import BEYOND, around, beyond_windows, spread
+from bmc_onnx.lower.conv import around, spread
 from bmc_onnx.lower.masks import MEANS, mean_of_data
 from bmc_onnx.lower.support import GRID_MEAN, REDUCE, SURROUND
 from bmc_onnx.lower.table import lower
@@ -33,9 +33,10 @@ def _pooled(op: Pool, site: Site, word: str) -> Lowered:
             return Unsupported("repeating the border of a free size is not lowered yet")
         edge = pads(pads_around)
     else:
-        window |= around(op, sizes, stride, 1)
-        if "auto_pad" in window and beyond_windows(op.kernel, stride, axes):
-            return Unsupported(BEYOND)
+        added = around(op, sizes, stride, 1)
+        if isinstance(added, Unsupported):
+            return added
+        window |= added
 
     def run(args: list[Expr]) -> Expr:
         value, label = args

@@ -141,7 +141,7 @@ def group_norm(op: ops.GroupNorm, site: Site) -> Lowered:
 def _grouped(op: ops.GroupNorm | ops.InstanceNorm, site: Site, groups: Any, alone: bool) -> Module:
     """`nn.GroupNorm`; where a group may turn out to be one number, a class that takes it."""
     (x,) = site.inputs
-    free = alone and not all(isinstance(size, int) and size > 1 for size in x.shape[1:])
+    free = alone and not any(isinstance(size, int) and size > 1 for size in x.shape[1:])
     made = call(
         "GroupNorm" if free else "nn.GroupNorm",
         groups,

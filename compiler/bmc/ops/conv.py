@@ -136,32 +136,8 @@ class Conv(
             raise Refusal("pads a padded input with zeros only", setting="padding_mode")
         if x.ragged:
             check_same(self, axes, ragged_axis(x) - 1)
-        self._check_mirrored(x)
         shape = conv_shape(self, x.shape[1:])
         return retype(x, (self.filters, *shape), kind=CHANNELS_FIRST)
-
-    def _check_mirrored(self, x: TensorType) -> None:
-        """Refuses more padding than there is to mirror."""
-        if self.padding_mode != "reflect":
-            return
-        axes = x.rank - 1
-        kernel, stride, dilation = (
-            per_axis(value, axes, "") for value in (self.kernel, self.stride, self.dilation)
-        )
-        for place, size in enumerate(x.shape[1:]):
-            if not isinstance(size, int):
-                continue
-            if self.padding == "same":
-                pads = same_padding(size, kernel[place], stride[place], dilation[place])
-            elif self.padding == "causal":
-                pads = (dilation[place] * (kernel[place] - 1), 0)
-            else:
-                pads = explicit_padding(self.padding, axes)[place]
-            if max(pads) >= size:
-                raise Refusal(
-                    f"can't mirror {int(max(pads))} elements of an axis of {int(size)}",
-                    setting="padding",
-                )
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
         """weight (filters, C / groups, *kernel), bias (filters,)."""
@@ -198,7 +174,11 @@ def conv_shape(op: Any, sizes: Shape) -> Shape:
     kernel = per_axis(op.kernel, axes, "kernel")
     stride = per_axis(op.stride, axes, "stride")
     dilation = per_axis(getattr(op, "dilation", 1), axes, "dilation")
+    mirrored = getattr(op, "padding_mode", "") == "reflect"
     if op.padding in ("same", "replicate"):
+        for n, k, s, d in zip(sizes, kernel, stride, dilation):
+            if mirrored and isinstance(n, int):
+                _check_reflect(n, *same_padding(n, k, s, d))
         return tuple(same_output(n, s) for n, s in zip(sizes, stride))
     if op.padding == "causal":
         pads: tuple[tuple[int, int], ...] = ((dilation[0] * (kernel[0] - 1), 0),)
@@ -206,7 +186,7 @@ def conv_shape(op: Any, sizes: Shape) -> Shape:
         pads = explicit_padding(op.padding, axes)
     shape = []
     for n, k, s, d, (low, high) in zip(sizes, kernel, stride, dilation, pads):
-        if getattr(op, "padding_mode", "") == "reflect" and isinstance(n, int):
+        if mirrored and isinstance(n, int):
             _check_reflect(n, low, high)
         shape.append(window_output(n, k, s, d, low, high))
     return tuple(shape)

@@ -269,17 +269,14 @@ class KerasBody(FunctionBody):
         last = self.wanted(use)
         result = RESULTS.get(type(instance.target))  # type: ignore[arg-type]
         laid = result(instance.target, instance.given_types, last) if result else last
-        copied = first is not use.instance  # then the next copy takes what this one gives
         for value in use.outputs:
-            self.last[value] = (last if copied else laid) and value.type.rank > 1
+            self.last[value] = laid and value.type.rank > 1
         rule = lowered(LOWERINGS, instance, self.problems, last)
         if rule is None:
             return None
         self.support += rule.support
         if not isinstance(rule, Module):
-            built = rule.build(args)
-            rank = instance.outputs[0].rank
-            return _turned(built, rank, last) if copied and laid != last and rank > 1 else built
+            return rule.build(args)
         if id(first) not in self.made:
             again = self.uses(first) > 1 or bool(first.lends)
             self._keep(first, self.helpers.use(rule, label), again)
@@ -382,6 +379,19 @@ class KerasBody(FunctionBody):
         for name, last, value in zip(names, laid, results(spec)):
             ends.append(_turned(name, value.type.rank, False) if last else name)
         return p.ListExpr(tuple(ends))
+
+    def restored(self, use: Apply, copy: Instance, names: list[str]) -> list[p.Statement]:
+        """`x = layers.Permute((2, 1))(x)` where a turn gives another layout than it takes."""
+        found: list[p.Statement] = []
+        last = self.wanted(use)
+        for value, kind, name in zip(use.outputs, copy.outputs, names):
+            laid = self.last.get(value, False)
+            self.last[value] = last and kind.rank > 1
+            if kind.rank > 1 and laid != last:
+                words = "channels last" if last else "channels first"
+                made = _turned(p.Name(name), kind.rank, last)
+                found.append(p.Assign(p.Name(name), made, comment=words))
+        return found
 
     def repeat(self, use: Apply, repeat: Repeat, names: list[str]) -> list[p.Statement]:
         """The loop, and how its results are laid out."""

@@ -8,7 +8,7 @@ from bmc.emit import pyexpr as p
 from bmc.emit.backend import Module, Support
 from bmc.emit.function_body import FunctionBody, state_types
 from bmc.emit.lowering import lowered
-from bmc.ir.model import Apply, BlockSpec, Instance, Scan
+from bmc.ir.model import Apply, BlockSpec, Instance, Scan, Value
 from bmc.records import replace
 from bmc_onnx.lower.common import ELEMENTS, below, info
 from bmc_onnx.lower.support import SCAN
@@ -22,15 +22,15 @@ class OnnxBody(FunctionBody):
     """The body of one function. `construct` calls the function of another block."""
 
     backend = "onnx"
+    reserved: frozenset[str] = frozenset()  # names that no node may have
     taken = frozenset(
-        {"Any", "Counter", "Graph", "Path", "TensorProto", "finish", "g", "helper", "json", "main"}
+        {"Any", "Graph", "Path", "TensorProto", "finish", "g", "helper", "json", "main"}
         | {"name", "np", "onnx", "save"}
     )
 
     def begin(self) -> None:
         """Nothing is written yet."""
         self.support: list[Support] = []
-        self.layers = {one.name for one in self.spec.instances if one.weights}
         self.names: set[str] = {entry.value.name for entry in self.spec.inputs}
         for parameter in self.spec.params:
             self.support.append(WEIGHT)
@@ -56,12 +56,23 @@ class OnnxBody(FunctionBody):
         assert not isinstance(rule, Module)
         self.support += rule.support
         (made, *others) = use.outputs
-        alone = instance is use.instance and not instance.weights and not others
-        own = alone and made.named and made.name not in self.names | self.layers
+        own = (
+            instance is use.instance
+            and not others
+            and made.named
+            and self._may_have(made, instance)
+        )
         built = rule.build([*args, self.within(made.name) if own else label])
         if own and not isinstance(built, p.Name):  # a layer that does nothing adds no node
             self.names.add(made.name)
         return built
+
+    def _may_have(self, made: Value, instance: Instance) -> bool:
+        """Whether a node may have the name of its value: no other node has it."""
+        if instance.weights and made.name != instance.name:
+            return False
+        others = {one.name for one in self.spec.instances if one is not instance}
+        return made.name not in self.names | self.reserved | others
 
     def scan_call(
         self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]

@@ -57,35 +57,46 @@ SEVERAL = '''\
         self.nodes.append(helper.make_node(op, inputs, names, names[0], **attributes))
         return tuple(names)
 '''
-# Where layers are used several times, their nodes are told apart by numbers.
+# Where a name is met again, of a layer used twice or of an output, nodes are told apart by numbers.
 NUMBERED = '''\
 class Graph:
-    """A graph in the making: its nodes, and the weights that they read."""
+    """A graph in the making: its nodes, and the weights that they read.
 
-    def __init__(self) -> None:
+    The names of the graph's inputs and outputs are theirs alone.
+    """
+
+    def __init__(self, *names: str) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: dict[str, tuple[int, ...]] = {}
-        self.uses: Counter[str] = Counter()
+        self.names = set(names)
 
     def add(self, op: str, *inputs: str, name: str, **attributes: Any) -> str:
-        """Append a node whose output has the node's name; return that name.
+        """Append a node and return the name of its output.
 
-        A layer that is used again has a number after its nodes' names.
+        That is the node's name, with a number behind it where the name is taken.
         """
-        output = self.number_use(name)
+        output = self.new_name(name)
         self.nodes.append(helper.make_node(op, inputs, [output], output, **attributes))
         return output
 
-    def number_use(self, name: str) -> str:
-        self.uses[name] += 1
-        return name if self.uses[name] == 1 else f"{name}_{self.uses[name]}"
+    def output(self, x: str, name: str) -> None:
+        """Give a value out under a name of the graph."""
+        self.nodes.append(helper.make_node("Identity", [x], [name], name))
+
+    def new_name(self, name: str) -> str:
+        found, number = name, 1
+        while found in self.names:
+            number += 1
+            found = f"{name}_{number}"
+        self.names.add(found)
+        return found
 '''
 NUMBERED_SEVERAL = '''\
     def add_several(
         self, op: str, *inputs: str, names: list[str], **attributes: Any
     ) -> tuple[str, ...]:
         """Append a node with several outputs; return their names."""
-        outputs = [self.number_use(name) if name else "" for name in names]
+        outputs = [self.new_name(name) if name else "" for name in names]
         node = helper.make_node(op, inputs, outputs, outputs[0], **attributes)
         self.nodes.append(node)
         return tuple(outputs)
@@ -98,7 +109,7 @@ STEP = '''\
         return step
 '''
 NUMBERED_STEP = STEP.replace(
-    "        return step\n", "        step.uses = self.uses\n        return step\n"
+    "        return step\n", "        step.names = self.names\n        return step\n"
 )
 ENDING = '''\
 def finish(
@@ -147,7 +158,7 @@ class ModelFile(FunctionFile):
 
     def __init__(self, program: Program, problems: Problems) -> None:
         super().__init__(program, problems)
-        self.bodies: list[OnnxBody] = []
+        self.numbered = _meets(program.main) or any(_shares(spec) for spec in self.specs())
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
@@ -159,12 +170,9 @@ class ModelFile(FunctionFile):
         stem = self.program.stem
         about = parts.model_doc(self.program, main) + f"\n\npython {stem}.py -o {stem}.onnx"
         doc = "\n".join(Printer({}, 88).docstring(about, 0))
-        counts = "import argparse\nimport json\nfrom collections import Counter"
-        numbered = any(body.shares() for body in self.bodies)
-        imports = IMPORTS.replace("import argparse\nimport json", counts) if numbered else IMPORTS
-        top = "\n".join([imports, *([constants] if constants else [])])
+        top = "\n".join([IMPORTS, *([constants] if constants else [])])
         ending = ENDING.replace("{build}", function_name(main)).replace("{stem}", stem)
-        texts = [self._graph(numbered).rstrip("\n"), *self.functions, ending]
+        texts = [self._graph(self.numbered).rstrip("\n"), *self.functions, ending]
         return f"{HEADER}{doc}\n\n{top}\n\n\n" + "\n\n\n".join(texts) + "\n"
 
     def _graph(self, numbered: bool) -> str:
@@ -185,7 +193,6 @@ class ModelFile(FunctionFile):
 
     def _body(self, spec: BlockSpec) -> OnnxBody:
         body = OnnxBody(spec, self.problems)
-        self.bodies.append(body)
         body.construct = self._construct
         return body
 
@@ -198,25 +205,48 @@ class ModelFile(FunctionFile):
 
     def _model(self, spec: BlockSpec) -> None:
         body = self._body(spec)
+        ends = [entry.value.name for entry in spec.inputs], [made.name for made in spec.outputs]
+        if self.numbered:
+            body.reserved = frozenset(ends[1])
         self.run(body)
         if self.problems.failed:
             return
-        begin: list[p.Statement] = [p.Assign(p.Name("g"), p.call("Graph"))]
+        kept = dict.fromkeys([*ends[0], *ends[1]]) if self.numbered else ()
+        begin: list[p.Statement] = [p.Assign(p.Name("g"), p.call("Graph", *kept))]
         for entry, variable in zip(spec.inputs, body.parameters):
             begin.append(p.Assign(p.Name(variable), p.lit(entry.value.name)))
         after: list[p.Statement] = []
         for output, made in zip(spec.outputs, body.returns):
-            if output.name not in body.names or output.value.name != output.name:
+            if self.numbered:
+                after.append(p.ExprStmt(p.call("g.output", made, name=output.name)))
+            elif output.name not in body.names or output.value.name != output.name:
                 named = p.call("g.add", "Identity", made, name=output.name)
                 after.append(p.ExprStmt(named))
-        ends = {
+        infos = {
             "inputs": [info(e.value.name, e.value.type) for e in spec.inputs],
             "outputs": [info(o.name, o.value.type) for o in spec.outputs],
         }
-        made = p.call("finish", p.Name("g"), spec.name.lower(), **ends)
+        made = p.call("finish", p.Name("g"), spec.name.lower(), **infos)
         lines = _needed([*body.statements, *after])
         statements = (*begin, p.Blank(), *lines, p.Blank(), p.Return(made))
         self.add_model("onnx.ModelProto", statements)
+
+
+def _shares(spec: BlockSpec) -> bool:
+    """Whether a layer or block is used several times."""
+    uses = list(spec.applies())
+    return len({id(use.instance) for use in uses}) < len(uses)
+
+
+def _meets(spec: BlockSpec) -> bool:
+    """Whether a layer has the name of an output that another one makes."""
+    makers = {made.name: made.value for made in spec.outputs}
+    return any(
+        not use.instance.loops
+        and use.instance.name in makers
+        and use.outputs != (makers[use.instance.name],)
+        for use in spec.applies()
+    )
 
 
 def _needed(statements: list[p.Statement]) -> list[p.Statement]:

@@ -121,8 +121,11 @@ def clip(op: ops.Clip, site: Site) -> Lowered:
 
 @lower(ops.Softmax)
 def softmax(op: ops.Softmax, site: Site) -> Lowered:
-    """`ops.softmax`."""
+    """`ops.softmax`, which takes up to five axes in TensorFlow, the batch among them."""
     place = axis(site.inputs[0], op.axis)
+    if site.inputs[0].rank > 4:
+        logs = {"axis": place}
+        return Function(lambda args: call("ops.exp", call("ops.log_softmax", args[0], **logs)))
     return Function(lambda args: call("ops.softmax", args[0], axis=place))
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Bin, Compare, Expr, Index, SliceExpr, Un, call, lit
 from bmc.emit.values import number
+from bmc.ir.symbolic import known
 from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take
-from bmc_keras.lower.common import alike, spread, summed
+from bmc_keras.lower.common import alike, reshaped, spread, summed
 from bmc_keras.lower.table import lower
 
 
@@ -57,4 +58,10 @@ def take(op: Take, site: Site) -> Lowered:
         items = items[:-1]
     if len(items) > 3 and all(item == all_of for item in items[:-1]):
         items = (lit(...), items[-1])
+    shape = op.infer(x).shape
+    # Keras takes the length of a piece of a free axis for free, where the language knows it.
+    sliced = [pair for pair in zip(op.settled(x), x.shape) if isinstance(pair[0], tuple)]
+    told = any(known(now) and not known(was) for now, (_, was) in zip(shape, sliced))
+    if told and sum(not known(size) for size in shape) < 2:
+        return Function(lambda args: reshaped(Index(args[0], items), shape))
     return Function(lambda args: Index(args[0], items))

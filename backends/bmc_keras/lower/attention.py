@@ -11,6 +11,7 @@ from bmc.emit.pyexpr import Bin, Call, Expr, Un, call, lit, name
 from bmc.ops.attention import Attention, SelfAttention
 from bmc.ops.initializers import GlorotUniform
 from bmc.passes.naming import snake
+from bmc.records import replace
 from bmc_keras.lower.attention_parts import attention, helpers
 from bmc_keras.lower.common import literals
 from bmc_keras.lower.initializers import initializer
@@ -65,12 +66,13 @@ def _start(op: Any, width: Any, built_in: bool) -> Expr | None:
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
     plan, named = configuration(op, bool(site.masks))
     x, memory = site.inputs[0], site.inputs[-1]
+    plan = replace(plan, deep=x.rank > 3)
     width = x.shape[-1]
     special = plan.grouped or plan.scaled or plan.rotary or plan.scored
     # Keras 3.15 goes wrong on heads of size one where there are as many steps as heads.
     tiny = op.heads == width
     # Its causal mask is one of the first axis after the batch, whatever `attention_axes` says.
-    deep = op.causal and x.rank > 2
+    deep = plan.deep or (op.causal and x.rank > 2)
     built_in = not (special or tiny or deep) and memory.shape[-1] == width
     start = _start(op, width, built_in)
     if start is None:

@@ -192,6 +192,8 @@ def _call(plan: Configuration) -> list[str]:
     scale = "* self.scale" if plan.scaled else "/ math.sqrt(self.size)"
     lines.append(f'scores = ops.einsum("...qhd,...khd->...hqk", query, key) {scale}')
     lines += [*_scores(plan), "weights = ops.softmax(scores, axis=-1)"]
+    if plan.deep:  # TensorFlow's softmax takes five axes
+        lines[-1] = "weights = ops.exp(ops.log_softmax(scores, axis=-1))"
     kept = "kept" if plan.shown and plan.dropout else "weights"
     if plan.dropout:
         lines.append(f"{kept} = self.dropout(weights, training=training)")

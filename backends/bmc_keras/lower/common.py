@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Site, Support
-from bmc.emit.pyexpr import Bin, Expr, SliceExpr, call, lit
-from bmc.ir.types import TensorType
+from bmc.emit.pyexpr import Bin, Call, Expr, SliceExpr, call, lit
+from bmc.emit.values import number
+from bmc.ir.symbolic import known
+from bmc.ir.types import Shape, TensorType
 from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import Layout
 from bmc_keras.weights import At
@@ -39,6 +41,12 @@ def axis(x: TensorType, place: int) -> int:
     """An axis of the language's layout as Keras counts it, the batch included."""
     del x  # a value that is the same for all samples has a batch here, too
     return int(place) if place < 0 else int(place) + 1
+
+
+def reshaped(value: Expr, shape: Shape) -> Expr:
+    """`layers.Reshape`; a free size is left open."""
+    sizes = tuple(number(size) if known(size) else lit(-1) for size in shape)
+    return Call(call("layers.Reshape", sizes), (value,))
 
 
 def alike(op: object, types: tuple[TensorType, ...]) -> Layout:

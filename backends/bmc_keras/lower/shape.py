@@ -5,24 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
-from bmc.emit.pyexpr import Call, Expr, call, lit
-from bmc.emit.values import number
+from bmc.emit.pyexpr import Call, Expr, call
 from bmc.ir.symbolic import Dim, known, product
 from bmc.ir.types import Shape, TensorType
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
 from bmc.ops.pattern import Pattern
-from bmc_keras.lower.common import axis
+from bmc_keras.lower.common import axis, reshaped
 from bmc_keras.lower.table import lower
 
+MIRRORED = 5  # TensorFlow mirrors arrays of up to five axes, the batch among them
 FREE = Unsupported("several axes of free size are not lowered yet")
-
-
-def reshaped(value: Expr, shape: Shape) -> Expr:
-    """`layers.Reshape`; a free size is left open."""
-    sizes = tuple(number(size) if known(size) else lit(-1) for size in shape)
-    return Call(call("layers.Reshape", sizes), (value,))
 
 
 def _free(shape: Shape) -> int:
@@ -115,14 +109,15 @@ def expand(op: ops.Expand, site: Site) -> Lowered:
 
 @lower(ops.Pad)
 def pad(op: ops.Pad, site: Site) -> Lowered:
-    """`ops.pad`; the outermost element is repeated by `ops.take`."""
+    """`ops.pad`; elements are repeated by `ops.take`, which also mirrors those of many axes."""
     (x,) = site.inputs
     place = axis_of(x, op.axis)
     size = x.shape[place]
-    if op.mode == "replicate":
+    if op.mode == "replicate" or (op.mode == "reflect" and x.rank >= MIRRORED):
         if not isinstance(size, int):
-            return Unsupported("repeating the ends of a free axis is not lowered yet")
-        index = [0] * int(op.before) + list(range(int(size))) + [int(size) - 1] * int(op.after)
+            what = "repeating the ends" if op.mode == "replicate" else "mirroring many axes"
+            return Unsupported(f"{what} of a free axis is not lowered yet")
+        index = _outside(op, int(size))
         return Function(lambda args: call("ops.take", args[0], index, axis=place + 1))
     pads = [(0, 0)] * (x.rank + 1)
     pads[place + 1] = (op.before, op.after)
@@ -130,6 +125,14 @@ def pad(op: ops.Pad, site: Site) -> Lowered:
     if op.mode == "constant" and op.value != 0:
         more["constant_values"] = int(op.value) if x.dtype == "int" else op.value
     return Function(lambda args: call("ops.pad", args[0], tuple(pads), **more))
+
+
+def _outside(op: ops.Pad, size: int) -> list[int]:
+    """The elements of an axis of that size, those that repeat or mirror its ends among them."""
+    places = range(-int(op.before), size + int(op.after))
+    if op.mode == "replicate":
+        return [min(max(place, 0), size - 1) for place in places]
+    return [size - 1 - abs(size - 1 - abs(place)) for place in places]
 
 
 @lower(ops.Upsample, "last")

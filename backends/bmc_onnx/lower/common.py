@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bmc.emit.backend import Function, Site, Support
-from bmc.emit.pyexpr import Expr, FString, Lit, Name, call, lit, name
+from bmc.emit.pyexpr import Expr, FString, ListExpr, Lit, Name, call, lit, name
 from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc_onnx.lower.support import WIDEN
@@ -59,6 +59,14 @@ def listed(values: Any) -> Expr:
 def pads(pairs: Any) -> Expr:
     """All that is added before, then all that is added after."""
     return listed([low for low, _ in pairs] + [high for _, high in pairs])
+
+
+def image_pads(found: Expr) -> Expr:
+    """The same of the axes behind batch and channels, as `Pad` takes it: for all axes."""
+    assert isinstance(found, ListExpr)
+    half = len(found.items) // 2
+    nothing = (lit(0), lit(0))
+    return ListExpr((*nothing, *found.items[:half], *nothing, *found.items[half:]))
 
 
 def below(label: Expr, word: str) -> Expr:

@@ -10,8 +10,8 @@ from bmc.emit.values import fixed, same_pads
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv, ConvTranspose
-from bmc_onnx.lower.common import below, listed, method, pads
-from bmc_onnx.lower.support import SURROUND
+from bmc_onnx.lower.common import below, image_pads, listed, method, pads
+from bmc_onnx.lower.support import PAD
 from bmc_onnx.lower.table import lower
 from bmc_onnx.lower.weighted import (
     CONV,
@@ -86,11 +86,11 @@ def conv(op: Conv, site: Site) -> Lowered:
 
     def build(args: list[Expr]) -> Expr:
         value, label = args
-        settings = {"axes": listed(range(2, axes + 2)), "mode": mode}
-        value = call("g.surround", value, added["pads"], name=below(label, "around"), **settings)
+        sizes = image_pads(added["pads"])
+        value = call("g.pad", value, sizes, name=below(label, "around"), mode=mode)
         return call(f"g.{helper.name}", value, shape, name=label, **attributes)
 
-    return Function(build, (SURROUND, helper))
+    return Function(build, (PAD, helper))
 
 
 @lower(ConvTranspose)

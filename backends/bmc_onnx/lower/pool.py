@@ -10,10 +10,10 @@ from bmc.emit.values import same_pads, step_size
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
-from bmc_onnx.lower.common import below, listed, method, pads, turned
+from bmc_onnx.lower.common import below, image_pads, listed, method, pads, turned
 from bmc_onnx.lower.conv import around, spread
 from bmc_onnx.lower.masks import MEANS, mean_of_data
-from bmc_onnx.lower.support import GRID_MEAN, REDUCE, SURROUND
+from bmc_onnx.lower.support import GRID_MEAN, PAD, REDUCE
 from bmc_onnx.lower.table import lower
 
 
@@ -31,7 +31,7 @@ def _pooled(op: Pool, site: Site, word: str) -> Lowered:
         pads_around = same_pads(sizes, op.kernel, stride)
         if pads_around is None:
             return Unsupported("repeating the border of a free size is not lowered yet")
-        edge = pads(pads_around)
+        edge = image_pads(pads(pads_around))
     else:
         added = around(op, sizes, stride, 1)
         if isinstance(added, Unsupported):
@@ -41,14 +41,13 @@ def _pooled(op: Pool, site: Site, word: str) -> Lowered:
     def run(args: list[Expr]) -> Expr:
         value, label = args
         if repeated:
-            named = {"axes": listed(range(2, axes + 2)), "mode": "edge"}
-            value = call("g.surround", value, edge, name=below(label, "around"), **named)
+            value = call("g.pad", value, edge, name=below(label, "around"), mode="edge")
         return call("g.add", word, value, name=label, **window)
 
     order = list(range(x.rank))
     if one and axis_of(x, op.axis or 0) == 0:
         order = [1, 0]
-    return Function(turned(order, site, run), (SURROUND,) if repeated else ())
+    return Function(turned(order, site, run), (PAD,) if repeated else ())
 
 
 @lower(MaxPool)

@@ -12,7 +12,7 @@ from bmc.ir.types import Shape
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
-from bmc_onnx.lower.common import axis, below, listed, method, node, own_number, permuted
+from bmc_onnx.lower.common import axis, below, listed, method, node, own_number, pads, permuted
 from bmc_onnx.lower.support import FRAMES, NARROW, NUMBER, PAD, RESHAPE, ROLL, UPSAMPLE, WIDEN
 from bmc_onnx.lower.table import lower
 
@@ -103,8 +103,8 @@ def expand(op: ops.Expand, site: Site) -> Lowered:
 def pad(op: ops.Pad, site: Site) -> Lowered:
     """`Pad`."""
     (x,) = site.inputs
-    place = axis(x, axis_of(x, op.axis))
-    pads = [op.before, op.after]
+    pairs: list[tuple[Any, Any]] = [(0, 0)] * (x.rank + x.batched)
+    pairs[axis(x, axis_of(x, op.axis))] = (op.before, op.after)
     word = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}[op.mode]
 
     def build(args: list[Expr]) -> Expr:
@@ -112,8 +112,7 @@ def pad(op: ops.Pad, site: Site) -> Lowered:
         more: list[Expr] = []
         if op.mode == "constant" and op.value != 0:
             more = [own_number(op.value, x.dtype, below(label, "value"))]
-        named = {"axis": place, "mode": word}
-        return call("g.pad", value, listed(pads), *more, name=label, **named)
+        return call("g.pad", value, pads(pairs), *more, name=label, mode=word)
 
     return Function(build, (PAD, *([NUMBER] if x.dtype == "float" else [])))
 

@@ -107,27 +107,10 @@ NARROW = Support(
 PAD = Support(
     "pad",
     '''\
-    def pad(
-        self, x: str, sizes: list[int], *value: str, name: str, axis: int, mode: str
-    ) -> str:
-        """Add elements before and after along one axis."""
+    def pad(self, x: str, sizes: list[int], *value: str, name: str, mode: str) -> str:
+        """Add elements before each axis, and after each; `sizes` has all axes."""
         pads = self.integers(sizes, name=f"{name}.pads")
-        along = self.integers([axis], name=f"{name}.axis")
-        inputs = (pads, *(value or ("",)), along)
-        return self.add("Pad", x, *inputs, name=name, mode=mode)
-''',
-    ("integers",),
-)
-SURROUND = Support(
-    "surround",
-    '''\
-    def surround(
-        self, x: str, sizes: list[int], name: str, axes: list[int], mode: str
-    ) -> str:
-        """Mirror or repeat elements at the ends of axes."""
-        pads = self.integers(sizes, name=f"{name}.pads")
-        along = self.integers(axes, name=f"{name}.axes")
-        return self.add("Pad", x, pads, "", along, name=name, mode=mode)
+        return self.add("Pad", x, pads, *value, name=name, mode=mode)
 ''',
     ("integers",),
 )

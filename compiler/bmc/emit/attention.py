@@ -27,6 +27,7 @@ class Configuration:
     windows: bool = False
     padded: bool = False
     shown: bool = False
+    deep: bool = False  # more than one axis between the batch and the sequence
 
     @property
     def scored(self) -> bool:
@@ -47,6 +48,7 @@ class Configuration:
             "Relative": self.relative,
             "Windowed": self.windows,
             "Padded": self.padded,
+            "Deep": self.deep,
         }
         kind = "CrossAttention" if self.cross else "SelfAttention"
         return "".join(word for word, on in words.items() if on) + kind + "Weights" * self.shown

@@ -61,10 +61,6 @@ class FunctionBody(Body):
         """How often an instance is used in this block."""
         return self._counts[id(instance)]
 
-    def shares(self) -> bool:
-        """Whether a layer or block is used several times."""
-        return any(count > 1 for count in self._counts.values())
-
     def label(self, instance: Instance, more: p.Name | int | None = None) -> p.Expr:
         """A layer's name: its path in the model, the block's own name in front."""
         path = ".".join((instance.name, *map(str, instance.loops)))
@@ -89,7 +85,7 @@ class FunctionBody(Body):
         args: list[p.Expr] = [p.Name(name) for name in names]
         found: list[p.Statement] = []
         done = 0
-        counter = self._counter()
+        counter = self._counter(names)
         for number, copy in repeat.runs:
             label = self.label(use.instance, done if number == 1 else counter)
             before = len(self.statements)
@@ -101,7 +97,8 @@ class FunctionBody(Body):
                 made = self.make(use, copy, label, args)
             if made is None:
                 return []
-            steps = (*self.statements[before:], p.Assign(target, made, comment=self.comment(use)))
+            assigned = p.Assign(target, made, comment=self.comment(use))
+            steps = (*self.statements[before:], assigned, *self.restored(use, copy, names))
             del self.statements[before:]
             ends: tuple[Any, ...] = (done, done + number) if done else (number,)
             if number == repeat.count:
@@ -110,9 +107,13 @@ class FunctionBody(Body):
             done += number
         return found
 
-    def _counter(self) -> p.Name:
+    def restored(self, use: Apply, copy: Instance, names: list[str]) -> list[p.Statement]:
+        """What brings the results of one turn into the form in which the next takes them."""
+        return []
+
+    def _counter(self, names: list[str]) -> p.Name:
         word = "i"
-        while word in self.holders:
+        while word in self.holders or word in names:
             word += "_"
         return p.Name(word)
 

@@ -1,0 +1,46 @@
+"""How far rounding reaches: a PyTorch program in which every step is off by a little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+SHARE = 6e-8  # what rounding to single precision may take or add
+
+
+class _Noise(TorchFunctionMode):
+    """Moves the floats that every function gives."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.chance = torch.Generator().manual_seed(seed)
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        return self._moved(func(*args, **(kwargs or {})))
+
+    def _moved(self, made: Any) -> Any:
+        if isinstance(made, tuple):
+            moved = [self._moved(one) for one in made]
+            return tuple(moved) if type(made) is tuple else type(made)(moved)
+        if not isinstance(made, torch.Tensor) or not made.is_floating_point():
+            return made
+        with torch._C.DisableTorchFunction():
+            around = torch.rand(made.shape, generator=self.chance, dtype=made.dtype)
+            return made * (1 + SHARE * (2 * around - 1))
+
+
+@contextmanager
+def noise(seed: int) -> Iterator[None]:
+    """Within it, PyTorch rounds as another program might."""
+    with _Noise(seed):
+        yield

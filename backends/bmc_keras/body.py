@@ -47,6 +47,9 @@ class Parameter(layers.Layer):
 
     def call(self, x):
         return ops.broadcast_to(self.value, (ops.shape(x)[0], *self.value_shape))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *self.value_shape)
 ''',
     ("keras", "layers", "ops"),
 )
@@ -92,6 +95,14 @@ class Scan(layers.Layer):
         along = [ops.swapaxes(inputs[place], 0, 1) for place in self.sequences]
         _, made = ops.scan(advance, first, along)
         return [ops.swapaxes(output, 0, 1) for output in made[:count]]
+
+    def compute_output_spec(self, inputs, training=None):
+        lead = (inputs[0].shape[0], inputs[self.sequences[0]].shape[1])
+        results = self.step.outputs
+        return [
+            keras.KerasTensor((*lead, *result.shape[1:]), dtype=result.dtype)
+            for result in results[: len(results) - len(self.starts)]
+        ]
 ''',
     ("keras", "layers", "ops"),
 )
@@ -239,7 +250,9 @@ class KerasBody(FunctionBody):
         turned = Value(value.type, value.name, value.span)
         until = self.last_use.get(value, self.index)
         self.last_use[turned] = self.read_until.get(value, until)
-        target = self.name(turned, self.index)
+        if until <= self.index:  # the use takes the turned value; its other inputs are read yet
+            self.last_use[value] = self.index - 1
+        target = self.name(turned, self.index - 1)
         if self.holders.get(target) is value:
             del self.forms[value, not last]
         self.holders[target] = turned

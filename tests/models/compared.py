@@ -27,7 +27,6 @@ from bmc.verify.compare import Difference, difference
 from bmc.verify.probe import load_module
 
 Arrays = list[np.ndarray]
-ROUNDED = 1e-3  # what is farther apart is not called rounding
 EXACT = 1e-7  # double precision agrees to this where single precision differs by rounding alone
 EXACTLY = nullcontext()
 LEAST = 0.1  # smaller outputs are compared as if the largest number were this
@@ -158,8 +157,6 @@ class _Comparison:
 
     def _rounds(self, backend: str, place: int, apart: Difference) -> bool:
         """Whether nothing is left of a difference in double precision."""
-        if apart.share > ROUNDED:
-            return False
         if backend not in self.again:
             try:
                 self.again[backend] = self._made(backend, "float64")

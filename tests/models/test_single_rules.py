@@ -46,7 +46,71 @@ RIGHT: dict[str, tuple[str, str]] = {
     "a window larger than what it averages": ("2, 1, 1, 1", "x -> avg_pool(3, stride=2, padding=1)"),
     "a free axis of one position": ("3, T", "x -> conv(3, kernel=7) -> instance_norm(epsilon=1.0)"),
     "transposed, with more at the end": ("3, 6", "x -> conv_transpose(4, kernel=3, stride=2, output_padding=1)"),
+    "padding twice, its axes turned": ("3, 4", "x -> pad(after=3, axis=1, mode=replicate) -> layer_norm(axis=0, affine=false) -> pad(1, axis=1, mode=replicate)"),
+    "mirrored, six axes": ("2, 3, 1, 2, 3", "x -> pad(before=2, axis=1, mode=reflect)"),
+    "softmax of six axes": ("2, 1, 2, 2, 3", "x -> softmax -> softmax(axis=1)"),
+    "windows farther apart than the rest is long": ("5", "x -> patches_1d(size=5, stride=7) -> self_attention(heads=1)"),
+    "interpolated between turned norms": (
+        "3, 4, 6",
+        "x -> batch_norm(axis=-1) -> upsample(3) -> upsample(2, mode=linear) -> silu -> batch_norm(axis=-1)",
+    ),
+    "the channels of a piece of a free axis": ("T, 9", "x[1..3] -> group_norm(1)"),
+    "a number before a layer of our own": ("5, 8", "(x * 0.5) -> sinusoidal_positions -> self_attention(heads=2, positions=rope())"),
 }  # fmt: skip
+MODELS: dict[str, str] = {
+    "a block that only turns, repeated": """
+block Turned {
+  input x: float[A, B]
+  output y = x -> transpose([1, 0])
+}
+model Net {
+  input x: float[6, 4]
+  output y = x -> Turned * 2
+  output z = x -> Turned * 3 -> dense(2)
+}""",
+    "one input of two layouts": """
+model Net {
+  input x: float[2, 5, 4]
+  a = x -> prelu
+  b = x -> prelu(init=constant(0.1))
+  output y = (a, b) -> add
+}""",
+    "the weights of attention": """
+model Net {
+  input x: float[7, 8]
+  input m: float[9, 8]
+  v, w = (x, m) -> attention(heads=2, return_weights=true, scale=1.5, dropout=0.1)
+  u, z = (x, m) -> attention(heads=2, return_weights=true)
+  output y = w -> prelu
+  output q = z -> batch_norm
+}""",
+    "a number as parameter": """
+model Net {
+  input x: float[3]
+  param weight: float[] = normal(0.5)
+  output y = x * weight
+}""",
+    "a block of two layouts, twice": """
+block Soft {
+  input x: float[A, B]
+  output y = x -> softplus
+}
+model Net {
+  input x: float[4, 7]
+  pooled = x -> adaptive_avg_pool(1)
+  a = pooled -> Soft * 2
+  b = pooled -> Soft -> Soft * 2
+  output y = (a, b) -> stack(axis=1)
+}""",
+    "layers called as words of settings": """
+model Net {
+  input x: float[3, 4, 4]
+  layer same = conv(3, kernel=3, padding=same)
+  layer reflect = pad(before=1, mode=reflect)
+  output y = x -> same -> conv(4, kernel=3, padding=same)
+  output z = x -> reflect
+}""",
+}
 PARTLY: dict[str, tuple[str, str, str]] = {
     "causal, over two leading axes": (
         "2, 3, 4, 8",
@@ -58,6 +122,12 @@ PARTLY: dict[str, tuple[str, str, str]] = {
         "x -> conv_transpose(4, kernel=3, padding=1, output_padding=1, dilation=2)",
         "keras",
     ),
+    "stretched along every other axis": (
+        "3, 1, 3, 1, 6",
+        '(x, x -> rearrange("a b c d e -> b a d c e") -> mean(axis=-1, keep=true)) -> add',
+        "keras",
+    ),
+    "attention over three leading axes": ("2, 1, 2, 5, 4", "x -> self_attention(heads=2)", "onnx"),
 }
 REFUSED: dict[str, tuple[str, str, str]] = {
     "instance norm of one position": ("3, 1", "x -> instance_norm", "BM301"),
@@ -97,6 +167,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "a sum of truths": ("4", "(x > 0, x > 1) -> add", "BM301"),
     "padding wider than half a window": ("4, 3", "x -> max_pool(3, padding=2, axis=0)", "BM301"),
     "a range of nothing": ("4, 3", "x[1..1]", "BM301"),
+    "truths for statistics": ("4, 3", "(x, x[0..2] > 0) -> undo_instance_norm", "BM301"),
 }
 
 
@@ -105,6 +176,14 @@ def test_right(name: str, tmp_path: Path) -> None:
     shape, text = RIGHT[name]
     spec = f"model Net {{\n  input x: float[{shape}]\n  output y = {text}\n}}\n"
     assert differences(spec, tmp_path) == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_that_are_right(name: str, tmp_path: Path) -> None:
+    found = compared(MODELS[name], tmp_path)
+    assert found.wrong == found.refused == []
+    _, model = MODELS[name].split("model Net")
+    assert found.compared == model.count("output ")
 
 
 @pytest.mark.parametrize("name", PARTLY)

@@ -9,11 +9,12 @@ from bmc.emit.pyexpr import Bin, Compare, Expr, Index, SliceExpr, Un, call, lit
 from bmc.emit.values import number
 from bmc.ir.symbolic import known
 from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take
-from bmc_keras.lower.common import alike, reshaped, spread, summed
+from bmc_keras.lower.common import alike, reshaped, spread, stretching, summed
 from bmc_keras.lower.table import lower
 
 
 @lower(Arithmetic, alike)
+@stretching
 def arithmetic(op: Arithmetic, site: Site) -> Lowered:
     """Python's operator, the values made ready for broadcasting."""
     if op.operator == "+" and len(site.inputs) == 2:

@@ -92,7 +92,9 @@ def helpers(plan: Configuration) -> tuple[Support, ...]:
 
 def attention(plan: Configuration) -> Support:
     """The class of a configuration."""
-    text = "\n".join([*_init(plan), *_build(plan), "", *_call(plan), "", *SPLIT, ""])
+    text = "\n".join(
+        [*_init(plan), *_build(plan), "", *_call(plan), "", *SPLIT, "", *_shape(plan), ""]
+    )
     roots = ("keras", "layers", "ops", *(("math",) if not plan.scaled else ()))
     return Support(plan.name, text, roots, general=0 if plan.bias else 1)
 
@@ -128,7 +130,7 @@ def _init(plan: Configuration) -> list[str]:
         "        super().__init__(name=name)",
         "        self.size = width // heads  # of a head",
     ]
-    kept = {"heads": plan.alibi or plan.relative, "scale": plan.scaled}
+    kept = {"heads": plan.alibi or plan.relative or plan.shown, "scale": plan.scaled}
     kept |= {"theta": plan.rotary, "window": plan.relative}
     lines += [f"        self.{word} = {word}" for word, on in kept.items() if on]
     if plan.grouped:
@@ -155,19 +157,28 @@ def _dense(role: str, given: str) -> list[str]:
 
 
 def _build(plan: Configuration) -> list[str]:
-    """The table of relative positions is the only weight that no other layer has."""
-    if not plan.relative:
-        return []
+    """The layers inside, and the table of relative positions, which no layer has."""
+    lines = ["", f"    def build(self, x_shape{', memory_shape' if plan.cross else ''}):"]
+    if plan.relative:
+        lines += [
+            "        self.positions = self.add_weight(",
+            "            shape=((2 * self.window - 1) ** 2, self.heads),",
+            "            initializer=keras.initializers.TruncatedNormal(stddev=0.02),",
+            '            name="positions",',
+            "        )",
+        ]
+    if plan.cross:
+        return [
+            *lines,
+            "        self.query.build(x_shape)",
+            "        self.key.build(memory_shape)",
+            "        self.value.build(memory_shape)",
+            "        self.combine.build(x_shape)",
+        ]
     return [
-        "",
-        "    def build(self, input_shape):",
-        "        self.positions = self.add_weight(",
-        "            shape=((2 * self.window - 1) ** 2, self.heads),",
-        "            initializer=keras.initializers.TruncatedNormal(stddev=0.02),",
-        '            name="positions",',
-        "        )",
+        *lines,
         "        for layer in (self.query, self.key, self.value, self.combine):",
-        "            layer.build(input_shape)",
+        "            layer.build(x_shape)",
     ]
 
 
@@ -203,6 +214,19 @@ def _call(plan: Configuration) -> list[str]:
         f"{end}, weights" if plan.shown else end,
     ]
     return [f"    def call({', '.join(takes)}):", *(f"        {line}" for line in lines)]
+
+
+def _shape(plan: Configuration) -> list[str]:
+    """What comes out has the shape of what goes in."""
+    if not plan.shown:
+        return ["    def compute_output_shape(self, x_shape):", "        return x_shape"]
+    held = "memory_shape" if plan.cross else "x_shape"
+    more = f", {held}" if plan.cross else ""
+    return [
+        f"    def compute_output_shape(self, x_shape{more}):",
+        f"        scores = (*x_shape[:-2], self.heads, x_shape[-2], {held}[-2])",
+        "        return x_shape, scores",
+    ]
 
 
 def _scores(plan: Configuration) -> list[str]:

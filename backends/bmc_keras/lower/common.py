@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from bmc.emit.backend import Function, Site, Support
+from bmc.emit.backend import Function, Lowered, Rule, Site, Support, Unsupported
 from bmc.emit.pyexpr import Bin, Call, Expr, SliceExpr, call, lit
 from bmc.emit.values import number
 from bmc.ir.symbolic import known
@@ -13,6 +14,7 @@ from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import Layout
 from bmc_keras.weights import At
 
+GROUPS = 5  # of axes that TensorFlow can stretch
 ALL = SliceExpr(None, None, None)
 
 
@@ -75,7 +77,7 @@ def total(
     """
     values = spread(args, types)
     rank = max(x.rank for x in types)
-    shapes = [_laid((1,) * (rank - x.rank) + tuple(x.shape), last) for x in types]
+    shapes = [_laid(_filled(x.shape, rank), last) for x in types]
     support: tuple[Support, ...] = ()
     made, shape = values[0], shapes[0]
     for value, other in zip(values[1:], shapes[1:]):
@@ -96,6 +98,40 @@ def summed(site: Site) -> Function:
     nothing: list[Expr] = [lit(0)] * len(site.inputs)
     _, support = total(nothing, site.inputs, site.last)
     return Function(lambda args: total(args, site.inputs, site.last)[0], support)
+
+
+def stretching(rule: Rule) -> Rule:
+    """The rule of a layer that stretches its inputs to one shape, as far as TensorFlow does."""
+
+    @functools.wraps(rule)
+    def checked(op: Any, site: Site) -> Lowered:
+        shape: tuple[Any, ...] = ()
+        for kind in site.inputs:
+            if _groups(shape, kind.shape) > GROUPS:
+                return Unsupported("TensorFlow stretches no values of so many axes")
+            rank = max(len(shape), kind.rank)
+            pairs = zip(_filled(shape, rank), _filled(kind.shape, rank))
+            shape = tuple(b if a == 1 else a for a, b in pairs)
+        return rule(op, site)
+
+    return checked
+
+
+def _groups(one: tuple[Any, ...], other: tuple[Any, ...]) -> int:
+    """How many neighbouring axes, the batch among them, are stretched in turn or not at all."""
+    rank = max(len(one), len(other))
+    found = 1
+    before = (False, False)
+    for a, b in zip(_filled(one, rank), _filled(other, rank)):
+        now = (a == 1, b == 1)
+        if now != (True, True):
+            found += now != before
+            before = now
+    return found
+
+
+def _filled(shape: tuple[Any, ...], rank: int) -> tuple[Any, ...]:
+    return (1,) * (rank - len(shape)) + tuple(shape)
 
 
 def _laid(shape: tuple[Any, ...], last: bool) -> tuple[Any, ...]:

@@ -20,6 +20,9 @@ class SampleNormal(layers.Layer):
     def call(self, mean, spread):
         noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed)
         return mean + spread * noise
+
+    def compute_output_shape(self, mean_shape, spread_shape):
+        return mean_shape
 ''',
     ("keras", "layers", "ops"),
 )

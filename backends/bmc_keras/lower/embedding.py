@@ -56,6 +56,9 @@ class LearnedPositions(layers.Layer):
 
     def call(self, x):
         return self.embeddings[: ops.shape(x)[-2]] + x
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 ''',
     ("keras", "layers", "ops"),
 )
@@ -88,6 +91,9 @@ class SinusoidalPositions(layers.Layer):
         waves = sinusoids(steps, x.shape[-1], self.theta)
         table = ops.reshape(ops.stack(waves, axis=-1), (-1, x.shape[-1]))
         return ops.cast(table, x.dtype) + x
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 ''',
     ("keras", "layers", "ops"),
 )
@@ -115,6 +121,9 @@ class SinusoidalPositions2D(layers.Layer):
         rows, columns = tables
         rows = ops.expand_dims(rows, 1)
         return ops.concatenate((rows + left, columns + right), axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 ''',
     ("keras", "layers", "ops"),
 )

@@ -10,7 +10,7 @@ from bmc.emit.pyexpr import Expr, ListExpr, call, chain
 from bmc.ir.types import TensorType
 from bmc.ops import join as ops
 from bmc.ops.axes import axis_of
-from bmc_keras.lower.common import alike, axis, spread, summed
+from bmc_keras.lower.common import alike, axis, spread, stretching, summed
 from bmc_keras.lower.table import Layout, lower
 
 
@@ -49,12 +49,14 @@ def split(op: ops.Split, site: Site) -> Lowered:
 
 
 @lower(ops.Add, alike)
+@stretching
 def add(op: ops.Add, site: Site) -> Lowered:
     """a + b + c"""
     return summed(site)
 
 
 @lower(ops.Multiply, alike)
+@stretching
 def multiply(op: ops.Multiply, site: Site) -> Lowered:
     """a * b * c"""
     return Function(lambda args: chain("*", spread(args, site.inputs)))

@@ -135,7 +135,7 @@ def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
         helper=helper if op.affine else f"{helper}_without_weights",
         defaults=literals(center=True, scale=True),
         support=(kind,),
-        ranked=True,
+        made_for="axes",
         weights={
             **(AFFINE if op.affine else {}),
             "running_mean": At("moving_mean", (0,)),
@@ -226,6 +226,7 @@ def _groups(op: ops.GroupNorm | ops.InstanceNorm, groups: Any, helper: str) -> M
         helper=helper,
         defaults=literals(center=True, scale=True),
         weights=_affine(op),
+        made_for="axes",
     )
 
 

@@ -188,6 +188,7 @@ def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:
         support=_padded(op) if site.masks else (),
         weights={"": _weights(op)},
         ending=_ending(op),
+        made_for="anything" if op.layers == 1 else "sizes",  # as `keras.Sequential` is
     )
 
 

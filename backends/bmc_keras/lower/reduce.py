@@ -10,7 +10,7 @@ from bmc.emit.pyexpr import Bin, Expr, Index, ListExpr, SliceExpr, call, lit
 from bmc.emit.values import step_size
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
-from bmc_keras.lower.common import ALL, axis, spread, summed
+from bmc_keras.lower.common import ALL, axis, spread, stretching, summed
 from bmc_keras.lower.masks import mean_of_data
 from bmc_keras.lower.table import lower
 
@@ -55,6 +55,7 @@ def _mean_of_data(op: ops.Mean, site: Site) -> Lowered:
 
 
 @lower(ops.Mean)
+@stretching
 def mean(op: ops.Mean, site: Site) -> Lowered:
     """`ops.mean`; of several values, their sum divided."""
     if site.masks:
@@ -70,6 +71,7 @@ def mean(op: ops.Mean, site: Site) -> Lowered:
 
 
 @lower(ops.Sum)
+@stretching
 def total(op: ops.Sum, site: Site) -> Lowered:
     """`ops.sum`; of several values, a + b."""
     if len(site.inputs) == 1:
@@ -78,6 +80,7 @@ def total(op: ops.Sum, site: Site) -> Lowered:
 
 
 @lower(ops.Max)
+@stretching
 def largest(op: ops.Max, site: Site) -> Lowered:
     """`ops.max`; of several values, `ops.maximum`."""
     if len(site.inputs) == 1:
@@ -86,6 +89,7 @@ def largest(op: ops.Max, site: Site) -> Lowered:
 
 
 @lower(ops.Min)
+@stretching
 def least(op: ops.Min, site: Site) -> Lowered:
     """`ops.min`; of several values, `ops.minimum`."""
     if len(site.inputs) == 1:

@@ -13,7 +13,18 @@ from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
 from bmc_onnx.lower.common import axis, below, listed, method, node, own_number, pads, permuted
-from bmc_onnx.lower.support import FRAMES, NARROW, NUMBER, PAD, RESHAPE, ROLL, UPSAMPLE, WIDEN
+from bmc_onnx.lower.support import (
+    FRAMES,
+    FRAMES_OF,
+    INTERPOLATE,
+    NARROW,
+    NUMBER,
+    PAD,
+    RESHAPE,
+    ROLL,
+    UPSAMPLE,
+    WIDEN,
+)
 from bmc_onnx.lower.table import lower
 
 FREE = Unsupported("several axes of free size are not lowered yet")
@@ -122,6 +133,8 @@ def upsample(op: ops.Upsample, site: Site) -> Lowered:
     """`Resize`."""
     axes = site.inputs[0].rank - 1
     factors = [float(factor) for factor in per_axis(op.factor, axes, "factor")]
+    if op.mode == "linear" and axes > 1:
+        return method(INTERPOLATE, listed([1.0, 1.0, *factors]))
     named: dict[str, Any] = {"mode": op.mode}
     if op.mode == "nearest":
         named |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
@@ -149,6 +162,9 @@ def roll(op: ops.Roll, site: Site) -> Lowered:
 @lower(ops.Patches)
 def patches(op: ops.Patches, site: Site) -> Lowered:
     """`Gather` with an index of the windows."""
+    count = site.outputs[0].shape[-2]
+    if known(count):
+        return method(FRAMES_OF, count, op.size, op.stride)
     return method(FRAMES, op.size, op.stride)
 
 

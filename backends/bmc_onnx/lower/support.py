@@ -183,6 +183,21 @@ UPSAMPLE = Support(
         return self.add("Resize", x, "", scales, name=name, **attributes)
 ''',
 )
+INTERPOLATE = Support(
+    "interpolate",
+    '''\
+    def interpolate(self, x: str, factors: list[float], name: str) -> str:
+        """Make axes so many times as long, linearly between the elements.
+
+        The reshaping to the same shape keeps onnxruntime from moving transpositions behind
+        `Resize`, whose linear mode has no kernel for the result.
+        """
+        same = self.reshape(x, [0] * len(factors), name=f"{name}.same")
+        scales = self.add("Constant", name=f"{name}.scales", value_floats=factors)
+        return self.add("Resize", same, "", scales, name=name, mode="linear")
+''',
+    ("reshape",),
+)
 ROLL = Support(
     "roll",
     '''\
@@ -205,18 +220,32 @@ FRAMES = Support(
     def frames(self, x: str, size: int, stride: int, name: str) -> str:
         """Cut the last axis into windows of that size, the stride apart."""
         length = self.add("Shape", x, name=f"{name}.length", start=-1)
-        rest = self.integers([size - 1], name=f"{name}.rest")
-        count = self.add("Sub", length, rest, name=f"{name}.count")
+        first = self.integers([size - stride], name=f"{name}.first")
+        rest = self.add("Sub", length, first, name=f"{name}.rest")
+        apart = self.add("Constant", name=f"{name}.apart", value_int=stride)
+        count = self.add("Div", rest, apart, name=f"{name}.count")
         end = self.add("Squeeze", count, name=f"{name}.end")
         zero = self.add("Constant", name=f"{name}.zero", value_int=0)
-        step = self.add("Constant", name=f"{name}.step", value_int=stride)
-        starts = self.add("Range", zero, end, step, name=f"{name}.starts")
+        one = self.add("Constant", name=f"{name}.one", value_int=1)
+        numbers = self.add("Range", zero, end, one, name=f"{name}.numbers")
+        starts = self.add("Mul", numbers, apart, name=f"{name}.starts")
         wide = self.widen(starts, [-1], name=f"{name}.wide")
         inside = self.integers(list(range(size)), name=f"{name}.inside")
         index = self.add("Add", wide, inside, name=f"{name}.index")
         return self.add("Gather", x, index, name=name, axis=-1)
 ''',
     ("integers", "widen"),
+)
+FRAMES_OF = Support(
+    "frames_of",
+    '''\
+    def frames_of(self, x: str, count: int, size: int, stride: int, name: str) -> str:
+        """Cut the last axis into so many windows of that size, the stride apart."""
+        places = [number * stride + place for number in range(count) for place in range(size)]
+        index = helper.make_tensor("index", TensorProto.INT64, (count, size), places)
+        held = self.add("Constant", name=f"{name}.index", value=index)
+        return self.add("Gather", x, held, name=name, axis=-1)
+''',
 )
 RESHAPE = Support(
     "reshape",

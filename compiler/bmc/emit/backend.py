@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit.pyexpr import Call, Expr
@@ -52,7 +52,8 @@ class Module:
     function that holds what all uses of the constructor in a file have in common: `positional`
     names its first arguments, and a keyword with the value in `defaults` is not printed.
     `weights` says where the layer keeps each weight, in the backend's own form; `ending` are
-    helpers of the code that reads it. `ranked` says that it is made for a number of axes.
+    helpers of the code that reads it. `made_for` says whether the layer, once built,
+    takes only values with the axes, or with the sizes, of its first.
     """
 
     constructor: Call
@@ -63,7 +64,7 @@ class Module:
     support: tuple[Support, ...] = ()
     weights: Mapping[str, Any] = field(default_factory=dict)
     ending: tuple[Support, ...] = ()
-    ranked: bool = False
+    made_for: Literal["anything", "axes", "sizes"] = "anything"
 
     def apply(self, layer: Expr, args: list[Expr]) -> Expr:
         """The layer, an expression, on its inputs."""

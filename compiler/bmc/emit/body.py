@@ -101,9 +101,10 @@ class Body:
 
     def alike(self, use: Apply, first: Module | Function | None, rule: Module) -> bool:
         """Whether a use takes the layer as it was made for the first; reports it when not."""
-        ranks = {use.inputs[0].type.rank, use.instance.inputs[0].rank}
+        now, then = use.inputs[0].type, use.instance.inputs[0]
+        known = {"anything": True, "axes": now.rank == then.rank, "sizes": now.shape == then.shape}
         same = isinstance(first, Module) and first.constructor == rule.constructor
-        if same and not (rule.ranked and len(ranks) > 1):
+        if same and known[rule.made_for]:
             return True
         what = f"`{use.instance.name}` at this shape"
         reason = "the layer was made for another one, and is built in another way for this"

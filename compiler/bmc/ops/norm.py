@@ -368,6 +368,7 @@ class UndoInstanceNorm(_Norm, name="undo_instance_norm", aliases=("denormalize",
         """The type of y."""
         y, stats = inputs
         require_float(y)
+        require_float(stats)
         axis = axis_of(y, self.axis)
         if stats.shape != replace_axis(y.shape, axis, 2):
             raise Refusal(f"got {y} and statistics {stats}, which belong to another shape")

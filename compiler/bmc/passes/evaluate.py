@@ -434,6 +434,8 @@ class Evaluator:
             value = self.constant(argument.value, scope)
             if value is UNKNOWN:
                 fine = False
+            elif key in settings:
+                value = _worded(value, settings[key].kind.words())
             values[key], spans[key] = value, argument.value.span
         return fine
 
@@ -455,6 +457,15 @@ class Evaluator:
             else:
                 return False
         return True
+
+
+def _worded(value: Any, words: tuple[str, ...]) -> Any:
+    """A setting's own word where a layer or block has that name, too: `layer same = …`."""
+    if isinstance(value, BlockRef) and value.name in words:
+        return Word(value.name)
+    if isinstance(value, tuple):
+        return tuple(_worded(one, words) for one in value)
+    return value
 
 
 def _gathered(

@@ -35,7 +35,7 @@ def draw_weights(model: BlockSpec, dtype: str, seed: int) -> dict[str, np.ndarra
             values = 1 + 0.1 * np.abs(values)
         else:
             values *= 0.1
-        found[name] = values.astype(dtype)
+        found[name] = np.asarray(values, dtype)  # a number without axes, too
     return found
 
 

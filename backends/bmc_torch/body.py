@@ -304,6 +304,8 @@ class Overwriting:
             return False
         target = maker.instance.target
         if isinstance(target, Layer):
+            if target.name == "add" and len(maker.inputs) == 1:
+                return False  # the sum of one value is that value
             return target.name in ANEW and getattr(target, "operator", "+") in ("+", "-", "*")
         if not isinstance(target, BlockSpec):
             return False

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tests.models.agree import BACKENDS, LARGEST, NUMBERS, OUTPUTS
 from tests.models.doubled import run_doubled
-from tests.models.noise import noise
+from tests.models.noise import Noise
 
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
@@ -91,10 +91,13 @@ class _Comparison:
             self._try(backend)
         if "torch" in self.outputs:
             exact = self.again["torch"] = self._made("torch", "float64")
-            rough = [self._made("torch", "float64", noise(seed)) for seed in range(2)]
+            noises = [Noise(seed) for seed in range(4)]
+            rough = [self._made("torch", "float64", noise) for noise in noises]
+            lost = any(noise.lost for noise in noises)
             for place, output in enumerate(self.spec.outputs):
                 mine = self.outputs["torch"][place]
-                if sure(mine, exact[place], *(some[place] for some in rough)):
+                rest = lost and mine.dtype.kind != "f"  # on a comparison with what is no number
+                if not rest and sure(mine, exact[place], *(some[place] for some in rough)):
                     self._compare(place, output.name)
                 else:
                     self.found.vague += 1
@@ -122,7 +125,7 @@ class _Comparison:
             self.found.wrong.append(f"{backend}: {type(error).__name__}: {str(error)[:600]}")
 
     def _made(
-        self, backend: str, dtype: str = "float32", around: AbstractContextManager[None] = EXACTLY
+        self, backend: str, dtype: str = "float32", around: AbstractContextManager[Any] = EXACTLY
     ) -> Arrays:
         """The outputs of one program, run in the middle of `around`."""
         numbers = {key: array.astype(dtype) for key, array in self.numbers.items()}

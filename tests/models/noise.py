@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -12,11 +11,12 @@ from torch.overrides import TorchFunctionMode
 SHARE = 6e-8  # what rounding to single precision may take or add
 
 
-class _Noise(TorchFunctionMode):
-    """Moves the floats that every function gives."""
+class Noise(TorchFunctionMode):
+    """Within it, PyTorch rounds as another program might; `lost` says whether a number was none."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
+        self.lost = False
         self.chance = torch.Generator().manual_seed(seed)
 
     def __torch_function__(
@@ -35,12 +35,6 @@ class _Noise(TorchFunctionMode):
         if not isinstance(made, torch.Tensor) or not made.is_floating_point():
             return made
         with torch._C.DisableTorchFunction():
+            self.lost |= bool(made.isnan().any())
             around = torch.rand(made.shape, generator=self.chance, dtype=made.dtype)
             return made * (1 + SHARE * (2 * around - 1))
-
-
-@contextmanager
-def noise(seed: int) -> Iterator[None]:
-    """Within it, PyTorch rounds as another program might."""
-    with _Noise(seed):
-        yield

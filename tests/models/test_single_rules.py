@@ -102,6 +102,30 @@ model Net {
   b = pooled -> Soft -> Soft * 2
   output y = (a, b) -> stack(axis=1)
 }""",
+    "a value by two names, one overwritten": """
+block Same {
+  input x: float[A]
+  output y = x -> add
+}
+model Net {
+  input x: float[4]
+  a = x -> batch_norm(axis=-1)
+  b = a -> Same
+  output y = a -> Same * 2
+  output z = b -> leaky_relu
+}""",
+    "convolutions in groups, with and without bias": """
+model Net {
+  input x: float[4, 7]
+  a = x -> conv(4, kernel=2) -> conv(6, kernel=3, padding=same, dilation=4, groups=2, bias=false)
+  output y = a -> conv(6, kernel=3, padding=same, dilation=2, groups=3)
+}""",
+    "attention to what is normed in groups": """
+model Net {
+  input x: float[8, 13]
+  v, w = (x, x -> group_norm(2, affine=false)) -> attention(heads=1, return_weights=true)
+  output y = w -> relu
+}""",
     "layers called as words of settings": """
 model Net {
   input x: float[3, 4, 4]

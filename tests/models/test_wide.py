@@ -29,6 +29,12 @@ def agree(seeds: range, folder: Path) -> None:
     assert outputs > 2 * len(seeds) and vague < outputs / 10
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("start", range(1000, 4000, 50))
+def test_3000_models_of_every_layer_agree(start: int, tmp_path: Path) -> None:
+    agree(range(start, start + 50), tmp_path)
+
+
 @pytest.mark.parametrize("start", range(0, 100, 50))
 def test_models_of_every_layer_agree(start: int, tmp_path: Path) -> None:
     agree(range(start, start + 50), tmp_path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bmc.emit.backend import Function, Lowered, Site, Support
 from bmc.emit.pyexpr import Expr, call
+from bmc.emit.values import number
+from bmc.ir.symbolic import known
 from bmc.ops import norm as ops
 from bmc.ops.axes import axis_of, ragged_axis
 from bmc_onnx.lower.common import axis, below, listed, method, turned
@@ -82,9 +84,19 @@ def rms_norm(op: ops.RMSNorm, site: Site) -> Lowered:
 def group_norm(op: ops.GroupNorm, site: Site) -> Lowered:
     """`InstanceNormalization` of the groups as rows, then `Mul` and `Add`."""
     (x,) = site.inputs
-    if not op.affine:
-        return method(GROUP_NORM_WITHOUT_WEIGHTS, op.groups, epsilon=op.epsilon)
-    return method(GROUP_NORM, x.shape[0], op.groups, x.rank - 1, epsilon=op.epsilon)
+    sizes = [number(size) if known(size) else -1 for size in x.shape]
+    settings = (x.shape[0], op.groups, x.rank - 1) if op.affine else (op.groups,)
+    helper = GROUP_NORM if op.affine else GROUP_NORM_WITHOUT_WEIGHTS
+
+    def build(args: list[Expr]) -> Expr:
+        value, label = args
+        held = {"name": below(label, "shape")}
+        shape = call("g.integers", listed([0, *sizes]), **held)
+        if sizes.count(-1) > 1:
+            shape = call("g.add", "Shape", value, **held)
+        return call(f"g.{helper.name}", value, shape, *settings, name=label, epsilon=op.epsilon)
+
+    return Function(build, (INTEGERS, helper))
 
 
 @lower(ops.InstanceNorm)

@@ -237,13 +237,12 @@ GROUP_NORM_WITHOUT_WEIGHTS = Support(
     "group_norm_without_weights",
     '''\
     def group_norm_without_weights(
-        self, x: str, groups: int, name: str, epsilon: float
+        self, x: str, shape: str, groups: int, name: str, epsilon: float
     ) -> str:
         """Normalise groups of channels: with a group for each row, as channels of their own.
 
         `GroupNormalization` itself loses digits where the mean is far from zero.
         """
-        shape = self.add("Shape", x, name=f"{name}.shape")
         rows = self.reshape(x, [0, groups, -1], name=f"{name}.rows")
         normed = self.instance_norm_without_weights(rows, groups, f"{name}.normed", epsilon)
         return self.add("Reshape", normed, shape, name=name)
@@ -254,13 +253,20 @@ GROUP_NORM = Support(
     "group_norm",
     '''\
     def group_norm(
-        self, x: str, channels: int, groups: int, after: int, name: str, epsilon: float
+        self,
+        x: str,
+        shape: str,
+        channels: int,
+        groups: int,
+        after: int,
+        name: str,
+        epsilon: float,
     ) -> str:
         """Normalise groups of channels, of so many axes after them; scale and shift."""
-        shape = [channels] + [1] * after
-        weight = self.reshape(self.weight(f"{name}.weight", channels), shape, f"{name}.scale")
-        bias = self.reshape(self.weight(f"{name}.bias", channels), shape, f"{name}.shift")
-        y = self.group_norm_without_weights(x, groups, f"{name}.normed", epsilon)
+        wide = [channels] + [1] * after
+        weight = self.reshape(self.weight(f"{name}.weight", channels), wide, f"{name}.scale")
+        bias = self.reshape(self.weight(f"{name}.bias", channels), wide, f"{name}.shift")
+        y = self.group_norm_without_weights(x, shape, groups, f"{name}.normed", epsilon)
         y = self.add("Mul", y, weight, name=f"{name}.scaled")
         return self.add("Add", y, bias, name=name)
 ''',

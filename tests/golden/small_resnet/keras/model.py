@@ -144,14 +144,14 @@ def name_weights(model: keras.Model) -> dict[str, Place]:
     weights: dict[str, Place] = {}
     for layer in model.layers:
         name = layer.name
-        if isinstance(layer, layers.Conv2D):
-            # HWIO -> OIHW
-            weights[f"{name}.weight"] = Place(layer.kernel, (3, 2, 0, 1))
-        elif isinstance(layer, BatchNorm):
+        if isinstance(layer, BatchNorm):
             weights[f"{name}.weight"] = Place(layer.gamma, (0,))
             weights[f"{name}.bias"] = Place(layer.beta, (0,))
             weights[f"{name}.running_mean"] = Place(layer.moving_mean, (0,))
             weights[f"{name}.running_var"] = Place(layer.moving_variance, (0,))
+        elif isinstance(layer, layers.Conv2D):
+            # HWIO -> OIHW
+            weights[f"{name}.weight"] = Place(layer.kernel, (3, 2, 0, 1))
         elif isinstance(layer, layers.Dense):
             # (in, out) -> (out, in)
             weights[f"{name}.weight"] = Place(layer.kernel, (1, 0))

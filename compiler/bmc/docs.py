@@ -51,7 +51,6 @@ FAMILIES = {
     "reduction": "Reductions",
     "writer": "Writers",
 }
-OPERATORS = ("arithmetic", "negate", "index")  # written with signs, not by name
 
 
 # --- problems -----------------------------------------------------------------------------
@@ -107,7 +106,7 @@ def layers_page() -> str:
     parts = [HEADER, "# Layers and everything else that a file can name"]
     groups: dict[str, list[type[Declaration]]] = {}
     for declaration in REGISTRY["layer"].values():
-        if declaration.name not in OPERATORS:
+        if not getattr(declaration, "sign", ""):
             stem = declaration.__module__.rpartition(".")[2]
             groups.setdefault(f"Layers: {stem}", []).append(declaration)
     ordered = dict(sorted(groups.items()))

@@ -8,8 +8,6 @@ from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer, Sample, Word
 
-OPERATORS = ("arithmetic",)  # made by the elaborator alone, with signs for words
-
 
 def type_of(entry: tuple[Any, ...]) -> TensorType:
     """The type that a sample's input stands for; `int:9` in front marks ids below 9."""
@@ -30,7 +28,7 @@ def worded(declared: type[Layer], key: str, value: Any) -> Any:
 
 def settings(declared: type[Layer], sample: Sample) -> dict[str, Any]:
     """A sample's settings as a file would give them."""
-    if declared.name in OPERATORS:
+    if declared.sign:  # then the elaborator makes it
         return dict(sample.settings)
     return {key: worded(declared, key, value) for key, value in sample.settings.items()}
 

@@ -9,6 +9,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 SHARE = 6e-8  # what rounding to single precision may take or add
+# whose tangents onnxruntime takes from a table: right to so much of one
+RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell"})
 
 
 class Noise(TorchFunctionMode):
@@ -26,15 +28,16 @@ class Noise(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        return self._moved(func(*args, **(kwargs or {})))
+        least = SHARE if getattr(func, "__name__", "") in RECURRENT else 0.0
+        return self._moved(func(*args, **(kwargs or {})), least)
 
-    def _moved(self, made: Any) -> Any:
+    def _moved(self, made: Any, least: float) -> Any:
         if isinstance(made, tuple):
-            moved = [self._moved(one) for one in made]
+            moved = [self._moved(one, least) for one in made]
             return tuple(moved) if type(made) is tuple else type(made)(moved)
         if not isinstance(made, torch.Tensor) or not made.is_floating_point():
             return made
         with torch._C.DisableTorchFunction():
             self.lost |= bool(made.isnan().any())
             around = torch.rand(made.shape, generator=self.chance, dtype=made.dtype)
-            return made * (1 + SHARE * (2 * around - 1))
+            return made + (SHARE * made + least) * (2 * around - 1)

@@ -46,11 +46,10 @@ MOVING = {  # layers after which ids are ids
     "rearrange", "reshape", "transpose", "flatten", "identity", "index", "roll", "expand",
     "squeeze", "stack", "concat", "split", "first", "last",
 }  # fmt: skip
-OWN_SIGNS = {"arithmetic", "negate", "index"}
 LAYERS = sorted(
     name
     for name, layer in REGISTRY["layer"].items()
-    if issubclass(layer, Layer) and not layer.draws and name not in OWN_SIGNS
+    if issubclass(layer, Layer) and not layer.draws and not layer.sign
 )
 WEIGHED = [name for name in LAYERS for _ in range(1 + len(REGISTRY["layer"][name].settings))]
 FLOATS = (1e-5, 1e-3, 0.1, 0.25, 0.5, 0.9, 1.0, 1.5, 2.0, 10.0, 0.0, -0.5, -1.0)

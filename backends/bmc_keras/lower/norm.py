@@ -226,7 +226,7 @@ def _groups(op: ops.GroupNorm | ops.InstanceNorm, groups: Any, helper: str) -> M
         helper=helper,
         defaults=literals(center=True, scale=True),
         weights=_affine(op),
-        made_for="axes",
+        made_for="channels",
     )
 
 

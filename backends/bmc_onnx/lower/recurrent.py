@@ -150,36 +150,65 @@ CELL_STATES = Support(
 )
 
 
+RECUR_LAYERS = Support(
+    "recur_layers",
+    '''\
+    def recur_layers(
+        self,
+        op: str,
+        x: str,
+        sizes: tuple[int, int],
+        order: list[int],
+        name: str,
+        count: int,
+        ways: tuple[str, ...],
+        **settings: Any,
+    ) -> str:
+        """Run a recurrent operator so many times, each on what the one before gives."""
+        features, units = sizes
+        for layer in range(count):
+            ends = tuple(f"_l{layer}{way}" for way in ways)
+            x = self.recur(op, x, (features, units), order, name=name, ends=ends, **settings)
+            features = units * len(ways)
+        return x
+''',
+    ("recur",),
+)
 RECUR_PADDED = Support(
     "recur_padded",
     reduce(lambda text, pair: text.replace(*pair), PADDED.items(), RECUR.code),
     (*RECUR.roots, "reduce"),
+)
+RECUR_LAYERS_PADDED = Support(
+    "recur_layers_padded",
+    RECUR_LAYERS.code.replace("def recur_layers(", "def recur_layers_padded(")
+    .replace("        x: str,\n", "        x: str,\n        mask: str,\n")
+    .replace(
+        "self.recur(op, x, (features, units), order,",
+        "self.recur_padded(\n                op, x, mask, (features, units), order,",
+    )
+    .replace(", **settings)\n", ", **settings\n            )\n"),
+    ("recur_padded",),
 )
 
 
 def _recurrent(
     op: Recurrent, site: Site, word: str, order: list[int], biases: tuple[str, ...], **more: Any
 ) -> Lowered:
-    both = ("", "_reverse") if op.bidirectional else ("",)
-    width = op.units * len(both)
-    key = RECUR_PADDED if site.masks else RECUR
+    ways = ("", "_reverse") if op.bidirectional else ("",)
+    named: dict[str, Any] = {"ends": tuple(f"_l0{way}" for way in ways)}
+    key = once = RECUR_PADDED if site.masks else RECUR
+    if op.layers != 1:
+        named = {"count": op.layers, "ways": ways}
+        key = RECUR_LAYERS_PADDED if site.masks else RECUR_LAYERS
+    named |= {"biases": biases if op.bias else (), **more}
 
     def build(args: list[Expr]) -> Expr:
         value, *mask, label = args
-        for layer in range(int(op.layers)):
-            features = width if layer else site.inputs[0].shape[1]
-            named: dict[str, Any] = {
-                "ends": tuple(f"_l{layer}{end}" for end in both),
-                "biases": biases if op.bias else (),
-                **more,
-            }
-            sizes = lit((features, op.units))
-            value = call(
-                f"g.{key.name}", word, value, *mask, sizes, listed(order), name=label, **named
-            )
-        return value
+        given = (value, *mask, lit((site.inputs[0].shape[1], op.units)), listed(order))
+        return call(f"g.{key.name}", word, *given, name=label, **named)
 
-    return Function(build, (key, GATES))
+    return Function(build, tuple(dict.fromkeys((key, once, GATES))))
 
 
 @lower(RNN)

@@ -22,6 +22,7 @@ from bmc_onnx.lower.support import (
     PAD,
     RESHAPE,
     ROLL,
+    ROTATE,
     UPSAMPLE,
     WIDEN,
 )
@@ -143,20 +144,27 @@ def upsample(op: ops.Upsample, site: Site) -> Lowered:
 
 @lower(ops.Roll)
 def roll(op: ops.Roll, site: Site) -> Lowered:
-    """`Slice` twice and `Concat`, axis by axis."""
+    """`Split` and `Concat`, axis by axis; `Slice` twice where the size is free."""
     (x,) = site.inputs
-    places = [axis(x, axis_of(x, place)) for place in op.axes]
-    shifts = per_axis(op.shift, len(places), "shift")
+    inner = [axis_of(x, place) for place in op.axes]
+    moves = []
+    for place, shift in zip(inner, per_axis(op.shift, len(inner), "shift")):
+        size = x.shape[place]
+        if not isinstance(size, int):
+            moves.append((place, "g.roll", shift))
+        elif shift % int(size):
+            first = -int(shift) % int(size)
+            moves.append((place, "g.rotate", [first, int(size) - first]))
 
     def build(args: list[Expr]) -> Expr:
         value, label = args
-        for place, shift in zip(places, shifts):
-            last = place == places[-1]
-            named = label if last else below(label, f"axis{place}")
-            value = call("g.roll", value, shift, name=named, axis=place)
+        for turn, (place, word, how) in enumerate(moves, start=1):
+            named = label if turn == len(moves) else below(label, f"axis{place}")
+            value = call(word, value, how, name=named, axis=axis(x, place))
         return value
 
-    return Function(build, (ROLL,))
+    used = {word for _, word, _ in moves}
+    return Function(build, tuple(h for h in (ROLL, ROTATE) if f"g.{h.name}" in used))
 
 
 @lower(ops.Patches)

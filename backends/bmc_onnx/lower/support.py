@@ -214,6 +214,16 @@ ROLL = Support(
 ''',
     ("integers",),
 )
+ROTATE = Support(
+    "rotate",
+    '''\
+    def rotate(self, x: str, sizes: list[int], name: str, axis: int) -> str:
+        """Put the last part of an axis, of two of these sizes, before the first."""
+        head, tail = self.split(x, sizes, name=f"{name}.parts", axis=axis)
+        return self.add("Concat", tail, head, name=name, axis=axis)
+''',
+    ("split",),
+)
 FRAMES = Support(
     "frames",
     '''\

@@ -53,7 +53,8 @@ class Module:
     names its first arguments, and a keyword with the value in `defaults` is not printed.
     `weights` says where the layer keeps each weight, in the backend's own form; `ending` are
     helpers of the code that reads it. `made_for` says whether the layer, once built,
-    takes only values with the axes, or with the sizes, of its first.
+    takes only values with the axes of its first, or with as many axes and channels, or with
+    the same sizes.
     """
 
     constructor: Call
@@ -64,7 +65,7 @@ class Module:
     support: tuple[Support, ...] = ()
     weights: Mapping[str, Any] = field(default_factory=dict)
     ending: tuple[Support, ...] = ()
-    made_for: Literal["anything", "axes", "sizes"] = "anything"
+    made_for: Literal["anything", "axes", "channels", "sizes"] = "anything"
 
     def apply(self, layer: Expr, args: list[Expr]) -> Expr:
         """The layer, an expression, on its inputs."""

@@ -102,7 +102,13 @@ class Body:
     def alike(self, use: Apply, first: Module | Function | None, rule: Module) -> bool:
         """Whether a use takes the layer as it was made for the first; reports it when not."""
         now, then = use.inputs[0].type, use.instance.inputs[0]
-        known = {"anything": True, "axes": now.rank == then.rank, "sizes": now.shape == then.shape}
+        axes = now.rank == then.rank
+        known = {
+            "anything": True,
+            "axes": axes,
+            "channels": axes and now.shape[:1] == then.shape[:1],
+            "sizes": now.shape == then.shape,
+        }
         same = isinstance(first, Module) and first.constructor == rule.constructor
         if same and known[rule.made_for]:
             return True

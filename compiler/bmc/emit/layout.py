@@ -275,7 +275,7 @@ class Printer:
             opening, closing = ("[", "]") if isinstance(node, p.ListExpr) else ("(", ")")
             parts = [("", item) for item in node.items]
             # A display that does not fit has one item a line; only a call's arguments share one.
-            several = len(parts) > 1
+            several = len(parts) > 1 or isinstance(node, p.TupleExpr)
             return self._items(parts, prefix + opening, closing + suffix, indent, several)
         if isinstance(node, p.DictExpr) and node.items:
             parts = [(f"{self.flat(key)}: ", value) for key, value in node.items]
@@ -301,21 +301,11 @@ class Printer:
         pad, inner = " " * indent, " " * (indent + STEP)
         single = inner + ", ".join(f"{lead}{self.flat(part)}" for lead, part in parts)
         if len(single) <= self.width and not always:
-            if (
-                len(parts) == 1
-                and opening.endswith("(")
-                and closing.startswith(")")
-                and self._lone_tuple(opening)
-            ):
-                single += ","
             return [pad + opening, single, pad + closing]
         lines = [pad + opening]
         for lead, part in parts:
             lines += self.value(part, lead, ",", indent + STEP, bare=False)
         return [*lines, pad + closing]
-
-    def _lone_tuple(self, opening: str) -> bool:
-        return opening.endswith(("= (", "return (")) or opening == "("
 
     def _broken_comprehension(
         self, node: p.ListComp | p.GeneratorExp, opening: str, closing: str, indent: int

@@ -54,6 +54,7 @@ class Arithmetic(Layer, name="arithmetic"):
     Sizes are matched from the last axis backwards; an axis of size 1 stretches.
     """
 
+    sign = "x + y"
     words = {"+": "sum", "-": "difference", "*": "product", "/": "quotient", "**": "power"}
 
     operator: str = param(_Operator("+", "-", "*", "/", "//", "%", "**", *COMPARISONS), "the sign")
@@ -117,6 +118,7 @@ def _layout(inputs: tuple[TensorType, ...], rank: int) -> str:
 class Negate(Layer, name="negate"):
     """`-x`: every element with its sign turned. y = -x."""
 
+    sign = "-x"
     samples = (Sample({}, ((3, 4),)),)
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -136,6 +138,7 @@ class Take(Layer, name="index"):
     a `(start, stop)` pair with None for an open end, or `...` for all axes between.
     """
 
+    sign = "x[0]"
     items: tuple[Any, ...] = param(_Anything(), "positions and ranges")
 
     samples = (

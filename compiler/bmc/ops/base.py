@@ -552,6 +552,7 @@ class Layer(Declaration, family="layer"):
     """Base of all layers. `infer` sees the input types and returns the output type or types."""
 
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # least and most tensors it takes
+    sign: ClassVar[str] = ""  # how a file writes it, where it does not by name
     attribute: ClassVar[str] = ""  # the short word that nameless instances are called by
     random: ClassVar[bool] = False  # draws random numbers in training
     draws: ClassVar[bool] = False  # and when it predicts: noise times its last input
@@ -572,6 +573,12 @@ class Layer(Declaration, family="layer"):
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Multiply and add operations for one sample (a multiply-add counts two)."""
         return 0
+
+
+def layer_named(name: str) -> type[Layer] | None:
+    """The layer that a file calls so; what is written with a sign goes by no name."""
+    declared = REGISTRY["layer"].get(name)
+    return declared if declared is not None and not declared.sign else None  # type: ignore
 
 
 class Initializer(Declaration, family="initializer"):

@@ -24,7 +24,7 @@ from bmc.diagnostics.problems.shapes import (
 from bmc.ir.model import Apply, BlockSpec, Input, Instance, Output, Repeat, Step, Value
 from bmc.ir.symbolic import Dim, Num, Real, Var, known, product
 from bmc.ir.types import TensorType
-from bmc.ops.base import REGISTRY, Layer, Refusal, SharedWeight, alias_of, show
+from bmc.ops.base import REGISTRY, Layer, Refusal, SharedWeight, alias_of, layer_named, show
 from bmc.passes.elaborate import MAX_ELEMENTS, MAX_LAYERS, Elaborator, outer
 from bmc.passes.evaluate import literal
 from bmc.passes.naming import Site, name_instances, plural, snake
@@ -167,7 +167,7 @@ class Applier:
         if head.id in self.scope.table.blocks:
             made = self.block_instance(layer, head, values)
             return None if made is None else self.use(made, values, layer.span, hint)
-        declared = REGISTRY["layer"].get(head.id)
+        declared = layer_named(head.id)
         if declared is None:
             self._unknown_layer(head, bound)
             return None
@@ -185,8 +185,10 @@ class Applier:
             return
         alias = alias_of("layer", head.id)
         blocks = tuple(self.scope.table.blocks)
-        candidates = (alias,) if alias else (*REGISTRY["layer"], *blocks, "scan")
-        self.problems.add(UnknownLayer(head.span, head.id, candidates))
+        named = [name for name in REGISTRY["layer"] if layer_named(name)]
+        candidates = (alias,) if alias else (*named, *blocks, "scan")
+        sign = getattr(REGISTRY["layer"].get(head.id), "sign", "")
+        self.problems.add(UnknownLayer(head.span, head.id, candidates, sign=sign))
 
     # --- layers -------------------------------------------------------------------------
 
@@ -200,7 +202,7 @@ class Applier:
     def op_instance(self, op: Layer, values: list[Value], span: Span, base: str) -> Instance | None:
         """A layer with the weights that these inputs call for."""
         least, most = op.inputs
-        if len(values) < least or (most is not None and len(values) > most):
+        if not _takes(op, len(values)):
             expected = least if most is None or len(values) < least else most
             self.problems.add(WrongInputCount(span, op.name, expected, len(values)))
             return None
@@ -338,15 +340,14 @@ class Applier:
 
     def _fits_again(self, instance: Instance, values: list[Value]) -> bool:
         """Whether the same weights serve other input shapes (another length, say)."""
-        if not isinstance(instance.target, Layer):
+        op, types = instance.target, tuple(value.type for value in values)
+        if not isinstance(op, Layer) or not _takes(op, len(types)):
             return False
-        types = tuple(value.type for value in values)
         try:
-            outputs = instance.target.infer(*types)
-            weights = instance.target.weights(*types)
-        except Refusal:
+            op.infer(*types)
+            weights = op.weights(*types)
+        except (Refusal, ArithmeticError):
             return False
-        del outputs
         mine = {key: weight.shape for key, weight in instance.weights.items()}
         return mine == {key: weight.shape for key, weight in weights.items()}
 
@@ -380,7 +381,7 @@ class Applier:
                 return self.block_instance(layer, head, values)
             if head.id == "scan" and self.scope.find("scan") is None:
                 return scan_instance(self, layer, values)
-            declared = REGISTRY["layer"].get(head.id)
+            declared = layer_named(head.id)
             if declared is not None and not isinstance(self.scope.find(head.id), BoundLayer):
                 op = self.evaluator.make(declared, layer, self.scope)
                 if op is UNKNOWN:
@@ -524,6 +525,12 @@ def _repeats(layer: ast.Expr) -> bool:
     while isinstance(layer, ast.Paren):
         layer = layer.inner
     return isinstance(layer, ast.Binary) and layer.operator == "*"
+
+
+def _takes(op: Layer, count: int) -> bool:
+    """Whether a layer takes so many values."""
+    least, most = op.inputs
+    return least <= count and (most is None or count <= most)
 
 
 def _same(left: tuple[TensorType, ...], right: tuple[TensorType, ...]) -> bool:

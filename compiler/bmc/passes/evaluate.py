@@ -34,6 +34,7 @@ from bmc.ops.base import (
     Setting,
     SharedWeight,
     Word,
+    layer_named,
     show,
 )
 from bmc.passes.scope import UNKNOWN, BoundLayer, Chain, Family, Scope, Tensors, Unknown
@@ -335,7 +336,7 @@ class Evaluator:
         if not isinstance(expr.function, ast.Name):
             return self.fail(BadExpression(expr.span, "only a name can be called", None))
         name = expr.function.id
-        if name in scope.table.blocks or (name in REGISTRY["layer"] and name not in FUNCTIONS):
+        if name in scope.table.blocks or (layer_named(name) and name not in FUNCTIONS):
             return BlockRef(Chain(expr, scope, name), name)
         if name in FUNCTIONS:
             return self._function(expr, name, scope)

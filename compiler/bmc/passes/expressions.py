@@ -11,7 +11,7 @@ from bmc.diagnostics.problems.shapes import ShapesDiffer
 from bmc.ir.model import Value
 from bmc.ir.symbolic import Const, Num, Real, Sym, traced
 from bmc.ops.arithmetic import Arithmetic, Negate, Take, broadcast
-from bmc.ops.base import REGISTRY, Refusal, show
+from bmc.ops.base import Refusal, layer_named, show
 from bmc.passes.apply import Applier
 from bmc.passes.scope import UNKNOWN, BoundLayer, Family, Scope, Tensors
 from bmc.syntax import ast
@@ -34,7 +34,7 @@ class Expressions(Applier):
         thing = self.scope.find(expr.id)
         if thing is None:
             blocks = self.scope.table.blocks
-            if expr.id in blocks or expr.id in REGISTRY["layer"]:
+            if expr.id in blocks or layer_named(expr.id):
                 what = "block" if expr.id in blocks else "layer"
                 return self.evaluator.fail(NotAValue(expr.span, expr.id, what))
             known = tuple(sorted(set(self.scope.every_name())))

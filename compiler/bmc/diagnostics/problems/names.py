@@ -41,12 +41,14 @@ class UnknownLayer(Problem, code="BM101"):
     name: str
     candidates: tuple[str, ...] = ()
     what: str = "layer, block or model"
+    sign: str = ""
 
     def diagnostic(self) -> Diagnostic:
+        instead = f"write it with its sign: `{self.sign}`" if self.sign else ""
         return self.build(
             f"there is no {self.what} `{self.name}`",
             "not known here",
-            help=meant("layer", self.name, self.candidates),
+            help=instead or meant("layer", self.name, self.candidates),
         )
 
 

@@ -29,6 +29,7 @@ BEGIN = re.compile(
     r"^(?:[@#].*\n)*(?:def (?P<f>\w+)|class (?P<c>\w+)|(?P<v>[A-Za-z_]\w*) = )", re.MULTILINE
 )
 IMPORT = re.compile(r"^(?:from (\S+) )?import ([^\n(]+)$", re.MULTILINE)
+LONE = "            rows = without_lone_row(rows, batch_size)\n"
 
 
 class Definition:
@@ -36,6 +37,12 @@ class Definition:
 
     def __init__(self, name: str, text: str, constant: bool, order: tuple[int, int]) -> None:
         self.name, self.text, self.constant, self.order = name, text, constant, order
+
+    def without(self, line: str) -> Definition:
+        """The definition without a line that it may have."""
+        if line not in self.text:
+            return self
+        return Definition(self.name, self.text.replace(line, ""), self.constant, self.order)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -105,10 +112,11 @@ def _imports(module: str | None, names: str) -> dict[str, Import]:
     return found
 
 
-def needed(roots: Iterable[str], drawn: bool) -> list[Definition]:
+def needed(roots: Iterable[str], drawn: bool, lone: bool = True) -> list[Definition]:
     """The definitions with these names and all that they use, in the order of the stock.
 
-    `drawn` chooses the `Data` whose steps draw random numbers.
+    `drawn` chooses the `Data` whose steps draw random numbers; `lone` says whether it trains on
+    a batch of one row, too.
     """
     definitions, _ = stock()
     found: dict[str, Definition] = {}
@@ -118,7 +126,8 @@ def needed(roots: Iterable[str], drawn: bool) -> list[Definition]:
         if name in found:
             continue
         choices = definitions[name]
-        found[name] = choices[-1] if drawn else choices[0]
+        chosen = choices[-1] if drawn else choices[0]
+        found[name] = chosen.without(LONE) if lone else chosen
         waiting += [other for other in found[name].names if other in definitions]
     return sorted(found.values(), key=lambda definition: definition.order)
 

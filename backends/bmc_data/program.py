@@ -40,11 +40,12 @@ def emit(
     file: str = "a .bm file",
     undo: tuple[str, ...] = (),
     predict: tuple[str, ...] | None = None,
+    lone: bool = True,
 ) -> str:
     """The text of `data.py`.
 
     `undo` names the entries that predictions undo; `predict` the inputs that predicting needs,
-    by default all.
+    by default all; `lone` says whether the model trains on a batch of one row.
     """
     inputs = program.wanted("input")
     if predict is not None:
@@ -53,7 +54,7 @@ def emit(
     drawn = drawn or any(hasattr(use, "training") for e in program.entries for use in e.batch)
     # Which helpers are used does not depend on the variables, but these must avoid them.
     plain = {entry.name: entry.name for entry in program.entries}
-    helpers = _helpers(_glue(program, inputs, drawn, plain, undo), drawn)
+    helpers = _helpers(_glue(program, inputs, drawn, plain, undo), drawn, lone)
     variables = _variables(program, {helper.name for helper in helpers})
     loader = Loader(program, inputs, variables)
     return _assemble(
@@ -66,7 +67,8 @@ def emit_for(run: Run) -> str:
     data = run.data
     undone = tuple(entry for entry in run.undone if undo_arguments(data, entry) is not None)
     file = run.program.file.replace("\\", "/").rpartition("/")[2]
-    return emit(data, file=file, undo=undone, predict=run.inputs)
+    lone = run.train.model.least_rows < 2
+    return emit(data, file=file, undo=undone, predict=run.inputs, lone=lone)
 
 
 def _glue(
@@ -107,10 +109,10 @@ def _constants(program: DataProgram, loader: Loader) -> list[Statement]:
     return found
 
 
-def _helpers(glue: list[Function], drawn: bool) -> list[Definition]:
+def _helpers(glue: list[Function], drawn: bool, lone: bool) -> list[Definition]:
     roots = all_names(glue) | {"Data", "DataError", "Array", "Arrays", "Columns"}
     roots |= {"name_pictures"} if "find_pictures" in roots else set()
-    return needed(roots, drawn)
+    return needed(roots, drawn, lone)
 
 
 def _assemble(

@@ -136,15 +136,20 @@ def loop(run: Run, *, step: Sequence[str], first: str, mode: str, collected: str
     """The loop over epochs or steps; `step` are the lines for one batch, `first` an array of it."""
     train = run.train
     before, _ = rate_lines(train)
+    rows = 'data.sizes["train"]'
+    if train.model.least_rows > 1:
+        rows = f"({rows} - 1)"  # a last batch of one row is left out
+    per_epoch = f"math.ceil({rows} / BATCH)"
     counted = train.steps is not None or scheduled(train)
     lines = [*(["step += 1"] if counted else []), *step]
     if train.steps is None and scheduled(train):
         before = ["steps = args.epochs * steps_per_epoch", *before, "step = 0"]
     elif any("steps_per_epoch" in line for line in before):
-        before = ['steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)', *before]
+        before = [f"steps_per_epoch = {per_epoch}", *before]
     text = fill(
         "bmc_data",
         "steps.py" if train.steps is not None else "epochs.py",
+        per_epoch=Code(per_epoch),
         counters=Code("\n".join(f"    {line}" for line in before)),
         mode=Code(mode),
         step=Code("\n".join(" " * 12 + line for line in lines)),

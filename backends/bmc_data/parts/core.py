@@ -31,6 +31,15 @@ def known_values(
     return {step: dict(fitted[step]) for step in needed}
 
 
+def without_lone_row(rows: Array, batch_size: int) -> Array:
+    """Leave out a last batch of one row: a norm over the batch learns nothing of it."""
+    if len(rows) < 2 or batch_size < 2:
+        raise DataError(
+            "training needs two rows in a batch: a norm over one learns nothing"
+        )
+    return rows[:-1] if len(rows) % batch_size == 1 else rows
+
+
 def shuffled(count: int, seed: int, epoch: int) -> Array:
     """The numbers below `count` in an order that (seed, epoch) fixes everywhere."""
     bits = np.random.Philox(key=[seed, epoch]).random_raw(count)

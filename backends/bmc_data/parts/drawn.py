@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bmc_data.parts.core import Array, Arrays, Columns, shuffled
+from bmc_data.parts.core import Array, Arrays, Columns, shuffled, without_lone_row
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Data:
         draw = Draw(0, 0, training=False)
         if seed is not None:
             rows = rows[shuffled(len(rows), seed, epoch)]
+            rows = without_lone_row(rows, batch_size)
             draw = Draw(seed, epoch, training=True)
         for first in range(0, len(rows), batch_size):
             yield self.make(self.columns, rows[first : first + batch_size], draw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bmc_data.parts.core import Array, Arrays, Columns, shuffled
+from bmc_data.parts.core import Array, Arrays, Columns, shuffled, without_lone_row
 
 
 class Data:
@@ -36,5 +36,6 @@ class Data:
         rows = self.rows[split]
         if seed is not None:
             rows = rows[shuffled(len(rows), seed, epoch)]
+            rows = without_lone_row(rows, batch_size)
         for first in range(0, len(rows), batch_size):
             yield self.make(self.columns, rows[first : first + batch_size])

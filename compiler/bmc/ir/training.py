@@ -148,8 +148,7 @@ class ModelUse:
     name: str
     inputs: tuple[str, ...]  # data entries, in the order of the model's inputs
     outputs: tuple[str, ...]
-    spatial: bool = False  # has 2-D convolutions
-    batch_norm: bool = False
+    least_rows: int = 1  # of a batch that it trains on
 
 
 @record

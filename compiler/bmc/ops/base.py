@@ -570,6 +570,10 @@ class Layer(Declaration, family="layer"):
         """What happens to padding, if an input is padded. Most layers need do nothing."""
         return Padding()
 
+    def least_rows(self, *inputs: TensorType) -> int:
+        """How many rows a batch must have that the layer trains on."""
+        return 1
+
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Multiply and add operations for one sample (a multiply-add counts two)."""
         return 0

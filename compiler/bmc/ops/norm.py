@@ -88,6 +88,12 @@ class BatchNorm(
         """Padding is no part of the batch's statistics."""
         return Padding(reads="mask")
 
+    def least_rows(self, *inputs: TensorType) -> int:
+        """Two where a row has one number of each channel: a variance needs another."""
+        (x,) = inputs
+        channels = self.channel_axis(x)
+        return 2 if all(n == 1 for axis, n in enumerate(x.shape) if axis != channels) else 1
+
     def channel_axis(self, x: TensorType) -> int:
         """The channel axis, from the front."""
         return 0 if self.axis is None else axis_of(x, self.axis)

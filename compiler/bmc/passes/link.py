@@ -141,21 +141,12 @@ def _split_names(data: ast.Section) -> tuple[str, ...]:
 
 
 def _use(model: BlockSpec) -> ModelUse:
-    kinds = {op.name for op in _ops(model)}
-    spatial = any(
-        op.name == "conv" and len(types) == 1 and types[0].rank == 3 for op, types in _sites(model)
-    )
     return ModelUse(
         model.name,
         tuple(entry.value.name for entry in model.inputs),
         tuple(output.name for output in model.outputs),
-        spatial=spatial,
-        batch_norm="batch_norm" in kinds,
+        least_rows=max((op.least_rows(*types) for op, types in _sites(model)), default=1),
     )
-
-
-def _ops(model: BlockSpec) -> list[Layer]:
-    return [op for op, _ in _sites(model)]
 
 
 def _sites(model: BlockSpec) -> list[tuple[Layer, tuple[TensorType, ...]]]:

@@ -118,6 +118,11 @@ class _Sections:
         if program.checkpoint is None:
             program = replace(program, checkpoint=_default_checkpoint(program))
         self._watched(program)
+        least, batch = program.model.least_rows, self._one("batch")
+        if program.batch < least:
+            span = batch[2] if batch else self.section.span
+            why = f"{least} rows or more: a norm over the batch learns nothing of one"
+            self.fail(KeyNeeds(span, "batch", why))
         return None if len(self.problems) > before and self.problems.failed else program
 
     # --- statements -----------------------------------------------------------------------

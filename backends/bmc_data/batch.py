@@ -97,7 +97,10 @@ def into_batch(program: DataProgram, entry: Entry, variable: str) -> tuple[list[
     if window is not None:
         _window(site, column, window, shift)
     elif stored.ragged:
-        return [], call("pad", _picked(column), int(entry.pad or 0))
+        given = (_picked(column), int(entry.pad or 0))
+        if entry.shortest > 1:
+            return [], call("pad_at_least", *given, entry.shortest)
+        return [], call("pad", *given)
     else:
         site.value = index(column, ref("rows"))
         site.form = "list" if _pictures(stored) else "array"

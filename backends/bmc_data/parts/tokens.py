@@ -193,3 +193,10 @@ def pad(tokens: Sequence[Array], value: int) -> Array:
     for row, ids in enumerate(tokens):
         padded[row, : len(ids)] = ids
     return padded
+
+
+def pad_at_least(tokens: Sequence[Array], value: int, least: int) -> Array:
+    """The same in at least so many columns: windows of the model take no fewer."""
+    padded = pad(tokens, value)
+    missing = max(0, least - padded.shape[1])
+    return np.pad(padded, ((0, 0), (0, missing)), constant_values=value)

@@ -22,13 +22,15 @@ class Wanted:
     """What the models and losses know of an entry.
 
     `type` is None or has free dimensions where they do not say. `pad` is the padding value of a
-    ragged entry, `longest` the upper limit of its length, `count` the number of classes or ids.
+    ragged entry, `longest` the upper limit of its length, `shortest` what it is filled up to at
+    least, so that every window finds a place; `count` is the number of classes or ids.
     """
 
     type: TensorType | None = None
     role: Role = "target"
     pad: int | None = None
     longest: int | None = None
+    shortest: int = 1
     count: int | None = None
     model: str = ""
     dtype: DType | None = None  # when only that is known
@@ -85,6 +87,7 @@ class Entry:
     shape: tuple[Size, ...] | None
     pad: int | None = None
     longest: int | None = None
+    shortest: int = 1
     count: int | None = None
     part: int = 0
     doc: str | None = None

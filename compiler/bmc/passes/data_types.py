@@ -69,7 +69,7 @@ def finish(draft: Draft, problems: Problems) -> Entry | None:
         pad = 0
     return replace(
         entry, role=want.role, dtype=dtype, shape=shape if shape is not None else entry.shape,
-        pad=pad, longest=want.longest, count=want.count,
+        pad=pad, longest=want.longest, shortest=want.shortest, count=want.count,
     )  # fmt: skip
 
 

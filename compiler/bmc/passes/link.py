@@ -14,7 +14,7 @@ from bmc.diagnostics.problems.training import MissingData, SectionMissing
 from bmc.ir.data import DataProgram, Wanted
 from bmc.ir.model import Apply, BlockSpec, Program, Value
 from bmc.ir.model import weights as all_weights
-from bmc.ir.symbolic import known
+from bmc.ir.symbolic import Sym, known
 from bmc.ir.training import Applied, Combine, ModelUse, TensorRef, TrainProgram, Tree, tensors
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
@@ -28,6 +28,7 @@ from bmc.source import Span
 from bmc.syntax import ast
 
 KEYS = ("source", "split")
+SHORTEST = 4096  # the longest window that a padded input is filled up to
 PARTS = ("train", "validation", "test")
 
 
@@ -191,10 +192,25 @@ def _wanted_inputs(model: BlockSpec) -> dict[str, TensorType | Wanted]:
             "input",
             pad=pad,
             longest=None if longest is None else int(longest),
+            shortest=1 if pad is None else _shortest(model, value),
             count=_ids(model, value),
             model=model.name,
         )
     return wanted
+
+
+def _shortest(model: BlockSpec, value: Value) -> int:
+    """The length of a padded input at which no value of the model is empty."""
+    free = {name for dim in value.type.shape if isinstance(dim, Sym) for name in dim.symbols()}
+    kinds = [*(output.value.type for output in model.outputs)]
+    kinds += [kind for _, types in _sites(model) for kind in types]
+    sizes = {dim for kind in kinds for dim in kind.shape if isinstance(dim, Sym)}
+    found = 1
+    for size in sizes:
+        if set(size.symbols()) == free and len(free) == 1:
+            while found < SHORTEST and size.evaluate(dict.fromkeys(free, found)) < 1:
+                found += 1
+    return found
 
 
 def _ids(model: BlockSpec, value: Value) -> int | None:

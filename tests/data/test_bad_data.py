@@ -172,7 +172,7 @@ ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "labels of a wrong shape": ({"x": X, "y": np.zeros((5, 2), int)}, "array 'y': expected rows of shape (), found (2,)"),
     "other number of rows": ({"x": X, "y": Y[:4]}, "expected as many rows in each array, found {'x': (5,), 'y': (4,)}"),
     "no rows": ({"x": X[:0], "y": Y[:0]}, "expected as many rows in each array, found {'x': (0,), 'y': (0,)}"),
-    "objects": ({"x": X, "y": np.array([{}] * 5, dtype=object)}, "not a readable .npz file: Object arrays cannot be loaded"),
+    "objects": ({"x": X, "y": np.array([{}] * 5, dtype=object)}, "array 'y': expected numbers, found object"),
     "texts": ({"x": X, "y": np.array(list("abcde"))}, "array 'y': expected numbers, found <U1"),
     "one number": ({"x": np.array(3.0), "y": Y}, "expected as many rows in each array, found {'x': (), 'y': (5,)}"),
 }  # fmt: skip
@@ -200,10 +200,11 @@ def archive(path: Path, members: dict[str, bytes]) -> None:
 
 FORGED: dict[str, tuple[Callable[[Path], None], str]] = {
     "not an archive": (lambda p: p.write_bytes(b"nothing") and None, "not a readable .npz file"),
+    "one array": (lambda p: p.write_bytes(npy("(1,)", b"1")) and None, "not a readable .npz file: found one .npy"),
     "empty file": (lambda p: p.write_bytes(b"") and None, "not a readable .npz file"),
-    "not an array": (lambda p: archive(p, {"x.npy": b"hello", "y.npy": b"x"}), "expected numbers, found"),
+    "not an array": (lambda p: archive(p, {"x.npy": b"hello", "y.npy": b"x"}), "not a readable .npz file"),
     "short data": (
-        lambda p: archive(p, {"x.npy": npy("(100,)", b"1"), "y.npy": npy("(1,)", b"1")}),
+        lambda p: archive(p, {"x.npy": npy("(100,)", b"1"), "y.npy": npy("(100,)", b"1")}),
         "not a readable .npz file",
     ),
     "code in the header": (
@@ -218,6 +219,20 @@ def test_forged_archives(tmp_path: Path, name: str) -> None:
     write, expected = FORGED[name]
     write(tmp_path / "a.npz")
     fails(make(tmp_path, LENET.format(tmp_path), LENET_WANTED), expected)
+
+
+def test_nothing_is_unpacked_before_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of zeros pack to almost nothing, and would fill the memory."""
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((1000, 100)), y=np.zeros(3))
+
+    def unpack(*args: object, **more: object) -> None:
+        raise AssertionError("an array was unpacked")
+
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", unpack)
+    module = make(tmp_path, LENET.format(tmp_path), LENET_WANTED)
+    fails(module, "expected as many rows in each array")
 
 
 # --- pictures ---------------------------------------------------------------------------------

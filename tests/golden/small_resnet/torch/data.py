@@ -19,7 +19,15 @@ SOURCE = "../data/optdigits.npz"
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 Columns = dict[str, Any]
-BROKEN = (OSError, ValueError, EOFError, SyntaxError, zipfile.BadZipFile, zlib.error)
+BROKEN = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    SyntaxError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class DataError(SystemExit):
@@ -153,22 +161,38 @@ def read_npz(path: Path, names: Sequence[str], *patterns: str) -> dict[str, Arra
 
     The first pattern counts whose arrays are all there. Without any, the names are.
     """
-    arrays = {}
     try:
         with np.load(path, allow_pickle=False) as file:
-            for name, key in find_arrays(list(file), names, patterns, path).items():
-                arrays[name] = np.asarray(file[key])
+            keys = find_arrays(list(file), names, patterns, path)
+            counts = {}
+            for name, key in keys.items():  # before anything is unpacked
+                shape, kind = read_header(file.zip, f"{key}.npy")
+                if kind.kind not in "biuf":
+                    raise DataError(f"array {name!r}: expected numbers, found {kind}")
+                counts[name] = shape[:1]
+            if len(set(counts.values())) > 1 or {(), (0,)} & set(counts.values()):
+                raise DataError(
+                    f"{path}: expected as many rows in each array, found {counts}"
+                )
+            return {name: np.asarray(file[key]) for name, key in keys.items()}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+    except TypeError:  # a single array
+        raise DataError(f"{path}: not a readable .npz file: found one .npy") from None
+    except MemoryError:
+        raise DataError(f"{path}: its arrays do not fit into memory") from None
     except BROKEN as error:
         raise DataError(f"{path}: not a readable .npz file: {error}") from None
-    for name, array in arrays.items():
-        if array.dtype.kind not in "biuf":
-            raise DataError(f"array {name!r}: expected numbers, found {array.dtype}")
-    counts = {name: array.shape[:1] for name, array in arrays.items()}
-    if len(set(counts.values())) > 1 or {(), (0,)} & set(counts.values()):
-        raise DataError(f"{path}: expected as many rows in each array, found {counts}")
-    return arrays
+
+
+def read_header(file: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype]:
+    """The shape and the type of an array, which stays packed."""
+    with file.open(member) as stream:
+        if np.lib.format.read_magic(stream) == (1, 0):
+            shape, _, kind = np.lib.format.read_array_header_1_0(stream)
+        else:
+            shape, _, kind = np.lib.format.read_array_header_2_0(stream)
+    return shape, kind
 
 
 def find_arrays(

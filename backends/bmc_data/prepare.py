@@ -60,6 +60,7 @@ class Site:
         self.value = base or "values"
         self.base = base
         self.text = ""  # the variable that holds texts
+        self.tabled = False  # whether the values come from several columns of a table
         self.places = False  # whether the variable `text` knows where the rows stand
         self.start: Expr | None = None  # what flows before the first line
         self.result = "Array"
@@ -220,6 +221,7 @@ def _texts(site: Site, columns: Columns) -> None:
 
 def _numbers(site: Site, columns: Columns) -> None:
     text = text_of(columns)
+    site.tabled = not columns.single
     parse = "parse_numbers" if columns.single else "parse_columns"
     first = site.entry.load[0].step if site.entry.load else None
     if columns.single:
@@ -483,7 +485,9 @@ def _finish_tokens(site: Site) -> None:
 
 
 def _source(site: Site) -> Any:
-    """What knows where the rows stand: the column's text, or the entry's name."""
+    """What knows where the rows stand: the column's text, the table, or the entry's name."""
+    if site.tabled:
+        return call("table.rows")
     return ref("text") if site.places else site.entry.name
 
 

@@ -24,7 +24,10 @@ NUMBER = re.compile(
 
 @dataclass(frozen=True)
 class Text:
-    """A column of texts, and where each of them stands: file and line."""
+    """A column of texts, and where each of them stands: file and line.
+
+    Without a name it stands for several columns.
+    """
 
     name: str
     values: list[str]
@@ -32,7 +35,8 @@ class Text:
 
     def place(self, row: int) -> str:
         """The place as messages give it."""
-        return f"{self.places[row]}: column {self.name!r}"
+        column = f": column {self.name!r}" if self.name else ""
+        return f"{self.places[row]}{column}"
 
     def with_values(self, values: list[str]) -> Text:
         """Other texts at the same places."""
@@ -62,6 +66,10 @@ class Table:
     def texts(self, *names: str) -> list[Text]:
         """Several columns."""
         return [self.text(name) for name in names]
+
+    def rows(self) -> Text:
+        """Where the rows stand, whatever the column."""
+        return Text("", [], self.places)
 
     def between(self, first: str, last: str) -> list[Text]:
         """The columns from `first` to `last`, as the training file has them."""

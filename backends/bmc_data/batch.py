@@ -215,7 +215,14 @@ def _resize(site: Batch, step: Any, use: Use) -> None:
 @batches(images.CenterCrop)
 def _center_crop(site: Batch, step: Any, use: Use) -> None:
     site.pictures()
+    _large_enough(site, *_pair(step.size))
     site.apply("center_crop", *_pair(step.size))
+
+
+def _large_enough(site: Batch, height: int, width: int) -> None:
+    """Names the file of a picture that is too small, where there are files."""
+    if site.files is not None:
+        site.apply("large_enough", height, width, site.files, ref("rows"))
 
 
 def _drawn(use: Use, count: int) -> Expr:
@@ -231,7 +238,10 @@ def _flip(site: Batch, step: Any, use: Use) -> None:
 @batches(images.RandomCrop)
 def _crop(site: Batch, step: Any, use: Use) -> None:
     site.pictures()
-    site.apply("crop", _drawn(use, 2), *_pair(step.size), int(step.padding))
+    height, width = _pair(step.size)
+    border = 2 * int(step.padding)
+    _large_enough(site, height - border, width - border)
+    site.apply("crop", _drawn(use, 2), height, width, int(step.padding))
 
 
 @batches(images.RandomResizedCrop)

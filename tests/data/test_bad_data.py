@@ -289,6 +289,17 @@ def test_picture_of_a_wrong_size(tmp_path: Path) -> None:
         list(module.load().batches("train", 1))
 
 
+@pytest.mark.parametrize("step", ["center_crop(12)", "random_crop(12, padding=1)"])
+def test_picture_smaller_than_what_is_cut_from_it(step: str, tmp_path: Path) -> None:
+    (tmp_path / "set" / "cat").mkdir(parents=True)
+    (tmp_path / "set" / "cat" / "a.png").write_bytes(png(16, 16))
+    (tmp_path / "set" / "cat" / "b.png").write_bytes(png(8, 16))
+    body = f'source = folder("{tmp_path}/set")\n x = "image" -> {step}'
+    module = make(tmp_path, body, {"x": number(3, 12, 12)})
+    with pytest.raises(module.DataError, match=r"b\.png: a picture of 16 x 8 is too small to cut"):
+        list(module.load().batches("train", 2, seed=0))
+
+
 def test_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     module = make(

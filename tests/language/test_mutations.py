@@ -66,7 +66,7 @@ def test_damaged_files_end_in_problems(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(100, 200))
+@pytest.mark.parametrize("seed", range(100, 300))
 def test_many_damaged_files_end_in_problems(seed: int, tmp_path: Path) -> None:
     many(seed, 100, tmp_path)
 

@@ -225,6 +225,20 @@ def resize_one(picture: Array, height: int, width: int) -> Array:
     return pixels.reshape(height, width, -1)
 
 
+def large_enough(
+    pictures: Pictures, height: int, width: int, files: PictureFiles, rows: Array
+) -> Pictures:
+    """The pictures, checked to be no smaller than what is cut from them."""
+    for picture, row in zip(pictures, rows, strict=True):
+        high, wide, _ = picture.shape
+        if high < height or wide < width:
+            raise DataError(
+                f"{files.paths[row]}: a picture of {high} x {wide} is too small to cut "
+                f"{height} x {width} from it"
+            )
+    return pictures
+
+
 def center_crop(pictures: Pictures, height: int, width: int) -> Pictures:
     """The middle of each picture."""
     cropped = []

@@ -1,19 +1,23 @@
-"""Templates of whole files. Every value in a slot is printed as a Python literal.
+"""Templates of whole files, in Jinja2. Every value in a slot is printed as a Python literal.
 
 Only `Code`, which the printer and the mangler make, goes in as it is; so an unescaped
-interpolation cannot be written by mistake.
+interpolation cannot be written by mistake. A slot without a value is an error.
 """
 
 from __future__ import annotations
 
-import re
-import string
+import io
 import sys
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from bmc import cache
 from bmc.emit import layout
 from bmc.emit.layout import clean
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 class Code(str):
@@ -39,28 +43,42 @@ def finalize(value: Any) -> str:
     raise TypeError(f"no literal for {type(value).__name__}")
 
 
-class Template(string.Template):
-    """A file with slots, `{{ name }}`; what else stands in it goes out as it is."""
+@lru_cache
+def _environment(package: str) -> Environment:
+    from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 
-    flags = re.NOFLAG
-    pattern: ClassVar[Any] = (  # `string.Template` compiles it, with spaces that mean nothing
-        r"\{\{[ ](?P<named>[a-z_]+)[ ]\}\}|(?P<escaped>(?!))|(?P<braced>(?!))|(?P<invalid>(?!))"
+    class Kept(BytecodeCache):
+        """Compiled templates in the user's own folder; Jinja2 compares them with their text."""
+
+        def load_bytecode(self, bucket: Any) -> None:
+            content = cache.read(f"{bucket.key}.template")
+            if content is not None:
+                bucket.load_bytecode(io.BytesIO(content))
+
+        def dump_bytecode(self, bucket: Any) -> None:
+            content = io.BytesIO()
+            bucket.write_bytecode(content)
+            cache.write(f"{bucket.key}.template", content.getvalue())
+
+    folder = Path(str(sys.modules[package].__file__)).parent / "templates"
+    return Environment(
+        loader=FileSystemLoader(folder),
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # programs and Markdown are no HTML; `finalize` prints every value
+        bytecode_cache=Kept(),
     )
 
 
-_SLOT_LINE = re.compile(r"^[ ]*\{\{ ([a-z_]+) \}\}[ ]*\n", re.MULTILINE)
-
-
 def render(package: str, template: str, **values: Any) -> str:
-    """A template of a package, every slot filled once. Raises KeyError for a slot without a value.
+    """A template of a package with its slots filled.
 
-    A slot that has a line of its own takes the line with it when it is empty.
+    Raises UndefinedError for a slot without a value, TypeError for a value without a literal.
     """
-    folder = Path(str(sys.modules[package].__file__)).parent / "templates"
-    text = (folder / f"{template}.template").read_text(encoding="utf-8")
-    filled = {name: finalize(value) for name, value in values.items()}
-    text = _SLOT_LINE.sub(lambda line: line.group() if filled[line.group(1)] else "", text)
-    return Template(text).substitute(filled)
+    return _environment(package).get_template(f"{template}.jinja").render(values)
 
 
 def markdown_text(text: str) -> Code:

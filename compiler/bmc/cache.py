@@ -1,0 +1,60 @@
+"""The user's own folder for what can be worked out again.
+
+What is read from it runs as code or decides what a file means, so a folder that others can write
+into, or that belongs to somebody else, is left alone: then everything is worked out anew.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+
+def folder() -> Path | None:
+    """The folder, made if need be; None where there can be no safe one."""
+    path = _base() / "bmc"
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except (OSError, RuntimeError):  # no rights, or no home
+        return None
+    if not stat.S_ISDIR(found.st_mode):
+        return None
+    if os.name == "posix" and (found.st_uid != os.geteuid() or found.st_mode & 0o077):
+        return None
+    return path
+
+
+def read(name: str) -> bytes | None:
+    """What was kept under a name, if anything."""
+    place = folder()
+    try:
+        return None if place is None else (place / name).read_bytes()
+    except OSError:
+        return None
+
+
+def write(name: str, content: bytes) -> None:
+    """Keeps something under a name, as a whole or not at all; nothing where that can't be."""
+    place = folder()
+    if place is None:
+        return
+    try:
+        handle, made = tempfile.mkstemp(dir=place)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(made, place / name)
+    except OSError:
+        pass
+
+
+def _base() -> Path:
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return given if given.is_absolute() else Path.home() / ".cache"

@@ -6,11 +6,14 @@ into, or that belongs to somebody else, is left alone: then everything is worked
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import sys
 import tempfile
 from pathlib import Path
+
+LENGTH = hashlib.sha256().digest_size
 
 
 def folder() -> Path | None:
@@ -29,12 +32,14 @@ def folder() -> Path | None:
 
 
 def read(name: str) -> bytes | None:
-    """What was kept under a name, if anything."""
+    """What was kept under a name, if anything, and if it is whole."""
     place = folder()
     try:
-        return None if place is None else (place / name).read_bytes()
+        kept = b"" if place is None else (place / name).read_bytes()
     except OSError:
         return None
+    digest, content = kept[:LENGTH], kept[LENGTH:]
+    return content if hashlib.sha256(content).digest() == digest else None
 
 
 def write(name: str, content: bytes) -> None:
@@ -45,7 +50,7 @@ def write(name: str, content: bytes) -> None:
     try:
         handle, made = tempfile.mkstemp(dir=place)
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            file.write(hashlib.sha256(content).digest() + content)
         os.replace(made, place / name)
     except OSError:
         pass

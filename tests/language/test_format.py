@@ -11,8 +11,7 @@ from bmc import cli
 from bmc.diagnostics.diagnostic import Problems
 from bmc.source import Source
 from bmc.syntax.format import format_source
-from bmc.syntax.lexer import lex
-from bmc.syntax.parse import parse
+from bmc.syntax.parse import parse, read
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted(ROOT.glob("specs/*/*.bm"))
@@ -41,9 +40,10 @@ def same(text: str) -> None:
 def stirred(text: str, chance: random.Random) -> str:
     """The same tokens and comments with other white space."""
     source = Source("test.bm", text)
-    lexed = lex(source, Problems())
-    pieces = [(t.start, t.end, False) for t in lexed.tokens if t.kind != "$END"]
-    pieces += [(start, end, True) for start, end in lexed.comments]
+    file, tokens = read(source, Problems())
+    assert file is not None
+    pieces = [(t.start, t.end, False) for t in tokens if t.kind != "$END"]
+    pieces += [(c.span.start, c.span.start + len(c.text), True) for c in file.comments]
     found, comment = "", False
     last = 0
     for start, end, is_comment in sorted(pieces):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
 from bmc.emit.names import TORCH_MODULE
 from bmc.ops.base import REGISTRY
-from bmc.syntax.lexer import KEYWORDS
+from bmc.syntax.grammar import keywords
 
 WORDS = sorted(
     {
@@ -19,6 +19,6 @@ WORDS = sorted(
         inputs outputs dtype shape call build get_config losses metrics trainable graph add nodes
         uses number_use reshape hidden net x_1 x_2 deviation stretched_sum rotate alibi""".split(),
     }
-    - set(KEYWORDS) - {"scan", "identity", "training"}
+    - keywords() - {"scan", "identity", "training"}
 )  # fmt: skip
 WORDS = [word for word in WORDS if word[0].islower()]

@@ -11,7 +11,8 @@ from tests.models import generator, wide
 from tests.models.compared import Found, checked, compared
 from tests.models.mutants import mutant
 
-from bmc.ir.model import BlockSpec, weights
+from bmc.ir.model import Apply, BlockSpec, weights
+from bmc.ops.activation import KeepTop
 from bmc.ops.arithmetic import Take
 from bmc.verify.chance import LENGTH, draw_lengths, sizes
 
@@ -27,13 +28,15 @@ def small(spec: BlockSpec) -> bool:
     kinds += [value.type for use in spec.applies() for value in use.outputs]
     counts = [math.prod(sizes(kind, lengths)) for kind in kinds if spec.kind == "model"]
     counts += [math.prod(map(int, weight.shape)) for _, weight in weights(spec)]
-    free = any(
-        isinstance(item, int) and not -LENGTH <= item < LENGTH
-        for use in spec.applies()
-        if isinstance(use.instance.target, Take)
-        for item in use.instance.target.items
-    )
-    return not free and min(counts) > 0 and max(counts) <= LARGEST
+    return not any(map(_beyond, spec.applies())) and min(counts) > 0 and max(counts) <= LARGEST
+
+
+def _beyond(use: Apply) -> bool:
+    """Whether a layer takes more of an axis than there may be: known when it runs alone."""
+    op = use.instance.target
+    if isinstance(op, Take):
+        return any(isinstance(item, int) and not -LENGTH <= item < LENGTH for item in op.items)
+    return isinstance(op, KeepTop) and op.count > LENGTH
 
 
 def changed(seed: int) -> tuple[str, int]:

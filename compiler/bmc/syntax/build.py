@@ -5,14 +5,37 @@ A method gets the rule's parts without brackets and punctuation: nodes and name 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.syntax import TooLong
 from bmc.source import Source, Span
 from bmc.syntax import ast
 from bmc.syntax.docs import Docs
 from bmc.syntax.lexer import Token
 
 Extent = tuple[int, int]
+DEEPEST = 200  # levels of one expression; passes that walk the tree call themselves that often
+SILENT = frozenset(", ( ) [ ] { } = : ->".split())
+# Rules that make a node of their own count as a level; lists and single steps do not.
+FLAT = frozenset(
+    ["body", "params", "names", "positional", "named", "word", "target", "section", "start"]
+)
+
+
+class Group(tuple[Any, ...]):
+    """Several nodes or words, and where they stand with what is around them."""
+
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, extent: Extent, parts: tuple[Any, ...]) -> Group:
+        """Parts that stand there."""
+        made = cls(parts)
+        made.start, made.end = extent
+        return made
 
 
 class Builder:
@@ -42,8 +65,11 @@ class Builder:
         span, doc = self._span(extent), self.docs.of(word)
         return ast.Block(span, word.text, name.text, self._of(name), settings, rest[-1], doc)
 
-    def params(self, extent: Extent, *settings: ast.Setting) -> tuple[ast.Setting, ...]:
-        return settings
+    def start(self, extent: Extent, *items: ast.Item) -> tuple[ast.Item, ...]:
+        return items
+
+    def params(self, extent: Extent, *settings: ast.Setting) -> Group:
+        return Group.of(extent, settings)
 
     def setting(self, extent: Extent, name: Token, default: ast.Expr | None = None) -> ast.Setting:
         return ast.Setting(self._span(extent), name.text, default)
@@ -51,8 +77,8 @@ class Builder:
     def section(self, extent: Extent, word: Token, body: tuple[ast.Statement, ...]) -> ast.Section:
         return ast.Section(self._span(extent), word.text, body, self.docs.of(word))
 
-    def body(self, extent: Extent, *statements: ast.Statement) -> tuple[ast.Statement, ...]:
-        return statements
+    def body(self, extent: Extent, *statements: ast.Statement) -> Group:
+        return Group.of(extent, statements)
 
     # --- statements ---------------------------------------------------------------------------
 
@@ -105,8 +131,8 @@ class Builder:
     def place(self, extent: Extent, name: Token, index: ast.Expr | None = None) -> ast.Place:
         return ast.Place(self._span(extent), name.text, index)
 
-    def names(self, extent: Extent, *names: Token) -> tuple[Token, ...]:
-        return names
+    def names(self, extent: Extent, *names: Token) -> Group:
+        return Group.of(extent, names)
 
     # --- types --------------------------------------------------------------------------------
 
@@ -198,3 +224,47 @@ class Builder:
 
     def list_(self, extent: Extent, *items: ast.Expr) -> ast.ListExpr:
         return ast.ListExpr(self._span(extent), items)
+
+
+class Nodes:
+    """What Lark calls when it has read a rule; makes the node of the source that is being read."""
+
+    def __init__(self) -> None:
+        self.builder: Builder | None = None
+        self.problems = Problems()
+        self.depths: dict[int, int] = {}
+
+    def begin(self, builder: Builder, problems: Problems) -> None:
+        """Another source."""
+        self.builder, self.problems, self.depths = builder, problems, {}
+
+    def __getattr__(self, rule: str) -> Any:
+        if rule.startswith("_") or not hasattr(Builder, rule):
+            raise AttributeError(rule)
+        return partial(self._make, rule)
+
+    def _make(self, rule: str, children: list[Any]) -> Any:
+        """The node of a rule; its extent is that of all its words."""
+        extent = (_start(children[0]), _end(children[-1])) if children else (0, 0)
+        parts = [one for one in children if not (isinstance(one, Token) and one.kind in SILENT)]
+        made = getattr(self.builder, rule)(extent, *parts)
+        depth = max((self.depths.pop(id(one), 0) for one in children), default=0)
+        if rule not in FLAT:
+            depth += 1
+            if depth == DEEPEST + 1 and self.builder is not None:
+                span = Span(self.builder.source, *extent)
+                found = f"over {DEEPEST} levels"
+                self.problems.add(TooLong(span, "this expression", found, f"{DEEPEST}"))
+        self.depths[id(made)] = depth
+        return made
+
+
+def _start(child: Any) -> int:
+    return child.start if isinstance(child, Token | Group) else child.span.start
+
+
+def _end(child: Any) -> int:
+    return child.end if isinstance(child, Token | Group) else child.span.end
+
+
+NODES = Nodes()

@@ -18,7 +18,8 @@ from bmc.diagnostics.problems.syntax import (
 )
 from bmc.diagnostics.suggest import did_you_mean
 from bmc.source import Source, Span
-from bmc.syntax.lexer import KEYWORDS, Token
+from bmc.syntax.grammar import keywords
+from bmc.syntax.lexer import Token
 
 PARTNER = {"(": ")", "[": "]", "{": "}"}
 OPENERS = frozenset(PARTNER)
@@ -140,9 +141,9 @@ def _reserved(
 ) -> Problem | None:
     """A word of the language used as a name."""
     begins = token.first and token.kind in STATEMENTS | TOP
-    if token.kind in KEYWORDS and "NAME" in expected and not begins:
+    if token.kind in keywords() and "NAME" in expected and not begins:
         return Reserved(Span(source, token.start, token.end), token.text)
-    if token.kind in ("=", ":") and before is not None and before.kind in KEYWORDS:
+    if token.kind in ("=", ":") and before is not None and before.kind in keywords():
         return Reserved(Span(source, before.start, before.end), before.text)
     return None
 
@@ -181,7 +182,7 @@ def _no_equals(
         return None
     before = tokens[at - 1]
     if before.kind == ":" and at > 1 and tokens[at - 2].kind == "NAME":
-        if at > 2 and tokens[at - 3].kind in KEYWORDS:  # `input x: 5` lacks a type
+        if at > 2 and tokens[at - 3].kind in keywords():  # `input x: 5` lacks a type
             return None
         key = tokens[at - 2]
     elif before.kind == "NAME" and before.first and not token.first and "=" in expected:

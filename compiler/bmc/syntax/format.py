@@ -12,8 +12,9 @@ from typing import NamedTuple
 from bmc.diagnostics.diagnostic import Problems
 from bmc.source import Source
 from bmc.syntax import ast
-from bmc.syntax.lexer import KEYWORDS, Token, lex
-from bmc.syntax.parse import parse
+from bmc.syntax.grammar import keywords
+from bmc.syntax.lexer import Token
+from bmc.syntax.parse import read
 
 STEP = 2
 OPENERS, CLOSERS = "([{", ")]}"
@@ -36,10 +37,10 @@ class _Line(NamedTuple):
 
 def format_source(source: Source, problems: Problems) -> str | None:
     """The text in the standard layout; None when it has faults, which are then in `problems`."""
-    file = parse(source, problems)
+    file, tokens = read(source, problems)
     if file is None:
         return None
-    tokens = [token for token in lex(source, Problems()).tokens if token.kind != "$END"]
+    tokens = tokens[:-1]  # without the end
     starts = {node.span.start for node in _statements(file.items)}
     return _Layout(source, tokens, list(file.comments), starts).text()
 
@@ -160,7 +161,7 @@ class _Layout:
         if a == "=" or b == "=":
             return not self.stack or self.stack[-1] in "{p"
         if b == "(" or b == "[":
-            return not (a == "NAME" or a in ")]" or (a in KEYWORDS and a in _CALLABLE))
+            return not (a == "NAME" or a in ")]" or (a in keywords() and a in _CALLABLE))
         return True
 
     # --- alignment --------------------------------------------------------------------------------

@@ -1,17 +1,17 @@
-"""Splits the text of a `.bm` file into tokens, with one regular expression and in linear time.
+"""The words of a `.bm` file, as Lark's lexer finds them: their values, and what is wrong with them.
 
-Knows the shapes of words, numbers and strings (see bm.lark), nothing of their order.
+A wrong word is reported and then stands for what it resembles.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+
+import lark
 
 from bmc.diagnostics.diagnostic import Problem, Problems
 from bmc.diagnostics.problems.syntax import BadCharacter, BadNumber, BadString, TooLong
-from bmc.records import record
 from bmc.source import Source, Span
 
 MOST_IN_LINE = 100_000
@@ -20,51 +20,10 @@ MOST_IN_NAME = 64
 MOST_DIGITS = 19
 FEWEST_EXPONENT, MOST_EXPONENT = -300, 300
 
-KEYWORDS = frozenset(
-    [
-        "import",
-        "let",
-        "block",
-        "model",
-        "data",
-        "train",
-        "predict",
-        "input",
-        "output",
-        "param",
-        "state",
-        "layer",
-        "for",
-        "in",
-        "update",
-        "if",
-        "then",
-        "else",
-        "and",
-        "or",
-        "not",
-        "true",
-        "false",
-        "assert",
-    ]
-)
 UNITS = ("ms", "s", "kHz", "Hz", "steps", "epochs", "%")
 SCALES = {"K": 10**3, "M": 10**6, "B": 10**9}
 
-_NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
-_TOKEN = re.compile(
-    rf"""
-    (?P<space>[ \t\r\n]+)
-  | (?P<comment>\#[^\n]*)
-  | (?P<name>[A-Za-z][A-Za-z0-9_]*)
-  | (?P<measure>{_NUMBER}(?:%|[ \t]?(?:ms|s|kHz|Hz|steps|epochs)\b(?![ \t]*=[^=])))
-  | (?P<number>(?:{_NUMBER}|\.[0-9])(?P<tail>[A-Za-z0-9_]|\.(?!\.))?)
-  | (?P<string>"[^"\\\n]*(?:\\.[^"\\\n]*)*"?)
-  | (?P<mark>->|\*\*|//|<=|>=|==|!=|\.\.|[-+*/%<>=.,:(){{}}\[\]])
-  | (?P<other>.)
-    """,
-    re.VERBOSE,
-)
+_GOOD = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?[KMB]?")
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 # Marks that reorder or hide text: what a reader sees would not be what is compiled.
@@ -73,103 +32,100 @@ _HIDDEN = re.compile(
 )
 
 
-class Token(NamedTuple):
-    """A word of the file. `kind` is the grammar's symbol: `NAME`, `(`, `model`, `$END`, …"""
+class Token(lark.Token):
+    """A word of the file. `kind` is the grammar's symbol: `NAME`, `(`, `model`, `$END`, …
 
+    `value` is what it means, `first` whether it is the first on its line.
+    """
+
+    __slots__ = ("first", "kind")
     kind: str
-    text: str
-    start: int
-    end: int
-    first: bool  # on its line
-    value: object = None
+    first: bool
+    start_pos: int
+    end_pos: int
+
+    @property
+    def text(self) -> str:
+        """The word as written."""
+        return str(self)
+
+    @property
+    def start(self) -> int:
+        """Where it begins in the file's text."""
+        return self.start_pos
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.end_pos
 
 
-@record(frozen=False)
-class Lexed:
-    """The tokens of a file, ended by `$END`, and its comments as (start, end) ranges."""
+class Words:
+    """What Lark's lexer gives, one word after the other, ended by `$END`; comments apart."""
 
-    tokens: list[Token]
-    comments: list[tuple[int, int]]
-
-
-def lex(source: Source, problems: Problems) -> Lexed:
-    """The tokens of a source. A wrong one is reported and then stands for what it resembles."""
-    return _Lexer(source, problems).run()
-
-
-class _Lexer:
-    def __init__(self, source: Source, problems: Problems) -> None:
+    def __init__(self, source: Source, kinds: dict[str, str], problems: Problems) -> None:
         self.source = source
+        self.kinds = kinds
         self.problems = problems
-        self.tokens: list[Token] = []
         self.comments: list[tuple[int, int]] = []
+        self.last = 0  # where the word before ended
+        self._check_lines(source.text)
 
-    def run(self) -> Lexed:
-        text = self.source.text
-        self._check_lines(text)
-        first = True
-        skip_until = 0
-        for match in _TOKEN.finditer(text):
-            start, end = match.span()
-            if start < skip_until:
-                continue
-            kind = match.lastgroup or ""
-            if kind == "space":
-                first = first or "\n" in match.group()
-                continue
-            if kind == "comment":
+    def of(self, found: Iterable[lark.Token]) -> Iterator[Token]:
+        """The words that a parser takes."""
+        for token in found:
+            start = token.start_pos or 0
+            end = start + len(token)
+            if token.type == "COMMENT":
                 self._hidden(start, end)
                 self.comments.append((start, end))
                 continue
-            if kind in ("number", "tail"):
-                end = skip_until = self._number(start, end, match.group("tail"), first)
-            elif kind == "other":
-                skip_until = self._other(start, first)
-            else:
-                self._plain(kind, start, end, first)
-            first = False
-        size = len(text)
-        self.tokens.append(Token("$END", "", size, size, first))
-        return Lexed(self.tokens, self.comments)
+            first = self._first(start)
+            self.last = end
+            made = self._word(token.type, str(token), start, end, first)
+            if made is not None:
+                yield made
+        size = len(self.source.text)
+        yield self._token("$END", "", size, size, self._first(size))
 
-    def _plain(self, kind: str, start: int, end: int, first: bool) -> None:
-        text = self.source.text[start:end]
-        if kind == "mark":
-            self.tokens.append(Token(text, text, start, end, first))
-        elif kind == "name":
-            if len(text) > MOST_IN_NAME:
-                self._add(
-                    TooLong(
-                        self._span(start, end), "a name", f"{len(text)} letters", f"{MOST_IN_NAME}"
-                    )
-                )
-            symbol = text if text in KEYWORDS else "NAME"
-            self.tokens.append(Token(symbol, text, start, end, first))
-        elif kind == "measure":
-            self._measure(text, start, end, first)
-        else:
-            self._string(text, start, end, first)
+    def _first(self, start: int) -> bool:
+        return self.last == 0 or "\n" in self.source.text[self.last : start]
+
+    def _token(
+        self, type_: str, text: str, start: int, end: int, first: bool, value: object = None
+    ) -> Token:
+        made = Token(type_, text, start, end_pos=end)
+        made.kind, made.first = self.kinds.get(type_, type_), first
+        made.value = text if value is None else value
+        return made
+
+    def _word(self, type_: str, text: str, start: int, end: int, first: bool) -> Token | None:
+        """A word with its meaning; None for a character that begins nothing."""
+        if type_ in ("QUOTED", "FOREIGN", "OTHER"):
+            self._add(BadCharacter(self._span(start, end), text[:40]))
+            if type_ == "OTHER":
+                return None
+            resembled = ("STRING", '""') if type_ == "QUOTED" else ("NAME", "x")
+            return self._token(*resembled, start, end, first, "")
+        value: object = None
+        if type_ == "NUMBER":
+            value = self._number(text, start, end)
+        elif type_ == "MEASURE":
+            value = self._measure(text, start, end)
+        elif type_ == "STRING":
+            value = self._string(text, start, end)
+        elif type_ == "NAME" and len(text) > MOST_IN_NAME:
+            found, limit = f"{len(text)} letters", f"{MOST_IN_NAME}"
+            self._add(TooLong(self._span(start, end), "a name", found, limit))
+        return self._token(type_, text, start, end, first, value)
 
     # --- numbers ----------------------------------------------------------------------------
 
-    def _number(self, start: int, end: int, tail: str | None, first: bool) -> int:
-        """Adds a number that starts here; returns where it ends."""
-        text = self.source.text
-        if tail is None and not text.startswith(".", start):
-            self._add_number(text[start:end], start, end, first)
-            return end
-        if tail in SCALES and not _goes_on(text, end) and text[start] != ".":
-            self._add_number(text[start:end], start, end, first)
-            return end
-        while end < len(text) and (text[end].isalnum() or text[end] == "_"):
-            end += 1
-        self._add(BadNumber(self._span(start, end), text[start:end][:40], _advice(text[start:end])))
-        self.tokens.append(Token("NUMBER", "1", start, end, first, 1))
-        return end
-
-    def _add_number(self, text: str, start: int, end: int, first: bool) -> None:
-        value = self._value(text, start, end)
-        self.tokens.append(Token("NUMBER", text, start, end, first, value))
+    def _number(self, text: str, start: int, end: int) -> int | float:
+        if _GOOD.fullmatch(text):
+            return self._value(text, start, end)
+        self._add(BadNumber(self._span(start, end), text[:40], _advice(text)))
+        return 1
 
     def _value(self, text: str, start: int, end: int) -> int | float:
         scale = SCALES.get(text[-1], 1)
@@ -189,16 +145,14 @@ class _Lexer:
         value = float(digits) * scale
         return int(value) if scale > 1 and value.is_integer() else value
 
-    def _measure(self, text: str, start: int, end: int, first: bool) -> None:
+    def _measure(self, text: str, start: int, end: int) -> tuple[int | float, str]:
         unit = next(unit for unit in UNITS if text.endswith(unit) and _is_unit(text, unit))
         value = self._value(text[: -len(unit)].rstrip(), start, end)
-        if unit == "%":
-            value = value / 100
-        self.tokens.append(Token("MEASURE", text, start, end, first, (value, unit)))
+        return (value / 100 if unit == "%" else value), unit
 
     # --- strings ----------------------------------------------------------------------------
 
-    def _string(self, text: str, start: int, end: int, first: bool) -> None:
+    def _string(self, text: str, start: int, end: int) -> str:
         span = self._span(start, end)
         if len(text) < 2 or not text.endswith('"') or not _closed(text):
             reason = "the string is not closed on its line"
@@ -207,9 +161,7 @@ class _Lexer:
         elif len(text) > MOST_IN_STRING:
             self._add(TooLong(span, "a string", f"{len(text)} characters", f"{MOST_IN_STRING:,}"))
         self._hidden(start, end)
-        self.tokens.append(
-            Token("STRING", text, start, end, first, self._decoded(text[1:-1], start))
-        )
+        return self._decoded(text[1:-1], start)
 
     def _decoded(self, text: str, start: int) -> str:
         if "\\" not in text:
@@ -229,24 +181,7 @@ class _Lexer:
 
         return _ESCAPE.sub(plain, text)
 
-    # --- what is no token -------------------------------------------------------------------
-
-    def _other(self, start: int, first: bool) -> int:
-        """Reports a character that begins nothing; returns where to go on."""
-        text = self.source.text
-        end = start + 1
-        character = text[start]
-        if character == "'":
-            line = text.find("\n", end)
-            close = text.find("'", end, line if line >= 0 else None)
-            end = close + 1 if close > 0 else end
-            self.tokens.append(Token("STRING", '""', start, end, first, ""))
-        elif character == "_" or (character.isalpha() and not character.isascii()):
-            while end < len(text) and (text[end].isalnum() or text[end] == "_"):
-                end += 1
-            self.tokens.append(Token("NAME", "x", start, end, first))
-        self._add(BadCharacter(self._span(start, end), text[start:end][:40]))
-        return end
+    # --- the text as a whole ----------------------------------------------------------------
 
     def _hidden(self, start: int, end: int) -> None:
         match = _HIDDEN.search(self.source.text, start, end)
@@ -267,10 +202,6 @@ class _Lexer:
 
     def _add(self, problem: Problem) -> None:
         self.problems.add(problem)
-
-
-def _goes_on(text: str, at: int) -> bool:
-    return at < len(text) and (text[at].isalnum() or text[at] == "_")
 
 
 def _is_unit(text: str, unit: str) -> bool:

@@ -1,4 +1,4 @@
-"""From text to tree: an LALR(1) parser over the tables of bm.lark, and what it says when it stops.
+"""From text to tree: Lark parses, word by word, and what there is to say when a word does not fit.
 
 After a fault the parser goes on at the next statement or declaration, so that one run reports
 every fault of a file.
@@ -8,174 +8,113 @@ from __future__ import annotations
 
 from typing import Any
 
+from lark import Tree, UnexpectedToken
+
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.syntax import TooLong, TooManyErrors
 from bmc.source import Source, Span
 from bmc.syntax import ast
-from bmc.syntax.build import Builder
+from bmc.syntax.build import NODES, Builder
 from bmc.syntax.docs import Docs
 from bmc.syntax.faults import CLOSERS, OPENERS, STATEMENTS, TOP, explain
-from bmc.syntax.lexer import Token, comment_text, lex
-from bmc.syntax.tables import END, RULES, START, STATES
+from bmc.syntax.grammar import grammar
+from bmc.syntax.lexer import Token, Words, comment_text
 
-DEEPEST = 200  # levels of one expression; passes that walk the tree call themselves that often
 MOST_OPEN = 64  # brackets
 MOST_FAULTS = 50
-ORIGINS = frozenset(origin for origin, *_ in RULES)  # rules, not words, in a row of the tables
-SILENT = frozenset(", ( ) [ ] { } = : ->".split())
+# Lark's own rules for what may be repeated in a body, and in a file.
 STATEMENT_LIST = "__body_star_2"
 ITEM_LIST = "__start_star_0"
-# Rules that make a node of their own count as a level; lists and single steps do not.
-FLAT = frozenset(
-    ["body", "params", "names", "positional", "named", "word", "target", "section", "start"]
-)
 
 
 def parse(source: Source, problems: Problems) -> ast.File | None:
     """The tree of a file, or None when it has a fault of writing, which is then in `problems`."""
-    own = Problems()
-    lexed = lex(source, own)
-    docs = Docs(source, lexed.comments)
-    parser = Parser(source, lexed.tokens, Builder(source, docs), own)
+    return read(source, problems)[0]
+
+
+def read(source: Source, problems: Problems) -> tuple[ast.File | None, list[Token]]:
+    """The tree of a file, if it has no faults, and its words."""
+    parser = Parser(source, "start")
     items = parser.run()
-    for problem in own.items:
+    for problem in parser.problems.items:
         problems.add(problem)
-    if own.failed:
-        return None
+    if parser.problems.failed or items is None:
+        return None, parser.tokens
+    comments = tuple(
+        ast.Comment(span, text) for span, text in comment_text(source, parser.words.comments)
+    )
     whole = Span(source, 0, len(source.text))
-    comments = tuple(ast.Comment(span, text) for span, text in comment_text(source, lexed.comments))
-    return ast.File(whole, source, tuple(items), docs.file, comments)
+    docs = parser.docs.file
+    return ast.File(whole, source, tuple(items), docs, comments), parser.tokens
 
 
 def parse_expression(source: Source, problems: Problems) -> ast.Expr | None:
     """The tree of a source that holds one expression, such as the value of `--set`."""
-    own = Problems()
-    lexed = lex(source, own)
-    # The tables begin with a file. `let _ = …` is the shortest file around an expression.
-    head = [Token("let", "let", 0, 0, True), Token("NAME", "x", 0, 0, False)]
-    head.append(Token("=", "=", 0, 0, False))
-    parser = Parser(source, head + lexed.tokens, Builder(source, Docs(source, [])), own)
-    items = parser.run()
-    for problem in own.items:
+    parser = Parser(source, "chain")
+    found = parser.run()
+    for problem in parser.problems.items:
         problems.add(problem)
-    if own.failed or len(items) != 1 or not isinstance(items[0], ast.Let):
-        return None
-    return items[0].value
+    return None if parser.problems.failed else found
 
 
 class Parser:
-    """One run over the tokens of a file. Four stacks grow and shrink together."""
+    """One run over the words of a source."""
 
-    def __init__(
-        self, source: Source, tokens: list[Token], builder: Builder, problems: Problems
-    ) -> None:
+    def __init__(self, source: Source, start: str) -> None:
         self.source = source
-        self.tokens = tokens
-        self.builder = builder
-        self.problems = problems
+        self.problems = Problems()
+        self.kinds = grammar().kinds
+        self.words = Words(source, self.kinds, self.problems)
+        self.docs = Docs(source, documenting(source))
+        NODES.begin(Builder(source, self.docs), self.problems)
+        interactive: Any = grammar().lark.parse_interactive(source.text, start=start)
+        self.lark, self.state = interactive, interactive.parser_state
+        self.stream = self.words.of(self.lark.lexer_thread.lex(self.state))
+        self.tokens: list[Token] = []
         self.at = 0
         self.fault = -1  # where the last fault was
-        self.states: list[int] = [START]
-        self.values: list[Any] = []
-        self.extents: list[tuple[int, int]] = []
-        self.depths: list[int] = []
         self.open: list[tuple[Token, int]] = []  # brackets, with the height of the stacks
 
-    def run(self) -> list[Any]:
-        """Reads all tokens; returns the file's items. Faults are in `problems`."""
+    def run(self) -> Any:
+        """Reads all words; returns what they make, or None. Faults are in `problems`."""
         while True:
-            token = self.tokens[self.at]
-            row = STATES[self.states[-1]]
-            action = row.get(token.kind)
-            if action is None and token.text == "from" and token.kind == "NAME":
-                action = row.get("from")
-            if action is None and token.kind == "$END" and self.states[-1] == END:
-                return self._items()
-            if action is None:
-                if not self._recover(token, row):
-                    return self._items()
-            elif action > 0:
-                if token.kind == "$END":
-                    return self._items()
-                self._shift(token, action - 1)
-            else:
-                self._reduce(-action - 1)
-            if self.states[-1] == END and self.tokens[self.at].kind == "$END":
-                return self._items()
+            token = self._token()
+            try:
+                made = self.lark.feed_token(token)
+            except UnexpectedToken:
+                if not self._recover(token):
+                    return None
+                continue
+            if token.kind == "$END":
+                return made
+            self._bracket(token)
+            self.at += 1
 
-    def _items(self) -> list[Any]:
-        items: list[Any] = []
-        for value in self.values:
-            if isinstance(value, list):
-                items += value
-            elif isinstance(value, ast.Item):
-                items.append(value)
-            elif isinstance(value, tuple) and value and isinstance(value[0], ast.Item):
-                items += value
-        return items
+    def _token(self) -> Token:
+        """The word that comes next."""
+        if self.at == len(self.tokens):
+            self.tokens.append(next(self.stream))
+        return self.tokens[self.at]
 
-    def _shift(self, token: Token, state: int) -> None:
-        kind = token.kind
-        if kind in OPENERS:
-            self.open.append((token, len(self.values)))
+    def _bracket(self, token: Token) -> None:
+        if token.kind in OPENERS:
+            self.open.append((token, len(self.state.value_stack) - 1))
             if len(self.open) == MOST_OPEN + 1:
-                self._too_deep(token, f"{MOST_OPEN + 1} open brackets", f"{MOST_OPEN}")
-        elif kind in CLOSERS and self.open:
+                span = Span(self.source, token.start, token.end)
+                found = f"{MOST_OPEN + 1} open brackets"
+                self.problems.add(TooLong(span, "this nesting", found, f"{MOST_OPEN}"))
+        elif token.kind in CLOSERS and self.open:
             self.open.pop()
-        self.states.append(state)
-        self.values.append(token)
-        self.extents.append((token.start, token.end))
-        self.depths.append(0)
-        self.at += 1
-
-    def _too_deep(self, token: Token, found: str, limit: str) -> None:
-        span = Span(self.source, token.start, token.end)
-        self.problems.add(TooLong(span, "this nesting", found, limit))
-
-    def _reduce(self, number: int) -> None:
-        origin, name, length, expand = RULES[number]
-        if length == 0:
-            at = self.tokens[self.at].start
-            value: Any = () if name == "start" else []
-            self._push(origin, value, (at, at), 0)
-            return
-        values = self.values[-length:]
-        extent = (self.extents[-length][0], self.extents[-1][1])
-        depth = max(self.depths[-length:])
-        del self.states[-length:], self.values[-length:]
-        del self.extents[-length:], self.depths[-length:]
-        if expand and length == 1:
-            value = values[0]
-        elif origin.startswith("__"):
-            value = _joined(values)
-        elif name == "start":
-            value = tuple(_parts(values))
-        else:
-            value = getattr(self.builder, name)(extent, *_parts(values))
-            if name not in FLAT:
-                depth += 1
-                if depth == DEEPEST + 1:
-                    span = Span(self.source, *extent)
-                    limit = f"{DEEPEST}"
-                    self.problems.add(
-                        TooLong(span, "this expression", f"over {limit} levels", limit)
-                    )
-        self._push(origin, value, extent, depth)
-
-    def _push(self, origin: str, value: Any, extent: tuple[int, int], depth: int) -> None:
-        self.states.append(STATES[self.states[-1]][origin] - 1)
-        self.values.append(value)
-        self.extents.append(extent)
-        self.depths.append(depth)
 
     # --- after a fault ------------------------------------------------------------------------
 
-    def _recover(self, token: Token, row: dict[str, int]) -> bool:
+    def _recover(self, token: Token) -> bool:
         """Reports the fault and moves on to where reading makes sense again; False at the end."""
         before = self.tokens[self.at - 1] if self.at else None
         opened = [bracket for bracket, _ in self.open]
+        expected = frozenset(self.kinds.get(name, name) for name in self.lark.accepts())
         self.problems.add(
-            explain(self.source, token, before, opened, self._expected(row), self.tokens, self.at)
+            explain(self.source, token, before, opened, expected, self.tokens, self.at)
         )
         if len(self.problems) >= MOST_FAULTS:
             span = Span(self.source, token.start, token.end)
@@ -191,36 +130,13 @@ class Parser:
             self.open.pop()
         return self._skip(token)
 
-    def _expected(self, row: dict[str, int]) -> frozenset[str]:
-        """What may really come next: what reduces first must also end in a shift."""
-        return frozenset(kind for kind in row if kind not in ORIGINS and self._accepts(kind))
-
-    def _accepts(self, kind: str) -> bool:
-        states = list(self.states[-64:])
-        for _ in range(200):
-            action = STATES[states[-1]].get(kind)
-            if action is None:
-                return False
-            if action > 0:
-                return True
-            origin, _name, length, _expand = RULES[-action - 1]
-            if length >= len(states):
-                return True
-            if length:
-                del states[-length:]
-            target = STATES[states[-1]].get(origin)
-            if target is None:
-                return False
-            states.append(target - 1)
-        return True
-
     def _skip(self, faulty: Token) -> bool:
         depth = 0
         if faulty.kind in OPENERS and not faulty.first:
             depth, self.at = 1, self.at + 1
         elif not faulty.first or (faulty.kind not in STATEMENTS and faulty.kind != "}"):
             self.at += faulty.kind != "$END"
-        while (token := self.tokens[self.at]).kind != "$END":
+        while (token := self._token()).kind != "$END":
             if token.kind in TOP and token.first and self._column(token) == 1:
                 self._cut(0)
                 return True
@@ -242,37 +158,21 @@ class Parser:
 
     def _cut(self, height: int) -> None:
         """Drops what stands above a `{`, or above the file's items, but keeps what is whole."""
+        values, states = self.state.value_stack, self.state.state_stack
         kept = ITEM_LIST if height == 0 else STATEMENT_LIST
-        if height < len(self.values):
-            row = STATES[self.states[height]]
-            if (
-                isinstance(self.values[height], list)
-                and row.get(kept) == self.states[height + 1] + 1
-            ):
-                height += 1
-        del self.values[height:], self.extents[height:], self.depths[height:]
-        del self.states[height + 1 :]
+        if height < len(values) and isinstance(values[height], Tree):
+            height += values[height].data == kept
+        del values[height:], states[height + 1 :]
         self.open = [entry for entry in self.open if entry[1] < height]
 
 
-def _joined(values: list[Any]) -> list[Any]:
-    """A list that grows in place, so that a long one takes linear time."""
-    if isinstance(values[0], list):
-        result, rest = values[0], values[1:]
-    else:
-        result, rest = [], values
-    for value in rest:
-        if not (isinstance(value, Token) and value.kind in SILENT):
-            result.append(value)
-    return result
-
-
-def _parts(values: list[Any]) -> list[Any]:
-    """The parts of a rule that mean something, lists opened."""
-    parts: list[Any] = []
-    for value in values:
-        if isinstance(value, list):
-            parts += value
-        elif not (isinstance(value, Token) and value.kind in SILENT):
-            parts.append(value)
-    return parts
+def documenting(source: Source) -> list[tuple[int, int]]:
+    """Where comments stand that have a line of their own."""
+    found = []
+    for line, start in enumerate(source.line_starts, start=1):
+        text = source.line(line)
+        bare = text.lstrip(" \t")
+        if bare.startswith("##"):
+            at = start + len(text) - len(bare)
+            found.append((at, at + len(bare.rstrip("\r\n"))))
+    return found

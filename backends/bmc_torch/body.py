@@ -18,13 +18,9 @@ from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan, 
 from bmc.ops.base import Layer, Weight
 from bmc.records import replace
 from bmc_torch.lower.initializers import initialise
-from bmc_torch.lower.table import LOWERINGS
+from bmc_torch.lower.table import FRESH, LOWERINGS, OVERWRITING
 from bmc_torch.starts import Starts
 
-# Large maps between convolutions: activations that may write into their input, and what makes a
-# tensor that its own gradient does not need.
-OVERWRITING = frozenset({"relu", "relu6", "leaky_relu"})
-ANEW = frozenset({"batch_norm", "arithmetic", "add"})
 TAKEN = frozenset({"self", "torch", "nn", "F", "math", "pad_same"})
 Construct = Callable[[Instance], p.Call]
 Turns = tuple[tuple[p.Expr, p.Expr], ...]  # loops over the copies of repeats: variable, of what
@@ -172,8 +168,11 @@ class TorchBody(Body):
             return rule.apply(self.path(use.instance), args)
         made = rule.build(args) if rule else None
         op = use.instance.target
-        writes = isinstance(op, Layer) and op.name in OVERWRITING
-        if isinstance(made, p.Call) and writes and self.overwriting.allowed(use.inputs[0]):
+        if (
+            isinstance(made, p.Call)
+            and type(op) in OVERWRITING
+            and self.overwriting.allowed(use.inputs[0])
+        ):
             made = replace(made, kwargs=(*made.kwargs, ("inplace", p.lit(True))))
         return made
 
@@ -304,9 +303,9 @@ class Overwriting:
             return False
         target = maker.instance.target
         if isinstance(target, Layer):
-            if target.name == "add" and len(maker.inputs) == 1:
-                return False  # the sum of one value is that value
-            return target.name in ANEW and getattr(target, "operator", "+") in ("+", "-", "*")
+            LOWERINGS.find(target)  # fills the table
+            fresh = FRESH.get(type(target))
+            return fresh is not None and fresh(target, tuple(v.type for v in maker.inputs))
         if not isinstance(target, BlockSpec):
             return False
         return Overwriting(target).allowed(results(target)[maker.outputs.index(value)])

@@ -56,7 +56,7 @@ def _plain(function: str) -> Callable[[Any, Site], Lowered]:
 
 
 for _op, _function in PLAIN.items():
-    lower(_op)(_plain(_function))
+    lower(_op, overwriting=_op in (ops.Relu, ops.Relu6))(_plain(_function))
 
 
 @lower(ops.Identity)
@@ -73,7 +73,7 @@ def step(op: ops.Step, site: Site) -> Lowered:
     )
 
 
-@lower(ops.LeakyRelu)
+@lower(ops.LeakyRelu, overwriting=True)
 def leaky_relu(op: ops.LeakyRelu, site: Site) -> Lowered:
     """`F.leaky_relu`, the slope written out."""
     return Function(lambda args: call("F.leaky_relu", args[0], negative_slope=op.slope))

@@ -12,7 +12,7 @@ from bmc_torch.lower.common import ALL, spread
 from bmc_torch.lower.table import lower
 
 
-@lower(Arithmetic)
+@lower(Arithmetic, fresh=lambda op, types: op.operator in ("+", "-", "*"))
 def arithmetic(op: Arithmetic, site: Site) -> Lowered:
     """Python's operator, the values made ready for broadcasting."""
 

@@ -73,7 +73,7 @@ def _padded(axis: int, x: TensorType) -> Callable[[Expr, list[Expr]], Expr]:
     return use
 
 
-@lower(ops.BatchNorm)
+@lower(ops.BatchNorm, fresh=lambda op, types: True)
 def batch_norm(op: ops.BatchNorm, site: Site) -> Lowered:
     """`nn.BatchNorm1d`, `2d` or `3d`, with the channels first."""
     (x,) = site.inputs

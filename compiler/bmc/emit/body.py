@@ -23,7 +23,6 @@ from bmc.ops.base import Layer
 from bmc.records import replace
 
 LONGEST_DIM = 24
-COMMENTED = ("dense", "self_attention", "attention")  # shapes worth saying though they may stay
 
 
 class Body:
@@ -275,7 +274,7 @@ class Body:
         before = None
         if use.inputs:  # as words: sizes may be alike here and not where else the block is used
             before = shape_text(self.shape(use.inputs[0]), use.inputs[0].type, self.spec)
-        said = isinstance(op, Layer) and op.name in COMMENTED
+        said = isinstance(op, Layer) and op.says_shape
         return text if before != text or said else None
 
 

@@ -46,6 +46,7 @@ class _Attention(Layer):
     dropout: float
     return_weights: bool
     random = True
+    says_shape = True
 
     def key_heads(self) -> int:
         """The number of key and value heads."""

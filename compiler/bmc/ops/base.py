@@ -556,7 +556,7 @@ class Layer(Declaration, family="layer"):
     attribute: ClassVar[str] = ""  # the short word that nameless instances are called by
     random: ClassVar[bool] = False  # draws random numbers in training
     draws: ClassVar[bool] = False  # and when it predicts: noise times its last input
-    stateful_norm: ClassVar[bool] = False  # has running statistics
+    says_shape: ClassVar[bool] = False  # whose result's shape is worth a comment though it may stay
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
         """The type of what comes out. Raises `Refusal` on inputs that do not fit."""
@@ -569,6 +569,10 @@ class Layer(Declaration, family="layer"):
     def padding_rule(self, *inputs: TensorType) -> Padding:
         """What happens to padding, if an input is padded. Most layers need do nothing."""
         return Padding()
+
+    def ids(self) -> int | None:
+        """How many ids its input may hold, counted from 0; None where it takes no ids."""
+        return None
 
     def least_rows(self, *inputs: TensorType) -> int:
         """How many rows a batch must have that the layer trains on."""

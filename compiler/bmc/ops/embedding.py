@@ -42,6 +42,10 @@ class Embedding(Layer, name="embedding", aliases=("embed", "lookup", "embeddings
         Sample({"count": 9, "dim": 4, "init": Normal(std=1.0, mean=0.0)}, (("int:9", 2, 3),)),
     )
 
+    def ids(self) -> int | None:
+        """A vector for each."""
+        return int(self.count)
+
     def check(self) -> None:
         """Refuses a padding id beyond the last one."""
         if self.pad is not None and isinstance(self.count, int) and self.pad >= self.count:

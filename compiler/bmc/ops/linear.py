@@ -43,6 +43,7 @@ class Dense(Layer, name="dense", aliases=("linear", "fc", "fully_connected", "af
     axis: int = param(AXIS, "the axis that is summed over", -1)
     init: Initializer = param(Made("initializer"), "how the matrix starts", GlorotUniform(gain=1.0))
 
+    says_shape = True
     samples = (
         Sample({"units": 4}, ((8,),)),
         Sample({"units": 4, "bias": False}, ((3, 8),)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from bmc.ir.symbolic import Dim
 from bmc.ir.types import TensorType, show_shape
 from bmc.ops.base import (
     Declaration,
@@ -51,6 +52,10 @@ class Loss(Declaration, family="loss"):
     def target_type(self, prediction: TensorType) -> TensorType:
         """The type that a target has when nothing else says it."""
         return TensorType("float", prediction.shape)
+
+    def classes(self, scores: TensorType) -> Dim | None:
+        """How many classes its target is one of; None where it is none of any."""
+        return None
 
 
 def require_numbers(x: TensorType) -> None:
@@ -221,6 +226,10 @@ class CrossEntropy(
     def target_type(self, prediction: TensorType) -> TensorType:
         """Class numbers: the prediction's shape without the class axis."""
         return ids_type(prediction, self.axis)
+
+    def classes(self, scores: TensorType) -> Dim | None:
+        """As many as there are scores for a place."""
+        return scores.shape[class_axis(scores, self.axis)]
 
 
 class BinaryCrossEntropy(

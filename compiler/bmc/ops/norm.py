@@ -73,7 +73,6 @@ class BatchNorm(
     affine: bool = param(Bool(), _AFFINE_DOC, True)
 
     attribute = "norm"
-    stateful_norm = True
     samples = (
         Sample({}, ((3, 4, 5),)),
         Sample({"decay": 0.99, "epsilon": 1e-3}, ((3, 4, 5),)),

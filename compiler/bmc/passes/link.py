@@ -18,6 +18,7 @@ from bmc.ir.symbolic import Sym, known
 from bmc.ir.training import Applied, Combine, ModelUse, TensorRef, TrainProgram, Tree, tensors
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
+from bmc.ops.losses import Loss
 from bmc.passes.data import build_data
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.pipelines import Surroundings
@@ -214,12 +215,13 @@ def _shortest(model: BlockSpec, value: Value) -> int:
 
 
 def _ids(model: BlockSpec, value: Value) -> int | None:
-    """How many ids an embedding of the input has."""
-    for use in model.applies():
-        target = use.instance.target
-        if value in use.inputs and isinstance(target, Layer) and target.name == "embedding":
-            return int(target.count)  # type: ignore[attr-defined]
-    return None
+    """How many ids every layer that takes the input has."""
+    counts = [
+        use.instance.target.ids()
+        for use in model.applies()
+        if value in use.inputs and isinstance(use.instance.target, Layer)
+    ]
+    return min((count for count in counts if count is not None), default=None)
 
 
 def _wanted_targets(trained: TrainProgram, inputs: set[str]) -> dict[str, TensorType | Wanted]:
@@ -241,16 +243,16 @@ def _wanted_targets(trained: TrainProgram, inputs: set[str]) -> dict[str, Tensor
 
 
 def _class_counts(trees: list[Tree]) -> dict[str, int]:
-    """Classes of each target of a cross-entropy, from the width of its logits."""
+    """Classes of each target of a loss over classes, from the width of its scores."""
     counts: dict[str, int] = {}
     stack = list(trees)
     while stack:
         tree = stack.pop()
         if isinstance(tree, Applied):
             stack += tree.inputs
-            if tree.op.name == "cross_entropy" and len(tree.inputs) == 2:
-                logits, target = tree.inputs
-                size = logits.type.shape[tree.op.axis]  # type: ignore[union-attr,attr-defined]
+            if isinstance(tree.op, Loss) and len(tree.inputs) == 2:
+                scores, target = tree.inputs
+                size = tree.op.classes(scores.type)  # type: ignore[union-attr]
                 if isinstance(target, TensorRef) and isinstance(size, int) and known(size):
                     counts[target.name] = int(size)
         elif isinstance(tree, Combine):

@@ -91,3 +91,14 @@ def test_a_fault_that_leads_back_to_itself_ends(tmp_path: Path) -> None:
 def test_a_padded_input_has_one_free_axis(tmp_path: Path) -> None:
     text = "model Net { input x: float[T, S, pad=0]  output y = x -> relu }"
     survives(text, tmp_path / "damaged.bm")
+
+
+def test_sizes_that_grow_with_every_copy(tmp_path: Path) -> None:
+    """A size of 700 summands is a number: nobody would read it, and nothing walks it."""
+    text = (
+        "block Wider(growth) {\n  input x: float[C, H]\n"
+        "  output y = (x, x -> conv(growth, kernel=3, padding=1)) -> concat(axis=0)\n}\n"
+        "model Net(growth = 2) {\n  input x: float[3, 8]\n"
+        "  output y = x -> Wider(growth) * 700 -> flatten -> dense(2)\n}\n"
+    )
+    survives(text, tmp_path / "wider.bm")

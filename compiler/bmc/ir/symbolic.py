@@ -210,7 +210,7 @@ class Num(_Traced, int):  # type: ignore[misc]
     def __new__(cls, value: int, expression: Expression | None = None) -> Num:
         """A number with the given expression, or a literal."""
         number = super().__new__(cls, value)
-        number.expression = expression if expression is not None else Const(int(value))
+        number.expression = _remembered(expression, int(value))
         return number
 
 
@@ -222,14 +222,19 @@ class Real(_Traced, float):  # type: ignore[misc]
     def __new__(cls, value: float, expression: Expression | None = None) -> Real:
         """A number with the given expression, or a literal."""
         number = super().__new__(cls, value)
-        number.expression = expression if expression is not None else Const(float(value))
+        number.expression = _remembered(expression, float(value))
         return number
 
 
+def _remembered(expression: Expression | None, value: int | float) -> Expression:
+    """How a number came about; its literal where nobody knows, or where it is too long to print."""
+    if expression is None or expression.leaves > MOST_LEAVES:
+        return Const(value)
+    return expression
+
+
 def traced(value: int | float, expression: Expression) -> Num | Real:
-    """A `Num` or `Real`, by the value's type; a formula too long to print is forgotten."""
-    if expression.leaves > MOST_LEAVES:
-        expression = Const(plain(value))
+    """A `Num` or `Real`, by the value's type."""
     if isinstance(value, float):
         return Real(value, expression)
     return Num(value, expression)

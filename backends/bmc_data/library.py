@@ -7,12 +7,13 @@ the names in it; what it imports, off the imports of its module. Nothing is impo
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable
 from functools import cache, cached_property
 from pathlib import Path
 
 from bmc.emit.gate import walk
+from bmc.emit.parts import IMPORT
+from bmc.emit.parts import definitions as split
 from bmc.records import record
 
 FOLDER = Path(__file__).parent / "parts"
@@ -24,11 +25,6 @@ THIRD = ("numpy", "PIL", "safetensors", "tqdm")
 OWN = "bmc_data.parts"
 
 
-# A top-level definition begins with one of these; what follows is indented, or its last line.
-BEGIN = re.compile(
-    r"^(?:[@#].*\n)*(?:def (?P<f>\w+)|class (?P<c>\w+)|(?P<v>[A-Za-z_]\w*) = )", re.MULTILINE
-)
-IMPORT = re.compile(r"^(?:from (\S+) )?import ([^\n(]+)$", re.MULTILINE)
 LONE = "            rows = without_lone_row(rows, batch_size)\n"
 
 
@@ -76,11 +72,8 @@ def stock() -> tuple[dict[str, tuple[Definition, ...]], dict[str, Import]]:
         text = (FOLDER / f"{module}.py").read_text(encoding="utf-8")
         for found in IMPORT.finditer(text):
             imports.update(_imports(found.group(1), found.group(2)))
-        starts = list(BEGIN.finditer(text))
-        ends = [match.start() for match in starts[1:]] + [len(text)]
-        for match, end in zip(starts, ends):
+        for match, body in split(text):
             name = str(match.group("f") or match.group("c") or match.group("v"))
-            body = text[match.start() : end].rstrip()
             constant = match.group("v") is not None
             made = Definition(name, body, constant, (number, match.start()))
             definitions[name] = (*definitions.get(name, ()), made)

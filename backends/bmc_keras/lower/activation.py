@@ -15,19 +15,10 @@ from bmc.ops.axes import axis_of
 from bmc.ops.base import Layer
 from bmc_keras.lower.common import axis
 from bmc_keras.lower.initializers import initializer
-from bmc_keras.lower.table import Layout, lower
+from bmc_keras.lower.table import Layout, lower, part
 from bmc_keras.weights import At
 
-KEEP_TOP = Support(
-    "keep_top",
-    '''\
-def keep_top(x, count: int, axis: int, fill: float):
-    """Keep the largest elements of an axis, the first of equal ones, and set the others to `fill`."""
-    places = ops.argsort(ops.argsort(-x, axis=axis), axis=axis)
-    return ops.where(places < count, x, fill)
-''',
-    ("ops",),
-)
+KEEP_TOP = part("keep_top")
 PLAIN: dict[type[Layer], str] = {
     ops.Abs: "ops.abs",
     ops.Cos: "ops.cos",

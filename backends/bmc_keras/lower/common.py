@@ -11,7 +11,7 @@ from bmc.emit.values import number
 from bmc.ir.symbolic import known
 from bmc.ir.types import Shape, TensorType
 from bmc_keras.lower.initializers import initializer
-from bmc_keras.lower.table import Layout
+from bmc_keras.lower.table import Layout, part
 from bmc_keras.weights import At
 
 GROUPS = 5  # of axes that TensorFlow can stretch
@@ -56,14 +56,7 @@ def alike(op: object, types: tuple[TensorType, ...]) -> Layout:
     return "any" if len({x.rank for x in types}) == 1 else "own"
 
 
-STRETCHED = Support(
-    "stretched_sum",
-    '''\
-def stretched_sum(a, b):
-    """Add values that both stretch; `ops.add` takes some of them for a bias."""
-    return a - (-b)
-''',
-)
+STRETCHED = part("stretched_sum")
 
 
 def total(

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Lowered, Module, Site, Support
+from bmc.emit.backend import Lowered, Module, Site
 from bmc.emit.pyexpr import Call, call, lit
 from bmc.ops.dropout import Dropout, DropPath, SampleNormal, SpatialDropout
-from bmc_keras.lower.table import lower
+from bmc_keras.lower.table import lower, part
 
-SAMPLE = Support(
-    "SampleNormal",
-    '''\
-class SampleNormal(layers.Layer):
-    """Draw mean + spread * noise, anew at every use (Kingma & Welling 2014)."""
-
-    def __init__(self, name: str):
-        super().__init__(name=name)
-        self.seed = keras.random.SeedGenerator()
-
-    def call(self, mean, spread):
-        noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed)
-        return mean + spread * noise
-
-    def compute_output_shape(self, mean_shape, spread_shape):
-        return mean_shape
-''',
-    ("keras", "layers", "ops"),
-)
+SAMPLE = part("SampleNormal")
 
 
 @lower(Dropout, "any")

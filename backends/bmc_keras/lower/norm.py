@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Module, Site, Support, Unsupported
+from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Bin, Call, Expr, call, name
 from bmc.ir.types import TensorType
@@ -13,83 +13,18 @@ from bmc.ops import norm as ops
 from bmc.ops.axes import axis_of, ragged_axis
 from bmc_keras.lower.common import axis, literals
 from bmc_keras.lower.masks import widened
-from bmc_keras.lower.table import Layout, lower
+from bmc_keras.lower.table import Layout, lower, part
 from bmc_keras.weights import At
 
 AFFINE = {
     "weight": At("gamma", (0,), test="layer.scale"),
     "bias": At("beta", (0,), test="layer.center"),
 }
-STANDARDIZE = Support(
-    "standardize_series",
-    '''\
-def standardize_series(
-    x: keras.KerasTensor, axis: int, epsilon: float
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Give each series mean 0 and deviation 1; return it, and both of before."""
-    mean, variance = ops.moments(x, axes=axis, keepdims=True)
-    deviation = ops.sqrt(variance + epsilon)
-    return (x - mean) / deviation, ops.concatenate((mean, deviation), axis=axis)
-''',
-    ("keras", "ops"),
-)
-BATCH_NORM = Support(
-    "BatchNorm",
-    '''\
-class BatchNorm(layers.BatchNormalization):
-    """Batch normalisation that keeps the unbiased variance, as PyTorch does.
-
-    `layers.BatchNormalization` keeps (n - 1) / n of it, which it normalises with.
-    """
-
-    def call(self, inputs, training=None):
-        kept = self.momentum * self.moving_variance
-        outputs = super().call(inputs, training=training)
-        if training and self.trainable:
-            n = math.prod(ops.shape(inputs)[:-1])  # values in each channel
-            added = self.moving_variance - kept
-            others = ops.cast(n - 1, added.dtype)
-            self.moving_variance.assign_add(ops.divide_no_nan(added, others))
-        return outputs
-''',
-    ("math", "layers", "ops"),
-)
+STANDARDIZE = part("standardize_series")
+BATCH_NORM = part("BatchNorm")
 
 
-PADDED_BATCH_NORM = Support(
-    "PaddedBatchNorm",
-    '''\
-class PaddedBatchNorm(layers.BatchNormalization):
-    """Batch normalisation of the steps that are data; padding becomes zeros.
-
-    It keeps the unbiased variance, as PyTorch does, and counts the steps exactly, while
-    a mask makes `layers.BatchNormalization` add a little to their number.
-    """
-
-    def call(self, inputs, mask, training=None):
-        mask = ops.expand_dims(ops.broadcast_to(mask, ops.shape(inputs)[:-1]), -1)
-        mean, variance = self.moving_mean.value, self.moving_variance.value
-        if training and self.trainable:
-            over = tuple(range(len(inputs.shape) - 1))
-            n = ops.sum(ops.cast(mask, inputs.dtype))  # values in each channel
-            mean = ops.sum(ops.where(mask, inputs, 0.0), axis=over) / n
-            distance = ops.where(mask, inputs - mean, 0.0)
-            variance = ops.sum(ops.square(distance), axis=over) / n
-            self.keep(self.moving_mean, mean)
-            self.keep(self.moving_variance, ops.divide_no_nan(variance * n, n - 1))
-        outputs = ops.batch_normalization(
-            inputs, mean, variance, -1, self.beta, self.gamma, self.epsilon
-        )
-        return ops.where(mask, outputs, 0.0)
-
-    def keep(self, moving, batch):
-        moving.assign(self.momentum * moving + (1 - self.momentum) * batch)
-
-    def compute_mask(self, inputs, previous_mask):
-        return None  # masks are given to each layer that needs one
-''',
-    ("layers", "ops"),
-)
+PADDED_BATCH_NORM = part("PaddedBatchNorm")
 
 
 def _around(place: int, x: TensorType) -> Callable[[Expr, list[Expr]], Expr]:

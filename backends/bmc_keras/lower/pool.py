@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
+from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call
 from bmc.emit.values import same_pads, step_size
 from bmc.ir.types import TensorType
@@ -12,23 +12,14 @@ from bmc.ops.axes import axis_of, explicit_padding
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc_keras.lower.conv import keeps_size
 from bmc_keras.lower.masks import mean_of_data
-from bmc_keras.lower.table import Layout, lower
+from bmc_keras.lower.table import Layout, lower, part
 
 
 def _layout(op: Pool, types: tuple[TensorType, ...]) -> Layout:
     return "last" if op.axis is None else "own"
 
 
-AVERAGE_INSIDE = Support(
-    "average_inside",
-    '''\
-def average_inside(x, pool: layers.Layer, pads: tuple[tuple[int, int], ...]):
-    """Average windows over what is inside the border."""
-    inside = ops.pad(ops.ones_like(x), pads)
-    return pool(ops.pad(x, pads)) / pool(inside)
-''',
-    ("layers", "ops"),
-)
+AVERAGE_INSIDE = part("average_inside")
 
 
 class _Plan:

@@ -9,7 +9,7 @@ from bmc.emit.pyexpr import Call, Expr, Index, ListExpr, call, lit
 from bmc.emit.values import unless
 from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
 from bmc_keras.lower.initializers import initializer
-from bmc_keras.lower.table import lower
+from bmc_keras.lower.table import lower, part
 from bmc_keras.weights import At, Said
 
 GRU_PLACE = Support(
@@ -46,72 +46,17 @@ class GRUPlace(Place):
 )
 
 
-BOTH_WAYS = Support(
-    "is_both_ways",
-    '''\
-def is_both_ways(layer: layers.Layer, kind: type[layers.Layer]) -> bool:
-    """Whether a layer runs another one of that kind in both directions."""
-    return isinstance(layer, layers.Bidirectional) and isinstance(
-        layer.forward_layer, kind
-    )
-''',
-    ("layers",),
-)
-STACK = Support(
-    "is_stack",
-    '''\
-def is_stack(layer: layers.Layer, kind: type[layers.Layer]) -> bool:
-    """Whether a layer is several of that kind, one after the other."""
-    return isinstance(layer, keras.Sequential) and isinstance(layer.layers[0], kind)
-''',
-    ("keras", "layers"),
-)
-STACK_BOTH_WAYS = Support(
-    "is_stack_both_ways",
-    '''\
-def is_stack_both_ways(layer: layers.Layer, kind: type[layers.Layer]) -> bool:
-    """Whether a layer is several of that kind in both directions."""
-    return isinstance(layer, keras.Sequential) and is_both_ways(layer.layers[0], kind)
-''',
-    ("keras", "layers"),
-)
+BOTH_WAYS = part("is_both_ways")
+STACK = part("is_stack")
+STACK_BOTH_WAYS = part("is_stack_both_ways")
 PARTS = (
     'parts = {"": layer.forward_layer, "_reverse": layer.backward_layer}',
     "for end, part in parts.items():",
 )
 
 
-PADDED_BOTH_WAYS = Support(
-    "PaddedBothWays",
-    '''\
-class PaddedBothWays(layers.Bidirectional):
-    """A layer in both directions over sequences that are padded at the end.
-
-    What comes out has no mask: masks are given to each layer that needs one.
-    """
-
-    def compute_mask(self, inputs, mask):
-        return None
-''',
-    ("layers",),
-)
-PADDED_STACK = Support(
-    "PaddedStack",
-    '''\
-class PaddedStack(keras.Sequential):
-    """Layers one after the other, each of which is given the mask."""
-
-    def call(self, inputs, mask):
-        x = inputs
-        for layer in self.layers:
-            x = layer(x, mask=mask)
-        return x
-
-    def compute_mask(self, inputs, mask):
-        return None
-''',
-    ("keras",),
-)
+PADDED_BOTH_WAYS = part("PaddedBothWays")
+PADDED_STACK = part("PaddedStack")
 
 
 def _padded(op: Recurrent) -> tuple[Support, ...]:

@@ -5,26 +5,16 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
+from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Bin, Expr, Index, ListExpr, SliceExpr, call, lit
 from bmc.emit.values import step_size
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
 from bmc_keras.lower.common import ALL, axis, spread, stretching, summed
 from bmc_keras.lower.masks import mean_of_data
-from bmc_keras.lower.table import lower
+from bmc_keras.lower.table import lower, part
 
-DEVIATION = Support(
-    "deviation",
-    '''\
-def deviation(x, axis: int | tuple[int, ...], keepdims: bool = False):
-    """Give the standard deviation; where nothing varies, its gradient is 0."""
-    variance = ops.var(x, axis=axis, keepdims=keepdims)
-    varies = variance > 0
-    return ops.where(varies, ops.sqrt(ops.where(varies, variance, 1.0)), 0.0)
-''',
-    ("ops",),
-)
+DEVIATION = part("deviation")
 BATCH = Unsupported("a value that is the same for all samples is not lowered yet")
 
 
@@ -119,16 +109,7 @@ def _at(axis: int, place: int) -> tuple[Expr, ...]:
     return (*(ALL,) * (axis + 1), lit(place))
 
 
-LAST_STEP = Support(
-    "last_step",
-    '''\
-def last_step(x, length):
-    """Take the last step that is data: (B, T, D), (B,) -> (B, D)."""
-    place = ops.expand_dims(length - 1, (1, 2))
-    return ops.squeeze(ops.take_along_axis(x, place, axis=1), 1)
-''',
-    ("ops",),
-)
+LAST_STEP = part("last_step")
 
 
 @lower(ops.Last)

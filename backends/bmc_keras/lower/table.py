@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from bmc.emit.backend import Lowerings, Rule
+from bmc.emit.parts import Stock
 from bmc.ir.types import TensorType
 from bmc.ops.base import Declaration
 
@@ -14,6 +16,7 @@ Layout = Literal["last", "any", "own"]
 R = TypeVar("R", bound=Rule)
 
 LOWERINGS = Lowerings("keras", "bmc_keras.lower")
+part = Stock(Path(__file__).parents[1] / "parts", "bmc_keras.parts")
 LAYOUTS: dict[type[Declaration], Callable[[Any, tuple[TensorType, ...]], Layout]] = {}
 # Whether a layer that turns values makes them channels last, from ones that are or are not.
 Result = Callable[[Any, tuple[TensorType, ...], bool], bool]

@@ -12,18 +12,9 @@ from bmc.ops import activation as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import Layer
 from bmc_torch.lower.common import dim
-from bmc_torch.lower.table import lower
+from bmc_torch.lower.table import lower, part
 
-KEEP_TOP = Support(
-    "keep_top",
-    '''\
-def keep_top(x: Tensor, count: int, dim: int, fill: float) -> Tensor:
-    """Keep the largest elements of an axis, the first of equal ones, and set the others to `fill`."""
-    top = x.argsort(dim=dim, descending=True, stable=True).narrow(dim, 0, count)
-    return torch.full_like(x, fill).scatter(dim, top, x.gather(dim, top))
-''',
-    ("Tensor", "torch"),
-)
+KEEP_TOP = part("keep_top")
 PLAIN: dict[type[Layer], str] = {
     ops.Abs: "torch.abs",
     ops.Cos: "torch.cos",

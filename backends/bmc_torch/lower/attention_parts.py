@@ -4,83 +4,13 @@ from __future__ import annotations
 
 from bmc.emit.attention import Configuration
 from bmc.emit.backend import Support
+from bmc_torch.lower.table import part
 
-ROTARY = Support(
-    "rotate",
-    '''\
-def rotate(x: Tensor, theta: float) -> Tensor:
-    """Turn pairs (i, i + size / 2) by angles that grow with the position."""
-    wide = torch.promote_types(x.dtype, torch.float32)  # half would mix up positions
-    steps = torch.arange(x.shape[-2], dtype=wide, device=x.device)
-    pairs = torch.arange(0, x.shape[-1], 2, dtype=wide, device=x.device)
-    angles = steps.unsqueeze(1) * theta ** (-pairs / x.shape[-1])
-    cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat((a * cosine - b * sine, b * cosine + a * sine), dim=-1)
-''',
-    ("Tensor", "torch"),
-)
-INTERLEAVED = Support(
-    "rotate_neighbours",
-    '''\
-def rotate_neighbours(x: Tensor, theta: float) -> Tensor:
-    """Turn pairs (2 i, 2 i + 1) by angles that grow with the position."""
-    wide = torch.promote_types(x.dtype, torch.float32)  # half would mix up positions
-    steps = torch.arange(x.shape[-2], dtype=wide, device=x.device)
-    pairs = torch.arange(0, x.shape[-1], 2, dtype=wide, device=x.device)
-    angles = steps.unsqueeze(1) * theta ** (-pairs / x.shape[-1])
-    cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    a, b = x[..., 0::2], x[..., 1::2]
-    turned = (a * cosine - b * sine, b * cosine + a * sine)
-    return torch.stack(turned, dim=-1).flatten(-2)
-''',
-    ("Tensor", "torch"),
-)
-ALIBI = Support(
-    "alibi",
-    '''\
-def alibi(heads: int, x: Tensor) -> Tensor:
-    """Return penalties for distance (Press et al. 2022): (heads, T, T)."""
-    wide = torch.promote_types(x.dtype, torch.float32)  # half would mix up positions
-    powers = torch.arange(1, heads + 1, dtype=wide, device=x.device)
-    steps = torch.arange(x.shape[-2], dtype=wide, device=x.device)
-    distance = (steps.unsqueeze(1) - steps).abs()
-    slopes = 2.0 ** (-8.0 * powers / heads)
-    return (-slopes.view(-1, 1, 1) * distance).to(x.dtype)
-''',
-    ("Tensor", "torch"),
-)
-RELATIVE = Support(
-    "relative_places",
-    '''\
-def relative_places(window: int) -> Tensor:
-    """Return the row of the table for each pair of positions: (window^2, window^2)."""
-    side = torch.arange(window)
-    rows, columns = torch.meshgrid(side, side, indexing="ij")
-    rows, columns = rows.flatten(), columns.flatten()
-    down = rows.unsqueeze(1) - rows + window - 1
-    right = columns.unsqueeze(1) - columns + window - 1
-    return down * (2 * window - 1) + right
-''',
-    ("Tensor", "torch"),
-)
-WINDOWS = Support(
-    "shifted_windows",
-    '''\
-def shifted_windows(height: int, width: int, window: int, shift: int) -> Tensor:
-    """Say which positions were neighbours before the map was rolled.
-
-    Returns (windows, 1, window^2, window^2).
-    """
-    down, right = torch.arange(height), torch.arange(width)
-    rows = (down >= height - window).long() + (down >= height - shift)
-    columns = (right >= width - window).long() + (right >= width - shift)
-    area = (3 * rows.unsqueeze(1) + columns).unflatten(0, (-1, window))
-    area = area.unflatten(-1, (-1, window)).transpose(1, 2).flatten(2).flatten(0, 1)
-    return (area.unsqueeze(2) == area.unsqueeze(1)).unsqueeze(1)
-''',
-    ("Tensor", "torch"),
-)
+ROTARY = part("rotate")
+INTERLEAVED = part("rotate_neighbours")
+ALIBI = part("alibi")
+RELATIVE = part("relative_places")
+WINDOWS = part("shifted_windows")
 
 
 def helpers(plan: Configuration) -> tuple[Support, ...]:

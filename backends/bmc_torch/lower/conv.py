@@ -11,30 +11,9 @@ from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv, ConvTranspose
-from bmc_torch.lower.table import lower
+from bmc_torch.lower.table import lower, part
 
-SAME_PADDING = Support(
-    "pad_same",
-    '''\
-def pad_same(
-    x: Tensor,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    value: float = 0.0,
-    mode: str = "constant",
-) -> Tensor:
-    """Pad so that a window gives ceil(size / stride); what is odd goes after."""
-    pads: list[int] = []
-    for axis in range(-1, -len(kernel) - 1, -1):
-        size, step = x.shape[axis], stride[axis]
-        reach = dilation[axis] * (kernel[axis] - 1) + 1
-        total = max((-(-size // step) - 1) * step + reach - size, 0)
-        pads += [total // 2, total - total // 2]
-    return F.pad(x, pads, mode=mode, value=value)
-''',
-    ("F", "Tensor"),
-)
+SAME_PADDING = part("pad_same")
 
 
 def torch_pads(pads: Pads) -> tuple[Any, ...]:

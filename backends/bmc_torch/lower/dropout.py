@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Function, Lowered, Module, Site, Support
+from bmc.emit.backend import Function, Lowered, Module, Site
 from bmc.emit.pyexpr import Bin, call
 from bmc.ops.dropout import Dropout, DropPath, SampleNormal, SpatialDropout
-from bmc_torch.lower.table import lower
+from bmc_torch.lower.table import lower, part
 
-DROP_PATH = Support(
-    "DropPath",
-    '''\
-class DropPath(nn.Module):
-    """Drop the value of whole samples while training (Huang et al. 2016)."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.kept = 1.0 - rate
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-        return x * torch.bernoulli(x.new_full(shape, self.kept)) / self.kept
-''',
-    ("nn", "Tensor", "torch"),
-)
+DROP_PATH = part("DropPath")
 
 
 @lower(Dropout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Module, Site, Support
+from bmc.emit.backend import Function, Lowered, Module, Site
 from bmc.emit.pyexpr import Bin, Call, Expr, call, method
 from bmc.emit.values import rest, unless
 from bmc.ir.symbolic import known
@@ -13,49 +13,13 @@ from bmc.ir.types import TensorType
 from bmc.ops import norm as ops
 from bmc.ops.axes import axis_of, ragged_axis
 from bmc_torch.lower.common import dim
-from bmc_torch.lower.table import lower
+from bmc_torch.lower.table import lower, part
 
-STANDARDIZE = Support(
-    "standardize_series",
-    '''\
-def standardize_series(x: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor]:
-    """Give each series mean 0 and deviation 1; return it, and both of before."""
-    variance, mean = torch.var_mean(x, dim=dim, correction=0, keepdim=True)
-    deviation = torch.sqrt(variance + eps)
-    return (x - mean) / deviation, torch.cat((mean, deviation), dim=dim)
-''',
-    ("Tensor", "torch"),
-)
+STANDARDIZE = part("standardize_series")
 
 
-GROUP_NORM = Support(
-    "GroupNorm",
-    '''\
-class GroupNorm(nn.GroupNorm):
-    """Group normalisation that takes groups of one number, too: an axis of free size may be 1."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
-''',
-    ("Tensor", "nn", "torch"),
-)
-PADDED_BATCH_NORM = Support(
-    "PaddedBatchNorm",
-    '''\
-class PaddedBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of the steps that are data; padding becomes zeros.
-
-    (B, T, ..., C), (B, T) -> (B, T, ..., C)
-    """
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
-        steps = x[mask]
-        y = torch.zeros_like(x)
-        y[mask] = super().forward(steps.flatten(0, -2)).view_as(steps)
-        return y
-''',
-    ("Tensor", "nn", "torch"),
-)
+GROUP_NORM = part("GroupNorm")
+PADDED_BATCH_NORM = part("PaddedBatchNorm")
 
 
 def _padded(axis: int, x: TensorType) -> Callable[[Expr, list[Expr]], Expr]:

@@ -13,7 +13,7 @@ from bmc.ops.base import per_axis
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc_torch.lower.conv import SAME_PADDING, torch_pads
 from bmc_torch.lower.masks import mean_of_data
-from bmc_torch.lower.table import lower
+from bmc_torch.lower.table import lower, part
 
 
 class _Plan:
@@ -56,32 +56,8 @@ class _Plan:
         return method(run(method(value, "transpose", 1, 2)), "transpose", 1, 2)
 
 
-AVERAGE_INSIDE = Support(
-    "average_inside",
-    '''\
-def average_inside(
-    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], pads: tuple[int, ...]
-) -> Tensor:
-    """Average windows over what is inside the border; `pads` is what `F.pad` takes."""
-    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(pads) // 2 - 1]
-    inside = F.pad(torch.ones_like(x[:1, :1]), pads)
-    return pool(F.pad(x, pads), kernel, stride) / pool(inside, kernel, stride)
-''',
-    ("F", "Tensor", "torch"),
-)
-AVERAGE_SAME = Support(
-    "average_same",
-    '''\
-def average_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Average windows over what is inside; an axis of n gives ceil(n / stride)."""
-    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(kernel) - 1]
-    ones = (1,) * len(kernel)
-    inside = pad_same(torch.ones_like(x[:1, :1]), kernel, stride, ones)
-    total = pool(pad_same(x, kernel, stride, ones), kernel, stride)
-    return total / pool(inside, kernel, stride)
-''',
-    ("F", "Tensor", "torch"),
-)
+AVERAGE_INSIDE = part("average_inside")
+AVERAGE_SAME = part("average_same")
 
 
 @lower(MaxPool)

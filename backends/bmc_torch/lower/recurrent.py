@@ -6,7 +6,7 @@ from bmc.emit.backend import Lowered, Module, Site, Support
 from bmc.emit.pyexpr import Call, Expr, Index, call, lit
 from bmc.emit.values import unless
 from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
-from bmc_torch.lower.table import lower
+from bmc_torch.lower.table import lower, part
 
 
 def _one_bias(kind: str) -> Support:
@@ -28,36 +28,8 @@ class {kind}(nn.{kind}):
     )
 
 
-RUN_PADDED = Support(
-    "run_padded",
-    '''\
-def run_padded(layer: nn.RNNBase, x: Tensor, mask: Tensor) -> Tensor:
-    """Run a layer on sequences padded at the end: (B, T, D), (B, T) -> (B, T, units).
-
-    The backward direction starts at each sequence's last step; padding becomes zeros.
-    """
-    length = mask.sum(dim=1).clamp(min=1).cpu()
-    packed = pack_padded_sequence(x, length, batch_first=True, enforce_sorted=False)
-    states, _ = layer(packed)
-    return pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])[0]
-''',
-    ("Tensor", "nn", "pack_padded_sequence", "pad_packed_sequence"),
-)
-LSTM_CELL = Support(
-    "LSTMCell",
-    '''\
-class LSTMCell(nn.LSTMCell):
-    """`nn.LSTMCell` with one learned bias: the second, which doubles it, stays zero."""
-
-    def __init__(self, *args, **settings) -> None:
-        super().__init__(*args, **settings)
-        if self.bias:
-            zeros = torch.zeros_like(self.get_parameter("bias_hh"))
-            del self._parameters["bias_hh"]
-            self.register_buffer("bias_hh", zeros, persistent=False)
-''',
-    ("nn", "torch"),
-)
+RUN_PADDED = part("run_padded")
+LSTM_CELL = part("LSTMCell")
 
 
 def _recurrent(op: Recurrent, site: Site, kind: str, support: tuple[Support, ...]) -> Lowered:

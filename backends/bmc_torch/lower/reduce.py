@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Support
+from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Bin, Expr, Index, SliceExpr, TupleExpr, call, chain, lit, method
 from bmc.emit.values import step_size
 from bmc.ir.types import TensorType
@@ -13,7 +13,7 @@ from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
 from bmc_torch.lower.common import ALL, dim, spread
 from bmc_torch.lower.masks import mean_of_data
-from bmc_torch.lower.table import lower
+from bmc_torch.lower.table import lower, part
 
 
 def _dims(op: ops.Reduction, x: TensorType) -> Any:
@@ -104,15 +104,7 @@ def _at(x: TensorType, axis: int, place: int) -> tuple[Expr, ...]:
     return (*(ALL,) * (axis + (1 if x.batched else 0)), lit(place))
 
 
-LAST_STEP = Support(
-    "last_step",
-    '''\
-def last_step(x: Tensor, length: Tensor) -> Tensor:
-    """Take the last step that is data: (B, T, ...), (B,) -> (B, ...)."""
-    return x[torch.arange(len(x), device=x.device), length - 1]
-''',
-    ("Tensor", "torch"),
-)
+LAST_STEP = part("last_step")
 
 
 @lower(ops.Last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Support
+from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Compare, Expr, call, lit, method, name
 from bmc.emit.values import number
 from bmc.ir.symbolic import known
@@ -13,20 +13,9 @@ from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.pattern import Group
 from bmc_torch.lower.common import dim
-from bmc_torch.lower.table import lower
+from bmc_torch.lower.table import lower, part
 
-PAD_AXIS = Support(
-    "pad_axis",
-    '''\
-def pad_axis(x: Tensor, before: int, after: int, dim: int, reflect: bool) -> Tensor:
-    """Mirror the elements of an axis at its ends, or repeat the outermost."""
-    last = x.shape[dim] - 1
-    index = torch.arange(-before, last + 1 + after, device=x.device)
-    index = last - (last - index.abs()).abs() if reflect else index.clamp(0, last)
-    return x.index_select(dim, index)
-''',
-    ("Tensor", "torch"),
-)
+PAD_AXIS = part("pad_axis")
 
 
 @lower(ops.Flatten)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from bmc.emit.backend import Lowerings, Rule
+from bmc.emit.parts import Stock
 from bmc.ir.types import TensorType
 from bmc.ops.base import Declaration
 
@@ -13,6 +15,7 @@ R = TypeVar("R", bound=Rule)
 Fresh = Callable[[Any, tuple[TensorType, ...]], bool]
 
 LOWERINGS = Lowerings("torch", "bmc_torch.lower")
+part = Stock(Path(__file__).parents[1] / "parts", "bmc_torch.parts")
 OVERWRITING: set[type[Declaration]] = set()
 FRESH: dict[type[Declaration], Fresh] = {}
 

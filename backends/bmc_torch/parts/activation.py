@@ -1,0 +1,12 @@
+"""What programs in PyTorch bring of their own: activation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def keep_top(x: Tensor, count: int, dim: int, fill: float) -> Tensor:
+    """Keep the largest elements of an axis, the first of equal ones, and set the others to `fill`."""
+    top = x.argsort(dim=dim, descending=True, stable=True).narrow(dim, 0, count)
+    return torch.full_like(x, fill).scatter(dim, top, x.gather(dim, top))

@@ -1,0 +1,29 @@
+"""What programs in PyTorch bring of their own: recurrent."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+
+def run_padded(layer: nn.RNNBase, x: Tensor, mask: Tensor) -> Tensor:
+    """Run a layer on sequences padded at the end: (B, T, D), (B, T) -> (B, T, units).
+
+    The backward direction starts at each sequence's last step; padding becomes zeros.
+    """
+    length = mask.sum(dim=1).clamp(min=1).cpu()
+    packed = pack_padded_sequence(x, length, batch_first=True, enforce_sorted=False)
+    states, _ = layer(packed)
+    return pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])[0]
+
+
+class LSTMCell(nn.LSTMCell):
+    """`nn.LSTMCell` with one learned bias: the second, which doubles it, stays zero."""
+
+    def __init__(self, *args, **settings) -> None:
+        super().__init__(*args, **settings)
+        if self.bias:
+            zeros = torch.zeros_like(self.get_parameter("bias_hh"))
+            del self._parameters["bias_hh"]
+            self.register_buffer("bias_hh", zeros, persistent=False)

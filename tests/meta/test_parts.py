@@ -1,0 +1,50 @@
+"""Program text that lies in files: found by name, with what it imports."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from pathlib import Path
+
+import pytest
+
+from bmc.emit.parts import Stock
+
+BACKENDS = Path(__file__).parents[2] / "backends"
+FOLDERS = [BACKENDS / name / "parts" for name in ("bmc_torch", "bmc_keras")]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.parent.name)
+def test_every_definition_is_whole(folder: Path) -> None:
+    """A definition parses by itself, and says of every name where it comes from."""
+    stock = Stock(folder, f"{folder.parent.name}.parts")
+    assert len(stock._every) > 15
+    for name, helper in stock._every.items():
+        tree = ast.parse(helper.code)
+        assert [getattr(node, "name", name) for node in tree.body] == [name]
+        loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        made = {
+            n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
+        made |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+        made |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+        known = made | set(helper.roots) | set(dir(builtins)) | set(stock._every)
+        assert loaded <= known, (name, loaded - known)
+
+
+def test_a_name_is_defined_once(tmp_path: Path) -> None:
+    for file in ("a.py", "b.py"):
+        (tmp_path / file).write_text("import math\n\n\ndef one():\n    return math.pi\n")
+    with pytest.raises(ValueError, match="one is defined twice"):
+        Stock(tmp_path, "own")("one")
+
+
+def test_imports_of_a_definition(tmp_path: Path) -> None:
+    text = (
+        "import math\nimport numpy as np\nfrom own.other import two\n\n\n"
+        "def one(x):\n    return two(math.pi * x)\n\n\nclass Three:\n    zero = np.zeros(3)\n"
+    )
+    (tmp_path / "a.py").write_text(text)
+    stock = Stock(tmp_path, "own")
+    assert stock("one").roots == ("math",) and stock("Three").roots == ("np",)
+    assert stock("one").code == "def one(x):\n    return two(math.pi * x)\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bmc.emit.parts import Stock
+from bmc.emit.parts import Methods, Stock
 
 BACKENDS = Path(__file__).parents[2] / "backends"
 FOLDERS = [BACKENDS / name / "parts" for name in ("bmc_torch", "bmc_keras")]
@@ -30,6 +30,26 @@ def test_every_definition_is_whole(folder: Path) -> None:
         made |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
         known = made | set(helper.roots) | set(dir(builtins)) | set(stock._every)
         assert loaded <= known, (name, loaded - known)
+
+
+def test_every_method_is_whole() -> None:
+    """A method parses inside a class, and says which others it needs."""
+    methods = Methods(BACKENDS / "bmc_onnx" / "parts", ("add_several", "begin_step"))
+    assert len(methods._every) > 70
+    for name in methods._every:
+        helper = methods(name)
+        (made,) = ast.parse(f"class Graph:\n{helper.code}").body
+        assert isinstance(made, ast.ClassDef)
+        assert [getattr(node, "name", "") for node in made.body] == [name]
+        called = {
+            node.func.attr
+            for node in ast.walk(made)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == "self"
+        }
+        assert called - {"add", name} <= set(helper.roots), name
 
 
 def test_a_name_is_defined_once(tmp_path: Path) -> None:

@@ -126,6 +126,11 @@ model Net {
   v, w = (x, x -> group_norm(2, affine=false)) -> attention(heads=1, return_weights=true)
   output y = w -> relu
 }""",
+    "a roll and rotary positions": """
+model Net {
+  input x: float[5, 8]
+  output y = x -> roll(2) -> self_attention(heads=2, positions=rope()) -> roll(1, axes=1)
+}""",
     "layers called as words of settings": """
 model Net {
   input x: float[3, 4, 4]

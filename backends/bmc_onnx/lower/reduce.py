@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Support
+from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Expr, call
 from bmc.emit.values import step_size
 from bmc.ops import reduce as ops
@@ -12,7 +12,7 @@ from bmc.ops.axes import axis_of
 from bmc_onnx.lower.common import axis, below, listed, method, node, permuted, spread, widening
 from bmc_onnx.lower.masks import MEANS, mean_of_data
 from bmc_onnx.lower.support import CUMULATE, CUT, PICK, REDUCE, VARIANCE
-from bmc_onnx.lower.table import lower
+from bmc_onnx.lower.table import lower, part
 
 #: The end of any axis, as the slice of ONNX writes it.
 END = 2**31 - 1
@@ -92,18 +92,7 @@ def deviation(op: ops.Deviation, site: Site) -> Lowered:
     return Function(build, (VARIANCE,))
 
 
-LAST_STEP = Support(
-    "last_step",
-    '''\
-    def last_step(self, x: str, length: str, name: str) -> str:
-        """Take the last step of data: (B, T, ...), (B,) -> (B, ...)."""
-        one = self.add("Constant", name=f"{name}.one", value_int=1)
-        place = self.add("Sub", length, one, name=f"{name}.place")
-        place = self.widen(place, [1], name=f"{name}.wide")
-        return self.add("GatherND", x, place, name=name, batch_dims=1)
-''',
-    ("widen",),
-)
+LAST_STEP = part("last_step")
 
 
 @lower(ops.Last)

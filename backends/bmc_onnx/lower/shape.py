@@ -22,7 +22,7 @@ from bmc_onnx.lower.support import (
     PAD,
     RESHAPE,
     ROLL,
-    ROTATE,
+    ROLL_BY,
     UPSAMPLE,
     WIDEN,
 )
@@ -154,7 +154,7 @@ def roll(op: ops.Roll, site: Site) -> Lowered:
             moves.append((place, "g.roll", shift))
         elif shift % int(size):
             first = -int(shift) % int(size)
-            moves.append((place, "g.rotate", [first, int(size) - first]))
+            moves.append((place, "g.roll_by", [first, int(size) - first]))
 
     def build(args: list[Expr]) -> Expr:
         value, label = args
@@ -164,7 +164,7 @@ def roll(op: ops.Roll, site: Site) -> Lowered:
         return value
 
     used = {word for _, word, _ in moves}
-    return Function(build, tuple(h for h in (ROLL, ROTATE) if f"g.{h.name}" in used))
+    return Function(build, tuple(h for h in (ROLL, ROLL_BY) if f"g.{h.name}" in used))
 
 
 @lower(ops.Patches)

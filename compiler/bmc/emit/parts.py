@@ -17,6 +17,10 @@ from bmc.emit.backend import Support
 BEGIN = re.compile(
     r"^(?:[@#].*\n)*(?:def (?P<f>\w+)|class (?P<c>\w+)|(?P<v>[A-Za-z_]\w*) = )", re.MULTILINE
 )
+# So does a method of a class.
+METHOD = re.compile(r"^    (?:@\w+\n    )?def (\w+)", re.MULTILINE)
+END = re.compile(r"^\S", re.MULTILINE)  # of a class
+OWN = re.compile(r"\bself\.(\w+)\(")
 IMPORT = re.compile(r"^(?:from (\S+) )?import ([^\n(]+)$", re.MULTILINE)
 WORD = re.compile(r"[A-Za-z_]\w*")
 
@@ -57,4 +61,36 @@ class Stock:
                 if name in found:
                     raise ValueError(f"{path}: {name} is defined twice")
                 found[name] = Support(name, code + "\n", roots)
+        return found
+
+
+class Methods:
+    """The methods of the classes of a folder, for one class of a program.
+
+    `others` are methods that the class may have from elsewhere.
+    """
+
+    def __init__(self, folder: Path, others: tuple[str, ...] = ()) -> None:
+        self.folder, self.others = folder, others
+
+    def __call__(self, name: str, *more: str) -> Support:
+        """The method of that name; `more` are methods that its callers need beside it."""
+        code = self._every[name]
+        own = dict.fromkeys(word for word in OWN.findall(code) if word != name)
+        known = {*self._every, *self.others}
+        return Support(name, code, (*(word for word in own if word in known), *more))
+
+    @cached_property
+    def _every(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for path in sorted(self.folder.glob("*.py")):
+            text = path.read_text(encoding="utf-8")
+            starts = list(METHOD.finditer(text))
+            for match, after in zip(starts, [*starts[1:], None]):
+                end = len(text) if after is None else after.start()
+                stop = END.search(text, match.end(), end)
+                code = text[match.start() : stop.start() if stop else end].rstrip() + "\n"
+                if match.group(1) in found:
+                    raise ValueError(f"{path}: {match.group(1)} is defined twice")
+                found[match.group(1)] = code
         return found

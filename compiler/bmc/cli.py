@@ -13,18 +13,10 @@ import sys
 from collections.abc import Sequence
 
 from bmc import __version__
+from bmc.exits import INTERRUPTED, PASSED_TO_TRAIN, PIPE_CLOSED, USAGE
 
-FINE, FOUND, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 SHELLS = ("bash", "zsh", "fish")
 STAGES = ("ast", "ir", "shapes", "torch", "keras", "onnx")
-PASSED_TO_TRAIN = {
-    "data": "where the data is, instead of the path in the file",
-    "epochs": "passes over the training data",
-    "steps": "updates of the weights",
-    "device": "auto, cpu or cuda",
-    "out": "folder for weights and metrics, instead of one beside the program",
-    "seed": "seed of all random numbers",
-}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bmc.cli import FINE, FOUND, PASSED_TO_TRAIN, USAGE
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import UnknownBackend, Unsupported, VerifyFailed
 from bmc.diagnostics.problems.files import CannotWrite, FileRefused, FileTooLarge, nowhere
 from bmc.diagnostics.problems.training import SectionMissing
 from bmc.diagnostics.render import all_to_json, escape, render_all, summary_line
+from bmc.exits import FINE, FOUND, PASSED_TO_TRAIN, USAGE
 from bmc.project import MEBIBYTE, MOST_IN_FILE, Project, decode, locate, open_project
 from bmc.source import Source, Span
 

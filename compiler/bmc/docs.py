@@ -11,9 +11,7 @@ import json
 import math
 import re
 import sys
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 from bmc import refresh, samples
@@ -93,16 +91,9 @@ def problem_parts(problem: type[Problem]) -> tuple[str, str, str]:
 # --- declarations -------------------------------------------------------------------------
 
 
-def load_declarations() -> None:
-    """Imports every module of declarations, so that the registry is full."""
-    package = import_module("bmc.ops")
-    for module in iter_modules(package.__path__):
-        import_module(f"bmc.ops.{module.name}")
-
-
 def layers_page() -> str:
     """`docs/layers.md`: every layer by its module, then everything else that is declared."""
-    load_declarations()
+    samples.load_declarations()
     parts = [HEADER, "# Layers and everything else that a file can name"]
     groups: dict[str, list[type[Declaration]]] = {}
     for declaration in REGISTRY["layer"].values():
@@ -212,12 +203,16 @@ def page(topic: str) -> str | None:
     problem = every_problem().get(topic.upper())
     if problem is not None:
         return problem_page(problem, "#")
-    load_declarations()
+    samples.load_declarations()
     found = [REGISTRY[f][topic] for f in REGISTRY if f != "mask" and topic in REGISTRY[f]]
     return "\n\n".join(declaration_page(declaration, "#") for declaration in found) or None
 
 
-PAGES = {"errors.md": errors_page, "layers.md": layers_page, "support.md": support_page}
+def _support_page() -> str:
+    return f"{HEADER}\n\n{support_page()}"
+
+
+PAGES = {"errors.md": errors_page, "layers.md": layers_page, "support.md": _support_page}
 
 
 def stale() -> list[str]:

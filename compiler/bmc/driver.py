@@ -40,19 +40,15 @@ def load(
     source: Source, project: Project, problems: Problems, settings: dict[str, str] | None = None
 ) -> Program | None:
     """A program from a file's text, checked; None when there is nothing to go on with."""
-    overrides = Overrides()
-    if settings:
-        quiet = Problems()
-        file = parse(source, quiet)
-        if file is not None:
-            overrides = read_overrides(settings, file, problems)
-    table = Resolver(project, problems).table(source, overrides)
-    if table is None or table.file is None:
+    file = parse(source, problems)
+    if file is None:
         return None
-    sections = _sections(table.file, overrides, problems)
+    overrides = read_overrides(settings or {}, file, problems)
+    table = Resolver(project, problems).table(file, source, overrides)
+    sections = _sections(file, overrides, problems)
     models = _models(table, overrides, problems)
     if not models:
-        if not problems.failed and (sections or not _is_library(table.file)):
+        if not problems.failed and (sections or not _is_library(file)):
             span = Span(source, 0, 0)
             problems.add(
                 SectionMissing(
@@ -60,7 +56,7 @@ def load(
                 )
             )
         return None
-    program = Program(source.name, table.file.doc, models)
+    program = Program(source.name, file.doc, models)
     if not problems.failed:
         beside = source.path or source.name
         link(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from bmc.ir.symbolic import Sym
@@ -37,3 +39,10 @@ def make(declared: type[Layer], sample: Sample) -> Layer:
     """The layer of a sample."""
     layer: Layer = declared.make(settings(declared, sample))
     return layer
+
+
+def load_declarations() -> None:
+    """Imports every module of declarations, so that the registry is full."""
+    package = import_module("bmc.ops")
+    for module in iter_modules(package.__path__):
+        import_module(f"bmc.ops.{module.name}")

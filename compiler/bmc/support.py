@@ -42,9 +42,7 @@ def refusals(declared: type[Layer], backend: str) -> dict[str, str]:
 
 def support_page() -> str:
     """The matrix, and the reasons."""
-    from bmc.docs import HEADER, load_declarations
-
-    load_declarations()
+    samples.load_declarations()
     rows = [f"| layer | {' | '.join(TITLES.values())} |", "|---|---|---|---|"]
     reasons: list[str] = []
     for name, declared in sorted(REGISTRY["layer"].items()):
@@ -58,5 +56,5 @@ def support_page() -> str:
                 call = f"`{name}({settings})`" if settings else f"`{name}`"
                 reasons.append(f"- {title}, {call}: {why}")
         rows.append(f"| `{name}` | {' | '.join(cells)} |")
-    parts = [HEADER, "# Support", ABOUT, "\n".join(rows), "## Reasons", "\n".join(reasons), MORE]
+    parts = ["# Support", ABOUT, "\n".join(rows), "## Reasons", "\n".join(reasons), MORE]
     return "\n\n".join(parts) + "\n"

@@ -29,7 +29,7 @@ def test_distance_stops_at_the_limit():
 
 
 def test_known_wrong_guesses_are_answered_with_the_right_name():
-    from bmc.docs import load_declarations
+    from bmc.samples import load_declarations
 
     load_declarations()
     span = Span(Source("a.bm", "linear"), 0, 6)

@@ -5,7 +5,7 @@ import typing
 
 import pytest
 
-from bmc import docs
+from bmc import docs, samples
 from bmc.diagnostics.diagnostic import Label
 from bmc.diagnostics.problems import every_problem
 from bmc.ops.base import REGISTRY
@@ -13,7 +13,7 @@ from bmc.records import fields
 from bmc.source import Source, Span
 
 PROBLEMS = every_problem()
-docs.load_declarations()
+samples.load_declarations()
 
 
 @pytest.mark.parametrize("name", docs.PAGES)

@@ -46,11 +46,8 @@ class Resolver:
         self.tables: dict[str, FileTable | None] = {}
         self.chain: list[str] = []
 
-    def table(self, source: Source, overrides: Overrides) -> FileTable | None:
-        """The names that a file sees, imports included; None when it does not parse."""
-        file = parse(source, self.problems)
-        if file is None:
-            return None
+    def table(self, file: ast.File, source: Source, overrides: Overrides) -> FileTable:
+        """The names that a file sees, imports included."""
         table = FileTable(source.name, file=file)
         scope = Scope(table)
         self.chain.append(source.path or source.name)
@@ -104,7 +101,8 @@ class Resolver:
                 return
             if path not in self.tables:
                 read = self.project.read(path, item.path.span)
-                self.tables[path] = self.table(read, Overrides())
+                file = parse(read, self.problems)
+                self.tables[path] = None if file is None else self.table(file, read, Overrides())
         except FileRefused as refused:
             self.problems.add(refused.problem)
             path = ""

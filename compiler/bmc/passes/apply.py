@@ -25,7 +25,7 @@ from bmc.ir.model import Apply, BlockSpec, Input, Instance, Output, Repeat, Step
 from bmc.ir.symbolic import Dim, Num, Real, Var, known, product
 from bmc.ir.types import TensorType
 from bmc.ops.base import REGISTRY, Layer, Refusal, SharedWeight, alias_of, layer_named, show
-from bmc.passes.elaborate import MAX_ELEMENTS, MAX_LAYERS, Elaborator, outer
+from bmc.passes.context import MAX_ELEMENTS, MAX_LAYERS, Context, outer
 from bmc.passes.evaluate import literal
 from bmc.passes.naming import Site, name_instances, plural, snake
 from bmc.passes.scan import outside_scan, scan_instance
@@ -45,7 +45,7 @@ AXES_BY_RANK = {
 class Applier:
     """Applies layers to values inside one block."""
 
-    def __init__(self, elaborator: Elaborator, spec: BlockSpec, scope: Scope) -> None:
+    def __init__(self, elaborator: Context, spec: BlockSpec, scope: Scope) -> None:
         self.elaborator = elaborator
         self.evaluator = elaborator.evaluator
         self.problems = elaborator.problems

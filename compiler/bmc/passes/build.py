@@ -28,7 +28,7 @@ from bmc.ir.model import (
 from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType
 from bmc.ops.base import REGISTRY, Initializer, Refusal, Word, show
-from bmc.passes.elaborate import Elaborator
+from bmc.passes.context import Context
 from bmc.passes.evaluate import literal
 from bmc.passes.expressions import Expressions
 from bmc.passes.naming import name_instances
@@ -43,7 +43,7 @@ from bmc.syntax import ast
 class Builder(Expressions):
     """Fills one `BlockSpec` from its statements."""
 
-    def __init__(self, elaborator: Elaborator, spec: BlockSpec, scope: Scope) -> None:
+    def __init__(self, elaborator: Context, spec: BlockSpec, scope: Scope) -> None:
         super().__init__(elaborator, spec, scope)
         self.complete = True
 

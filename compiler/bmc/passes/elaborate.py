@@ -21,21 +21,21 @@ from bmc.diagnostics.problems.params import BadExpression, UnsupportedHere
 from bmc.diagnostics.problems.shapes import InputMismatch, TooManyConnections, TooManyLayers
 from bmc.diagnostics.problems.syntax import TooLong
 from bmc.ir.model import BlockSpec, Input, Instance, Value
-from bmc.ir.symbolic import Dim, Num, Real, Sym, Var, expression_of, traced
+from bmc.ir.symbolic import Dim, Num, Real, Sym, Var, traced
 from bmc.ir.types import TensorType
 from bmc.ops.axes import ragged_axis
 from bmc.ops.base import BlockRef, Declaration, Refusal, Word, show
 from bmc.passes.budget import check_budget
+from bmc.passes.build import Builder
+from bmc.passes.context import MAX_LAYERS
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.scope import UNKNOWN, FileTable, Scope
 from bmc.passes.work import BLOCK
 from bmc.source import Span
 from bmc.syntax import ast
 
-MAX_LAYERS = 10_000
 DEEPEST = 48  # blocks inside each other
 MAX_CONNECTIONS = 100_000
-MAX_ELEMENTS = 2**40
 DIM_NAMES = {
     "C": "in_channels", "D": "dim", "T": "length", "U": "length_out", "H": "height",
     "W": "width", "E": "embed_dim", "M": "memory_dim", "N": "count_in",
@@ -111,8 +111,6 @@ class Elaborator:
         inputs: tuple[Value, ...] | None,
         span: Span,
     ) -> BlockSpec | None:
-        from bmc.passes.build import Builder
-
         scope = Scope(table)
         settings = self._settings(block, values, scope)
         if settings is None:
@@ -394,18 +392,4 @@ def _retrace(value: Any, name: str) -> Any:
     return value
 
 
-def outer(dim: Dim, environment: dict[str, Any]) -> Dim:
-    """A dimension of a block's output in the terms of the block's caller."""
-    if not isinstance(dim, int):
-        return dim
-    expression = expression_of(dim)
-    names = expression.names()
-    if not names:
-        return dim
-    if not names <= set(environment):
-        return Num(int(dim))
-    known = {name: expression_of(environment[name]) for name in names}
-    return Num(int(dim), expression.substitute(known))
-
-
-__all__ = ["MAX_ELEMENTS", "MAX_LAYERS", "Elaborator", "SettingRebound", "dim_name", "outer"]
+__all__ = ["Elaborator", "SettingRebound", "dim_name"]

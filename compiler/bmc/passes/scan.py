@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bmc.diagnostics.diagnostic import Label
 from bmc.diagnostics.problems.params import BadExpression, UnsupportedHere
 from bmc.diagnostics.problems.shapes import LayerShape
 from bmc.ir.model import BlockSpec, Instance, Scan, Value
 from bmc.ir.symbolic import Dim
 from bmc.ir.types import TensorType
+from bmc.passes.context import Filling
 from bmc.passes.scope import Scope
 from bmc.records import replace
 from bmc.source import Span
 from bmc.syntax import ast
 
-if TYPE_CHECKING:
-    from bmc.passes.apply import Applier
-
 NEEDS_BLOCK = "`scan` takes one block, which it runs at every step"
 
 
-def scan_instance(applier: Applier, layer: ast.Expr, values: list[Value]) -> Instance | None:
+def scan_instance(applier: Filling, layer: ast.Expr, values: list[Value]) -> Instance | None:
     """The block as an instance for one step, in an instance for all steps."""
     inner = _block_of(layer)
     head = inner.function if isinstance(inner, ast.Call) else inner
@@ -63,7 +59,7 @@ def _rank(written: ast.Type) -> int | None:
 
 
 def _step_values(
-    applier: Applier, ranks: list[int | None], values: list[Value], span: Span
+    applier: Filling, ranks: list[int | None], values: list[Value], span: Span
 ) -> list[Value] | None:
     """What one step sees: an element of each sequence, and the other values whole."""
     steps: list[Value] = []
@@ -88,7 +84,7 @@ def _stacked(kind: TensorType, length: Dim, ragged: bool) -> TensorType:
     return replace(kind, shape=(length, *kind.shape), batched=True, ragged=ragged)
 
 
-def close_states(applier: Applier, spec: BlockSpec, scope: Scope) -> None:
+def close_states(applier: Filling, spec: BlockSpec, scope: Scope) -> None:
     """Ties every state to the value that its name has at the end of the block."""
     for state in spec.states:
         following = scope.find(state.name)
@@ -107,7 +103,7 @@ def close_states(applier: Applier, spec: BlockSpec, scope: Scope) -> None:
             state.next = following
 
 
-def outside_scan(applier: Applier, spec: BlockSpec, span: Span) -> bool:
+def outside_scan(applier: Filling, spec: BlockSpec, span: Span) -> bool:
     """Reports a block with a state that nothing carries on."""
     if not spec.states:
         return False

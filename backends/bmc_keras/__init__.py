@@ -19,17 +19,17 @@ class KerasBackend:
         files = {"model.py": ModelFile(program, problems).emit()}
         if program.data is None or program.train is None:
             return files
-        import bmc_data
+        import bmc_programs
         from bmc.emit.function_file import function_name
-        from bmc_data.run import Run, refuse
-        from bmc_data.training import supported
         from bmc_keras import training
         from bmc_keras.lower.optimizers import OPTIMIZERS
+        from bmc_programs.run import Run, refuse
+        from bmc_programs.training import supported
 
         run = Run(program, program.train, program.data)
         fine = refuse(run, self.name, problems)
         if fine and supported(run, problems, self.name, OPTIMIZERS):
-            files["data.py"] = bmc_data.emit_for(run)
+            files["data.py"] = bmc_programs.emit_for(run)
             files |= training.emit(run, function_name(program.main))
         return files
 

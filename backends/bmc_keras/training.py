@@ -31,8 +31,10 @@ from bmc.emit.pyexpr import (
 from bmc.emit.pyexpr import name as dotted
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
-from bmc_data import training
-from bmc_data.programs import (
+from bmc_keras.lower.losses import LOSSES
+from bmc_keras.lower.optimizers import OPTIMIZERS
+from bmc_programs import training
+from bmc_programs.programs import (
     FILES,
     NOTES,
     PLACE,
@@ -44,11 +46,9 @@ from bmc_data.programs import (
     predict_file,
     readme,
 )
-from bmc_data.run import Run, name
-from bmc_data.start import start_file, start_note
-from bmc_data.weights import runs_file, weights_file
-from bmc_keras.lower.losses import LOSSES
-from bmc_keras.lower.optimizers import OPTIMIZERS
+from bmc_programs.run import Run, name
+from bmc_programs.start import start_file, start_note
+from bmc_programs.weights import runs_file, weights_file
 
 ENVIRONMENT = 'os.environ["KERAS_BACKEND"] = "tensorflow"'
 NAMES = {

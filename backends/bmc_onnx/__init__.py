@@ -19,14 +19,14 @@ class OnnxBackend:
         files = {"model.py": ModelFile(program, problems).emit()}
         if program.data is None or program.train is None:
             return files
-        import bmc_data
+        import bmc_programs
         from bmc.emit.function_file import function_name
-        from bmc_data.run import Run, refuse
         from bmc_onnx import programs
+        from bmc_programs.run import Run, refuse
 
         run = Run(program, program.train, program.data)
         if refuse(run, self.name, problems, trains=False):
-            files["data.py"] = bmc_data.emit_for(run)
+            files["data.py"] = bmc_programs.emit_for(run)
             files |= programs.emit(run, function_name(program.main))
         return files
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bmc.emit.imports import Import
 from bmc.emit.layout import string
-from bmc_data.programs import (
+from bmc_programs.programs import (
     FILES,
     Framework,
     commands,
@@ -13,8 +13,8 @@ from bmc_data.programs import (
     predict_file,
     readme,
 )
-from bmc_data.run import Run, name
-from bmc_data.weights import weights_file
+from bmc_programs.run import Run, name
+from bmc_programs.weights import weights_file
 
 NAMES = {
     "onnxruntime": Import("onnxruntime"),

@@ -20,16 +20,16 @@ class TorchBackend:
         files = {"model.py": model.emit()}
         if program.data is None or program.train is None:
             return files
-        import bmc_data
-        from bmc_data.run import Run, refuse
-        from bmc_data.training import supported
+        import bmc_programs
+        from bmc_programs.run import Run, refuse
+        from bmc_programs.training import supported
         from bmc_torch import training
         from bmc_torch.lower.optimizers import OPTIMIZERS
 
         run = Run(program, program.train, program.data)
         fine = refuse(run, self.name, problems)
         if fine and supported(run, problems, self.name, OPTIMIZERS):
-            files["data.py"] = bmc_data.emit_for(run)
+            files["data.py"] = bmc_programs.emit_for(run)
             files |= training.emit(run, model.has_counters())
         return files
 

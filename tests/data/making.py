@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-import bmc_data
+import bmc_programs
 from bmc.diagnostics.diagnostic import Problems
 from bmc.ir.data import DataProgram, Wanted
 from bmc.ir.symbolic import Sym
@@ -83,7 +83,7 @@ def text_of(body: str, wanted: Mapping[str, Any], **options: Any) -> str:
     """The `data.py` of a section that must be right."""
     program, problems = build(body, wanted)
     assert program is not None, [problem.diagnostic().message for problem in problems]
-    return bmc_data.emit(program, **options)
+    return bmc_programs.emit(program, **options)
 
 
 def make(folder: Path, body: str, wanted: Mapping[str, Any], **options: Any) -> ModuleType:

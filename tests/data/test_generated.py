@@ -29,9 +29,9 @@ from tests.data.making import (
     whole,
 )  # fmt: skip
 
-import bmc_data
+import bmc_programs
 from bmc.emit.gate import check_program
-from bmc_data.library import stock
+from bmc_programs.library import stock
 
 SPECS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "digits": (
@@ -297,7 +297,7 @@ def test_what_the_author_wrote_travels_along() -> None:
     )
     program, _ = build(body, {"x": number()})
     assert program is not None
-    text = bmc_data.emit(program)
+    text = bmc_programs.emit(program)
     if program.entry("x").doc:
         assert "How long the bill is, in mm." in text
     assert '"""' not in text.split("How long")[-1].split("\n")[0]
@@ -325,7 +325,7 @@ def test_helpers_need_no_other_module() -> None:
 
 
 def test_compiling_imports_no_numpy() -> None:
-    program = "import bmc_data, bmc.passes.data, sys; sys.exit('numpy' in sys.modules)"
+    program = "import bmc_programs, bmc.passes.data, sys; sys.exit('numpy' in sys.modules)"
     path = os.pathsep.join([str(ROOT / "compiler"), str(ROOT / "backends"), *sys.path])
     subprocess.run(
         [sys.executable, "-c", program], check=True, env={**os.environ, "PYTHONPATH": path}

@@ -81,14 +81,14 @@ class Run:
     @property
     def learned(self) -> bool:
         """Whether preparing the data learns something, which is then kept with the weights."""
-        from bmc_data.load import learned_keys
+        from bmc_programs.load import learned_keys
 
         return bool(learned_keys(self.data, self.data.entries))
 
     @property
     def learned_inputs(self) -> bool:
         """Whether what was learned is needed to read the inputs alone."""
-        from bmc_data.load import learned_keys
+        from bmc_programs.load import learned_keys
 
         needed = {one.name for name in self.inputs for one in self.data.line(self.data.entry(name))}
         entries = tuple(entry for entry in self.data.entries if entry.name in needed)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bmc_data.parts.core import Array, Arrays, Columns, shuffled, without_lone_row
+from bmc_programs.parts.core import Array, Arrays, Columns, shuffled, without_lone_row
 
 
 @dataclass(frozen=True)

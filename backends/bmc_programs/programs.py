@@ -18,10 +18,10 @@ from bmc.emit.templates import render as fill
 from bmc.ir.training import Applied, TensorRef, Tree, Undo
 from bmc.ops.losses import CrossEntropy
 from bmc.records import field, record
-from bmc_data.library import needed
-from bmc_data.run import Run, metric_function, name
-from bmc_data.undo import undo_arguments
-from bmc_data.weights import RUNS
+from bmc_programs.library import needed
+from bmc_programs.run import Run, metric_function, name
+from bmc_programs.undo import undo_arguments
+from bmc_programs.weights import RUNS
 
 PLACE = "import __imports__"
 STANDARD = {
@@ -96,7 +96,7 @@ def template(framework: Framework, run: Run, file: str, **values: Any) -> str:
         "data": Code(run.path),
         "weights": Code(framework.weights),
     }
-    return finished(fill("bmc_data", file, **shared, **values), framework, run)
+    return finished(fill("bmc_programs", file, **shared, **values), framework, run)
 
 
 def evaluate_file(run: Run, framework: Framework) -> str:
@@ -241,7 +241,7 @@ def readme(run: Run, framework: Framework) -> str:
     about = (run.program.doc or run.program.main.doc or run.model).strip()
     files = [f"| `{file}` | {what} |" for file, what in framework.files.items()]
     return fill(
-        "bmc_data",
+        "bmc_programs",
         "README.md",
         title=Code(f"{run.model} in {framework.title}"),
         about=markdown_text(about),

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bmc_data.parts.core import Array, DataError
-from bmc_data.parts.tables import Text, place_of, text_lines
+from bmc_programs.parts.core import Array, DataError
+from bmc_programs.parts.tables import Text, place_of, text_lines
 
 WORD = re.compile(r"\w+|[^\w\s]")
 Tokens = list[Array]

@@ -8,7 +8,7 @@ from bmc.emit.pyexpr import Compare, IfExp
 from bmc.ir.data import Columns, DataProgram, Entry
 from bmc.ops import data_splits as splits
 from bmc.ops import data_steps as steps
-from bmc_data.nodes import (
+from bmc_programs.nodes import (
     Expr,
     Function,
     Statement,
@@ -22,7 +22,7 @@ from bmc_data.nodes import (
     returns,
     run,
 )
-from bmc_data.prepare import base_variable, document_tokenize, document_variable, prepare
+from bmc_programs.prepare import base_variable, document_tokenize, document_variable, prepare
 
 RANGES = "columns"  # where `learned.json` says which columns a range has
 FITTED = ("fitted", "dict[str, Any] | None", None)

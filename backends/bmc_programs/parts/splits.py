@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bmc_data.parts.core import Array, DataError, shuffled
-from bmc_data.parts.tables import Text
+from bmc_programs.parts.core import Array, DataError, shuffled
+from bmc_programs.parts.tables import Text
 
 SPLIT_WORDS = {
     "train": "train",

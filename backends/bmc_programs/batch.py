@@ -10,7 +10,7 @@ from bmc.ir.data import Choice, DataProgram, Entry, Use
 from bmc.ops import data_images as images
 from bmc.ops import data_steps as steps
 from bmc.ops.data import Step
-from bmc_data.nodes import (
+from bmc_programs.nodes import (
     Expr,
     Function,
     Statement,
@@ -24,7 +24,7 @@ from bmc_data.nodes import (
     ref,
     returns,
 )
-from bmc_data.prepare import stored_kind
+from bmc_programs.prepare import stored_kind
 
 Rule = Callable[["Batch", Any, Use], None]
 RULES: dict[type[Step], Rule] = {}

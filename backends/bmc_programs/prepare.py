@@ -9,7 +9,7 @@ from bmc.emit.pyexpr import Assign, Return, SliceExpr
 from bmc.ir.data import Columns, DataProgram, Entry, Use
 from bmc.ops import data_steps as steps
 from bmc.ops.data import Step
-from bmc_data.nodes import (
+from bmc_programs.nodes import (
     Expr,
     Function,
     Statement,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bmc.emit.gate import HEADER
-from bmc_data.library import import_block, needed
-from bmc_data.run import Run
+from bmc_programs.library import import_block, needed
+from bmc_programs.run import Run
 
 RUNS = ("begin_run", "catch_signals", "natural", "positive", "report")
 

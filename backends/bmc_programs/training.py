@@ -14,7 +14,7 @@ from bmc.emit.templates import render as fill
 from bmc.ir.training import Applied, TrainProgram
 from bmc.ops.base import Declaration
 from bmc.ops.schedules import Cosine
-from bmc_data.run import Run, name
+from bmc_programs.run import Run, name
 
 FILES = {"train.py": "the training loop", "runs.py": "the folder of a run, its records"}
 COSINE = '''\
@@ -147,7 +147,7 @@ def loop(run: Run, *, step: Sequence[str], first: str, mode: str, collected: str
     elif any("steps_per_epoch" in line for line in before):
         before = [f"steps_per_epoch = {per_epoch}", *before]
     text = fill(
-        "bmc_data",
+        "bmc_programs",
         "steps.py" if train.steps is not None else "epochs.py",
         per_epoch=Code(per_epoch),
         counters=Code("\n".join(f"    {line}" for line in before)),

@@ -13,7 +13,7 @@ from typing import IO, Literal
 
 import numpy as np
 
-from bmc_data.parts.core import Array, DataError
+from bmc_programs.parts.core import Array, DataError
 
 MAX_LINE = 2**24
 # 3, -0.5, .5, 2., 1e-3; spaces around it do not count.

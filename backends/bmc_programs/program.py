@@ -9,19 +9,19 @@ from bmc.emit.gate import HEADER
 from bmc.emit.layout import clean, render
 from bmc.emit.pyexpr import Assign, Name
 from bmc.ir.data import DataProgram, Entry
-from bmc_data.batch import batch_functions
-from bmc_data.library import Definition, import_block, needed
-from bmc_data.load import Loader
-from bmc_data.nodes import (
+from bmc_programs.batch import batch_functions
+from bmc_programs.library import Definition, import_block, needed
+from bmc_programs.load import Loader
+from bmc_programs.nodes import (
     Function,
     Statement,
     all_names,
     assign,
     expr,
 )
-from bmc_data.run import Run
-from bmc_data.undo import undo as undo_function
-from bmc_data.undo import undo_arguments
+from bmc_programs.run import Run
+from bmc_programs.undo import undo as undo_function
+from bmc_programs.undo import undo_arguments
 
 DOC = '''\
 """Reads, prepares and batches what the model learns from.

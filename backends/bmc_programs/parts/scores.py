@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bmc_data.parts.core import Array
+from bmc_programs.parts.core import Array
 
 
 def log_softmax(logits: Array) -> Array:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bmc_data.parts.core import Array, DataError
+from bmc_programs.parts.core import Array, DataError
 
 BROKEN = (
     OSError,

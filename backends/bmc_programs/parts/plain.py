@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bmc_data.parts.core import Array, Arrays, Columns, shuffled, without_lone_row
+from bmc_programs.parts.core import Array, Arrays, Columns, shuffled, without_lone_row
 
 
 class Data:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from bmc_data.parts.core import Array, DataError
-from bmc_data.parts.tables import Text, place_of
+from bmc_programs.parts.core import Array, DataError
+from bmc_programs.parts.tables import Text, place_of
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 

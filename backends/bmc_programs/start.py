@@ -7,7 +7,7 @@ from bmc.emit.layout import render
 from bmc.emit.pyexpr import Assign, Expr, ListExpr, Name, Statement, TupleExpr, call, lit
 from bmc.ir.training import Pretrained
 from bmc.weights.names import Entry
-from bmc_data.run import Run
+from bmc_programs.run import Run
 
 HEAD = '''\
 """Read weights that were made elsewhere, under the names of the model."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from bmc_data.parts.core import Array, DataError
-from bmc_data.parts.tables import Text
+from bmc_programs.parts.core import Array, DataError
+from bmc_programs.parts.tables import Text
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")

@@ -22,7 +22,7 @@ MODULES = (
     "weights", "runs",
 )  # fmt: skip
 THIRD = ("numpy", "PIL", "safetensors", "tqdm")
-OWN = "bmc_data.parts"
+OWN = "bmc_programs.parts"
 
 
 LONE = "            rows = without_lone_row(rows, batch_size)\n"

@@ -7,7 +7,7 @@ from typing import Any
 from bmc.emit.pyexpr import Assign
 from bmc.ir.data import DataProgram, Entry, Use
 from bmc.ops import data_steps as steps
-from bmc_data.nodes import (
+from bmc_programs.nodes import (
     Expr,
     Function,
     assign,

@@ -31,8 +31,8 @@ from bmc.emit.pyexpr import (
 from bmc.emit.pyexpr import name as dotted
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
-from bmc_keras.lower.losses import LOSSES
 from bmc_keras.lower.optimizers import OPTIMIZERS
+from bmc_keras.lower.table import LOWERINGS
 from bmc_programs import training
 from bmc_programs.programs import (
     FILES,
@@ -245,7 +245,7 @@ def step_function(run: Run, kind: str) -> str:
     forward = Call(Name("model"), (given,), (("training", lit(True)),))
     recorded: tuple[Statement, ...] = (
         Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
-        *training.loss_lines(run, LOSSES),
+        *training.loss_lines(run, LOWERINGS),
     )
     body: list[Statement] = [
         With(call("tf.GradientTape"), recorded, "tape"),

@@ -22,10 +22,11 @@ class OnnxBackend:
         import bmc_programs
         from bmc.emit.function_file import function_name
         from bmc_onnx import programs
+        from bmc_onnx.lower.table import LOWERINGS
         from bmc_programs.run import Run, refuse
 
         run = Run(program, program.train, program.data)
-        if refuse(run, self.name, problems, trains=False):
+        if refuse(run, self.name, problems, LOWERINGS, trains=False):
             files["data.py"] = bmc_programs.emit_for(run)
             files |= programs.emit(run, function_name(program.main))
         return files

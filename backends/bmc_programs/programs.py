@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bmc.emit.backend import Function
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import, import_block
 from bmc.emit.layout import clean, render, string
+from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import Assign, DictExpr, Expr, Name, Return, call, lit, method
 from bmc.emit.pyexpr import Index as IndexExpr
 from bmc.emit.templates import Code, markdown_text
 from bmc.emit.templates import render as fill
 from bmc.ir.training import Applied, TensorRef, Tree, Undo
-from bmc.ops.losses import CrossEntropy
 from bmc.records import field, record
 from bmc_programs.library import needed
-from bmc_programs.run import Run, metric_function, name
+from bmc_programs.lower.table import LOWERINGS
+from bmc_programs.run import Run, loss_site, metric_function, name
 from bmc_programs.undo import undo_arguments
 from bmc_programs.weights import RUNS
 
@@ -136,11 +138,10 @@ def _scores(run: Run) -> dict[str, Expr]:
     found: dict[str, Expr] = {}
     terms: list[Expr] = []
     for term in run.train.losses:
-        assert isinstance(term.value, Applied) and isinstance(term.value.op, CrossEntropy)
-        arrays = [_array(tree) for tree in term.value.inputs]
-        smoothing = term.value.op.label_smoothing
-        function = "smooth_cross_entropy" if smoothing else "cross_entropy"
-        terms.append(call(function, *arrays, *([smoothing] if smoothing else [])))
+        assert isinstance(term.value, Applied)
+        rule = rule_for(LOWERINGS, term.value.op, loss_site(term.value))
+        assert isinstance(rule, Function)
+        terms.append(rule.build([_array(tree) for tree in term.value.inputs]))
         if len(run.train.losses) > 1:
             found[str(term.name)] = terms[-1]
     total = terms[0]

@@ -10,7 +10,10 @@ from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
+from bmc.emit.backend import Lowerings, Site
+from bmc.emit.backend import Unsupported as NotLowered
 from bmc.emit.layout import clean
+from bmc.emit.lowering import rule_for
 from bmc.emit.names import class_name, identifier
 from bmc.ir.data import DataProgram
 from bmc.ir.model import Program
@@ -25,11 +28,12 @@ from bmc.ir.training import (
     tensors,
 )
 from bmc.ops.base import Declaration
-from bmc.ops.losses import CrossEntropy
+from bmc.ops.losses import SCALAR
 from bmc.ops.metrics import F1, Accuracy
 from bmc.ops.schedules import Constant, Cosine
 from bmc.records import record
 from bmc.source import Span
+from bmc_programs.lower.table import LOWERINGS
 
 LATER = ("accumulate", "precision", "compile", "ema", "stop", "checkpoint", "freeze")
 PREDICTED = ("softmax", "argmax")
@@ -138,9 +142,21 @@ def _parts(tree: Tree) -> Iterator[Tree]:
 # --- what is refused ----------------------------------------------------------------------------
 
 
-def refuse(run: Run, backend: str, problems: Problems, *, trains: bool = True) -> bool:
-    """Reports what the programs of a backend would leave out; True when there is nothing."""
+def loss_site(tree: Applied) -> Site:
+    """Where a loss stands: the types of what it compares."""
+    types = tuple(item.type for item in tree.inputs if isinstance(item, TensorRef))
+    return Site(types, (SCALAR,), {})
+
+
+def refuse(
+    run: Run, backend: str, problems: Problems, table: Lowerings, *, trains: bool = True
+) -> bool:
+    """Reports what the programs of a backend would leave out; True when there is nothing.
+
+    `table` has the backend's rules for losses, where it trains.
+    """
     check = _Refusals(run, backend, problems)
+    check.tables = (table, LOWERINGS) if trains else (LOWERINGS,)
     check.inputs()
     if trains:
         check.settings()
@@ -151,6 +167,8 @@ def refuse(run: Run, backend: str, problems: Problems, *, trains: bool = True) -
 
 
 class _Refusals:
+    tables: tuple[Lowerings, ...] = ()
+
     def __init__(self, run: Run, backend: str, problems: Problems) -> None:
         self.run, self.backend, self.problems = run, backend, problems
 
@@ -196,18 +214,11 @@ class _Refusals:
                     term.span,
                 )
                 continue
-            op = tree.op
-            if not isinstance(op, CrossEntropy):
-                self.no("loss", f"`{op.name}`", place=term.span)
-                continue
-            for setting in ("ignore", "class_weight"):
-                if getattr(op, setting) is not None:
-                    self.no("loss", f"`{setting}` of `{op.name}`", place=term.span)
-            if op.reduce != "mean":
-                self.no("loss", f"`reduce={op.reduce}` of `{op.name}`", place=term.span)
-            if len(_shape(tree.inputs[0])) != 1:
-                what = f"`{op.name}` over more than one row of scores a sample"
-                self.no("loss", what, place=term.span)
+            for table in self.tables:
+                found = rule_for(table, tree.op, loss_site(tree))
+                if isinstance(found, NotLowered):
+                    self.no("loss", f"`{tree.op.name}`", found.reason, term.span)
+                    break
 
     def metrics(self) -> None:
         for report in self.run.train.metrics:

@@ -7,14 +7,16 @@ from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
+from bmc.emit.backend import Function, Lowerings
 from bmc.emit.layout import render
+from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import Assign, Bin, Expr, Name, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.ir.training import Applied, TrainProgram
 from bmc.ops.base import Declaration
 from bmc.ops.schedules import Cosine
-from bmc_programs.run import Run, name
+from bmc_programs.run import Run, loss_site, name
 
 FILES = {"train.py": "the training loop", "runs.py": "the folder of a run, its records"}
 COSINE = '''\
@@ -114,16 +116,18 @@ def rate_lines(train: TrainProgram) -> tuple[list[str], str]:
     return [f"warmup = {length}"], f"learning_rate({steps})"
 
 
-def loss_lines(run: Run, table: Any) -> list[Any]:
+def loss_lines(run: Run, table: Lowerings) -> list[Any]:
     """The statements that give `loss` its value."""
     terms = run.train.losses
     found: list[Any] = []
     names: list[str] = []
     for term in terms:
         assert isinstance(term.value, Applied)
-        args = [Name(name(tree.name)) for tree in term.value.inputs]  # type: ignore[union-attr]
+        args: list[Expr] = [Name(name(tree.name)) for tree in term.value.inputs]  # type: ignore[union-attr]
         names.append("loss" if len(terms) == 1 else f"{name(term.name)}_loss")
-        found.append(Assign(Name(names[-1]), table[type(term.value.op)](term.value.op, args)))
+        rule = rule_for(table, term.value.op, loss_site(term.value))
+        assert isinstance(rule, Function)
+        found.append(Assign(Name(names[-1]), rule.build(args)))
     if len(names) > 1:
         total: Expr = Name(names[0])
         for other in names[1:]:

@@ -25,9 +25,10 @@ class TorchBackend:
         from bmc_programs.training import supported
         from bmc_torch import training
         from bmc_torch.lower.optimizers import OPTIMIZERS
+        from bmc_torch.lower.table import LOWERINGS
 
         run = Run(program, program.train, program.data)
-        fine = refuse(run, self.name, problems)
+        fine = refuse(run, self.name, problems, LOWERINGS)
         if fine and supported(run, problems, self.name, OPTIMIZERS):
             files["data.py"] = bmc_programs.emit_for(run)
             files |= training.emit(run, model.has_counters())

@@ -43,8 +43,8 @@ from bmc_programs.programs import (
 from bmc_programs.run import Run, name
 from bmc_programs.start import start_file, start_note
 from bmc_programs.weights import runs_file, weights_file
-from bmc_torch.lower.losses import LOSSES
 from bmc_torch.lower.optimizers import OPTIMIZERS
+from bmc_torch.lower.table import LOWERINGS
 
 NAMES = {
     "torch": Import("torch"),
@@ -249,7 +249,7 @@ def step_function(run: Run) -> str:
     forward = Call(Name("model"), tuple(Name(name(entry)) for entry in run.inputs))
     body: list[Statement] = [
         Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
-        *training.loss_lines(run, LOSSES),
+        *training.loss_lines(run, LOWERINGS),
         ExprStmt(call("optimizer.zero_grad", set_to_none=True)),
         ExprStmt(call("loss.backward")),
     ]

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from bmc.emit.pyexpr import Attr, Expr, Index, call, lit
+from bmc.emit.backend import Function, Lowered, Site
+from bmc.emit.pyexpr import Attr, Bin, Call, Expr, Index, call, lit
+from bmc.emit.values import unless
 from bmc.ops import losses as ops
-from bmc.ops.base import Declaration
+from bmc_keras.lower.table import lower
 
 
-def _cross_entropy(op: ops.CrossEntropy, args: list[Expr]) -> Expr:
-    logits, target = args
-    if not op.label_smoothing:
-        function = "keras.losses.sparse_categorical_crossentropy"
-        return call("ops.mean", call(function, target, logits, from_logits=True))
-    classes = Index(Attr(logits, "shape"), (lit(-1),))
-    hot = call("ops.one_hot", target, classes, dtype=Attr(logits, "dtype"))
-    function = "keras.losses.categorical_crossentropy"
-    losses = call(function, hot, logits, from_logits=True, label_smoothing=op.label_smoothing)
-    return call("ops.mean", losses)
+@lower(ops.CrossEntropy)
+def cross_entropy(op: ops.CrossEntropy, site: Site) -> Lowered:
+    """The mean of `keras.losses.sparse_categorical_crossentropy`, or of the one of shares."""
+
+    def build(args: list[Expr]) -> Expr:
+        logits, target = args
+        if not op.label_smoothing:
+            function = "keras.losses.sparse_categorical_crossentropy"
+            return call("ops.mean", call(function, target, logits, from_logits=True))
+        classes = Index(Attr(logits, "shape"), (lit(-1),))
+        hot = call("ops.one_hot", target, classes, dtype=Attr(logits, "dtype"))
+        function = "keras.losses.categorical_crossentropy"
+        smoothing = {"label_smoothing": op.label_smoothing}
+        return call("ops.mean", call(function, hot, logits, from_logits=True, **smoothing))
+
+    return Function(build)
 
 
-LOSSES: dict[type[Declaration], Callable[[Any, list[Expr]], Expr]] = {
-    ops.CrossEntropy: _cross_entropy,
-}
+@lower(ops.Mse)
+def mse(op: ops.Mse, site: Site) -> Lowered:
+    """The mean of squares."""
+    return Function(lambda args: call("ops.mean", call("ops.square", Bin("-", *args))))
+
+
+@lower(ops.Mae)
+def mae(op: ops.Mae, site: Site) -> Lowered:
+    """The mean of distances."""
+    return Function(lambda args: call("ops.mean", call("ops.abs", Bin("-", *args))))
+
+
+@lower(ops.Huber)
+def huber(op: ops.Huber, site: Site) -> Lowered:
+    """`keras.losses.Huber`, which takes the target first."""
+    made = call("keras.losses.Huber", **unless(1.0, delta=op.delta))
+    return Function(lambda args: Call(made, (args[1], args[0])))

@@ -27,6 +27,23 @@ def smooth_cross_entropy(logits: Array, target: Array, smoothing: float) -> floa
     return -float(mixed.mean())
 
 
+def mean_squared_error(prediction: Array, target: Array) -> float:
+    """The mean of squared differences, over all elements."""
+    return float(np.square(prediction.astype(np.float64) - target).mean())
+
+
+def mean_absolute_error(prediction: Array, target: Array) -> float:
+    """The mean of absolute differences, over all elements."""
+    return float(np.abs(prediction.astype(np.float64) - target).mean())
+
+
+def huber(prediction: Array, target: Array, delta: float) -> float:
+    """Half the square of differences up to `delta`, straight beyond it (Huber 1964)."""
+    far = np.abs(prediction.astype(np.float64) - target)
+    near = np.minimum(far, delta)
+    return float((near * (far - near / 2)).mean())
+
+
 def accuracy(logits: Array, target: Array) -> float:
     """The share of rows whose highest logit is that of their class."""
     return float((logits.argmax(axis=-1) == target).mean())

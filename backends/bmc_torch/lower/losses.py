@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from bmc.emit.pyexpr import Expr, call
+from bmc.emit.backend import Function, Lowered, Site
+from bmc.emit.pyexpr import call
 from bmc.emit.values import unless
 from bmc.ops import losses as ops
-from bmc.ops.base import Declaration
+from bmc_torch.lower.table import lower
 
-LOSSES: dict[type[Declaration], Callable[[Any, list[Expr]], Expr]] = {
-    ops.CrossEntropy: lambda op, args: call(
-        "F.cross_entropy", *args, **unless(0.0, label_smoothing=op.label_smoothing)
-    ),
-}
+
+@lower(ops.CrossEntropy)
+def cross_entropy(op: ops.CrossEntropy, site: Site) -> Lowered:
+    """`F.cross_entropy`."""
+    named = unless(0.0, label_smoothing=op.label_smoothing)
+    return Function(lambda args: call("F.cross_entropy", *args, **named))
+
+
+@lower(ops.Mse)
+def mse(op: ops.Mse, site: Site) -> Lowered:
+    """`F.mse_loss`."""
+    return Function(lambda args: call("F.mse_loss", *args))
+
+
+@lower(ops.Mae)
+def mae(op: ops.Mae, site: Site) -> Lowered:
+    """`F.l1_loss`."""
+    return Function(lambda args: call("F.l1_loss", *args))
+
+
+@lower(ops.Huber)
+def huber(op: ops.Huber, site: Site) -> Lowered:
+    """`F.huber_loss`."""
+    named = unless(1.0, delta=op.delta)
+    return Function(lambda args: call("F.huber_loss", *args, **named))

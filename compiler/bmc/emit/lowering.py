@@ -6,7 +6,7 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported as NotSupported
 from bmc.emit.backend import Function, Lowerings, Module, Site, Unsupported
 from bmc.ir.model import Instance
-from bmc.ops.base import Layer
+from bmc.ops.base import Declaration, Layer
 
 NO_RULE = Unsupported("it is not lowered yet")
 
@@ -39,8 +39,8 @@ def lowered(
     return found
 
 
-def rule_for(table: Lowerings, op: Layer, site: Site) -> Module | Function | Unsupported:
-    """What a backend makes of a layer in a place, or why it does not."""
+def rule_for(table: Lowerings, op: Declaration, site: Site) -> Module | Function | Unsupported:
+    """What a backend makes of a declaration in a place, or why it does not."""
     rule = table.find(op)
     if rule is None:
         return NO_RULE

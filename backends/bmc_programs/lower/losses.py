@@ -1,0 +1,51 @@
+"""Losses in NumPy: calls of the functions in `parts/scores.py`, over all rows of a split."""
+
+from __future__ import annotations
+
+from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.pyexpr import call, lit
+from bmc.ops import losses as ops
+from bmc_programs.lower.table import lower
+
+
+def not_yet(op: ops.Loss, *settings: str) -> Unsupported | None:
+    """The first of these settings that is given and that no backend does yet."""
+    for setting in settings:
+        if getattr(op, setting) is not None:
+            return Unsupported(f"its `{setting}` is not lowered yet")
+    if getattr(op, "reduce", "mean") != "mean":
+        return Unsupported(f"its `reduce={op.reduce}` is not lowered yet")  # type: ignore[attr-defined]
+    return None
+
+
+@lower(ops.CrossEntropy)
+def cross_entropy(op: ops.CrossEntropy, site: Site) -> Lowered:
+    """`cross_entropy`, or `smooth_cross_entropy`."""
+    if site.inputs[0].rank != 1:
+        return Unsupported("more than one row of scores a sample is not lowered yet")
+    refused = not_yet(op, "ignore", "class_weight")
+    if refused is not None:
+        return refused
+    if not op.label_smoothing:
+        return Function(lambda args: call("cross_entropy", *args))
+    smoothing = lit(op.label_smoothing)
+    return Function(lambda args: call("smooth_cross_entropy", *args, smoothing))
+
+
+@lower(ops.Mse)
+def mse(op: ops.Mse, site: Site) -> Lowered:
+    """`mean_squared_error`."""
+    return not_yet(op) or Function(lambda args: call("mean_squared_error", *args))
+
+
+@lower(ops.Mae)
+def mae(op: ops.Mae, site: Site) -> Lowered:
+    """`mean_absolute_error`."""
+    return not_yet(op) or Function(lambda args: call("mean_absolute_error", *args))
+
+
+@lower(ops.Huber)
+def huber(op: ops.Huber, site: Site) -> Lowered:
+    """`huber`."""
+    delta = lit(op.delta)
+    return not_yet(op) or Function(lambda args: call("huber", *args, delta))

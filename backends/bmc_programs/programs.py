@@ -21,7 +21,7 @@ from bmc.ir.training import Applied, TensorRef, Tree, Undo
 from bmc.records import field, record
 from bmc_programs.library import needed
 from bmc_programs.lower.table import LOWERINGS
-from bmc_programs.run import Run, loss_site, metric_function, name
+from bmc_programs.run import Run, loss_site, metric_rule, name
 from bmc_programs.undo import undo_arguments
 from bmc_programs.weights import RUNS
 
@@ -151,9 +151,9 @@ def _scores(run: Run) -> dict[str, Expr]:
         total = Bin("+", total, other)
     found = {"loss": total, **found}
     for report in run.train.metrics:
-        metric = metric_function(report)
-        assert metric is not None
-        found[report.name] = call(metric, _array(report.prediction), _array(report.target))
+        measure = metric_rule(report)
+        assert isinstance(measure, Function)
+        found[report.name] = measure.build([_array(report.prediction), _array(report.target)])
     return found
 
 

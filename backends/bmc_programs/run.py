@@ -10,7 +10,7 @@ from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
-from bmc.emit.backend import Lowerings, Site
+from bmc.emit.backend import Function, Lowerings, Module, Site
 from bmc.emit.backend import Unsupported as NotLowered
 from bmc.emit.layout import clean
 from bmc.emit.lowering import rule_for
@@ -29,7 +29,6 @@ from bmc.ir.training import (
 )
 from bmc.ops.base import Declaration
 from bmc.ops.losses import SCALAR
-from bmc.ops.metrics import F1, Accuracy
 from bmc.ops.schedules import Constant, Cosine
 from bmc.records import record
 from bmc.source import Span
@@ -148,6 +147,17 @@ def loss_site(tree: Applied) -> Site:
     return Site(types, (SCALAR,), {})
 
 
+def metric_rule(report: Report) -> Function | NotLowered:
+    """What a metric is in NumPy, or why it is nothing yet."""
+    compared = report.prediction, report.target
+    types = tuple(tree.type for tree in compared if isinstance(tree, TensorRef))
+    if len(types) < len(compared):
+        return NotLowered("a metric of outputs and data is lowered, as they are")
+    found = rule_for(LOWERINGS, report.metric, Site(types, (SCALAR,), {}))
+    assert not isinstance(found, Module)
+    return found
+
+
 def refuse(
     run: Run, backend: str, problems: Problems, table: Lowerings, *, trains: bool = True
 ) -> bool:
@@ -222,9 +232,10 @@ class _Refusals:
 
     def metrics(self) -> None:
         for report in self.run.train.metrics:
-            if metric_function(report) is None:
+            found = metric_rule(report)
+            if isinstance(found, NotLowered):
                 what = f"`{report.metric.name}` of these values"
-                self.no("metrics", what, place=report.span)
+                self.no("metrics", what, found.reason, report.span)
 
     def predictions(self) -> None:
         for prediction in self.run.train.predictions:
@@ -247,17 +258,3 @@ def _scored(tree: Tree) -> bool:
 
 def _shape(tree: Tree) -> tuple[Any, ...]:
     return tree.type.shape if isinstance(tree, TensorRef) else ()
-
-
-def metric_function(report: Report) -> str | None:
-    """The numpy function of a metric; None where there is none yet."""
-    metric, prediction, target = report.metric, report.prediction, report.target
-    if not (isinstance(prediction, TensorRef) and isinstance(target, TensorRef)):
-        return None
-    if len(prediction.type.shape) != 1 or target.type.shape != ():
-        return None
-    if isinstance(metric, Accuracy) and metric.ignore is None:
-        return "accuracy"
-    if isinstance(metric, F1) and metric.averaged(prediction.type, target.type) == "macro":
-        return "f1_macro"
-    return None

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 from tests.models.agree import BACKENDS, LARGEST, NUMBERS, OUTPUTS
-from tests.models.doubled import run_doubled
-from tests.models.noise import Noise
 
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
@@ -91,6 +89,8 @@ class _Comparison:
         for backend in self.modules:
             self._try(backend)
         if "torch" in self.outputs:
+            from tests.models.noise import Noise  # which needs the framework
+
             exact = self.again["torch"] = self._made("torch", "float64")
             noises = [Noise(seed) for seed in range(4)]
             rough = [self._made("torch", "float64", noise) for noise in noises]
@@ -135,6 +135,8 @@ class _Comparison:
         name = class_name(self.spec.name)
         module: Any = self.modules[backend]
         if backend == "onnx" and dtype == "float64":
+            from tests.models.doubled import run_doubled
+
             return run_doubled(module, f"build_{name.lower()}", numbers, inputs)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)

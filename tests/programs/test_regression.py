@@ -23,6 +23,7 @@ data {{
 }}
 train {{
   loss      = (y, mass) -> {loss}
+  metrics   = (y, mass) -> [rmse, r2]
   optimizer = adamw(lr=1e-2)
   epochs    = 10
   batch     = 16
@@ -45,7 +46,9 @@ def test_a_number_is_learned(loss: str, tmp_path: Path) -> None:
     weights = ("--weights", tmp_path / "run_keras" / "weights.safetensors")
     scores, tables = {}, {}
     for name, program in programs.items():
-        scores[name] = json.loads(succeed(program, "evaluate.py", *weights, *table))["loss"]
+        found = json.loads(succeed(program, "evaluate.py", *weights, *table))
+        assert 0.3 < found["r2"] < 1 and 0 < found["rmse"] < 1
+        scores[name] = found["loss"]
         done = run(program, "predict.py", *weights, *table, "-o", tmp_path / f"{name}.csv")
         assert done.returncode == 0, done.stderr
         tables[name] = np.loadtxt(tmp_path / f"{name}.csv", skiprows=1)

@@ -37,6 +37,25 @@ def mean_absolute_error(prediction: Array, target: Array) -> float:
     return float(np.abs(prediction.astype(np.float64) - target).mean())
 
 
+def root_mean_squared_error(prediction: Array, target: Array) -> float:
+    """The root of the mean of squared differences, in the target's unit."""
+    return float(np.sqrt(mean_squared_error(prediction, target)))
+
+
+def r2(prediction: Array, target: Array) -> float:
+    """The share of the target's variance that is explained, the mean over its columns.
+
+    A column that does not vary, but for rounding, has none to explain and counts 0.
+    """
+    exact = target.astype(np.float64).reshape(len(target), -1)
+    missed = np.square(prediction.reshape(exact.shape) - exact).sum(axis=0)
+    whole = np.square(exact - exact.mean(axis=0)).sum(axis=0)
+    least = len(exact) * np.square(np.finfo(np.float32).eps * exact.mean(axis=0))
+    varies = whole > least
+    shares = np.where(varies, 1 - missed / np.where(varies, whole, 1.0), 0.0)
+    return float(shares.mean())
+
+
 def huber(prediction: Array, target: Array, delta: float) -> float:
     """Half the square of differences up to `delta`, straight beyond it (Huber 1964)."""
     far = np.abs(prediction.astype(np.float64) - target)
@@ -47,6 +66,15 @@ def huber(prediction: Array, target: Array, delta: float) -> float:
 def accuracy(logits: Array, target: Array) -> float:
     """The share of rows whose highest logit is that of their class."""
     return float((logits.argmax(axis=-1) == target).mean())
+
+
+def top_k(logits: Array, target: Array, count: int) -> float:
+    """The share of rows whose class is among those with the highest logits.
+
+    Of equal logits the first class comes first.
+    """
+    order = np.argsort(-logits, axis=-1, kind="stable")[:, :count]
+    return float((order == target[:, None]).any(axis=-1).mean())
 
 
 def f1_macro(logits: Array, target: Array) -> float:

@@ -18,8 +18,8 @@ LENGTH = hashlib.sha256().digest_size
 
 def folder() -> Path | None:
     """The folder, made if need be; None where there can be no safe one."""
-    path = _base() / "bmc"
     try:
+        path = _base() / "bmc"
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
     except (OSError, RuntimeError):  # no rights, or no home

@@ -78,6 +78,15 @@ def test_a_folder_that_others_can_write_into_is_left_alone(package: str, tmp_pat
     assert cache.folder() is None and list(place.iterdir()) == []
 
 
+def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost() -> Path:
+        raise RuntimeError("could not determine home directory")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setattr(Path, "home", lost)
+    assert cache.folder() is None
+
+
 def test_a_link_is_no_folder_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "cache").mkdir()

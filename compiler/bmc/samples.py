@@ -8,7 +8,7 @@ from typing import Any
 
 from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType
-from bmc.ops.base import Layer, Sample, Word
+from bmc.ops.base import Declaration, Layer, Sample, Word
 
 
 def type_of(entry: tuple[Any, ...]) -> TensorType:
@@ -19,7 +19,7 @@ def type_of(entry: tuple[Any, ...]) -> TensorType:
     return TensorType("int" if ids else "float", shape)
 
 
-def worded(declared: type[Layer], key: str, value: Any) -> Any:
+def worded(declared: type[Declaration], key: str, value: Any) -> Any:
     """A sample's setting, with the words of the setting's vocabulary as words."""
     if isinstance(value, tuple):
         return tuple(worded(declared, key, item) for item in value)
@@ -28,16 +28,21 @@ def worded(declared: type[Layer], key: str, value: Any) -> Any:
     return Word(value) if isinstance(value, str) and value in known else value
 
 
-def settings(declared: type[Layer], sample: Sample) -> dict[str, Any]:
+def settings(declared: type[Declaration], sample: Sample) -> dict[str, Any]:
     """A sample's settings as a file would give them."""
-    if declared.sign:  # then the elaborator makes it
+    if getattr(declared, "sign", ""):  # then the elaborator makes it
         return dict(sample.settings)
     return {key: worded(declared, key, value) for key, value in sample.settings.items()}
 
 
+def made(declared: type[Declaration], sample: Sample) -> Any:
+    """The loss, metric or layer of a sample."""
+    return declared.make(settings(declared, sample))
+
+
 def make(declared: type[Layer], sample: Sample) -> Layer:
     """The layer of a sample."""
-    layer: Layer = declared.make(settings(declared, sample))
+    layer: Layer = made(declared, sample)
     return layer
 
 

@@ -7,6 +7,7 @@ from bmc.emit.pyexpr import Attr, Bin, Call, Expr, Index, call, lit
 from bmc.emit.values import unless
 from bmc.ops import losses as ops
 from bmc_keras.lower.table import lower
+from bmc_programs.lower.losses import not_yet
 
 
 @lower(ops.CrossEntropy)
@@ -24,23 +25,27 @@ def cross_entropy(op: ops.CrossEntropy, site: Site) -> Lowered:
         smoothing = {"label_smoothing": op.label_smoothing}
         return call("ops.mean", call(function, hot, logits, from_logits=True, **smoothing))
 
-    return Function(build)
+    return not_yet(op, site) or Function(build)
 
 
 @lower(ops.Mse)
 def mse(op: ops.Mse, site: Site) -> Lowered:
     """The mean of squares."""
-    return Function(lambda args: call("ops.mean", call("ops.square", Bin("-", *args))))
+    return not_yet(op, site) or Function(
+        lambda args: call("ops.mean", call("ops.square", Bin("-", *args)))
+    )
 
 
 @lower(ops.Mae)
 def mae(op: ops.Mae, site: Site) -> Lowered:
     """The mean of distances."""
-    return Function(lambda args: call("ops.mean", call("ops.abs", Bin("-", *args))))
+    return not_yet(op, site) or Function(
+        lambda args: call("ops.mean", call("ops.abs", Bin("-", *args)))
+    )
 
 
 @lower(ops.Huber)
 def huber(op: ops.Huber, site: Site) -> Lowered:
     """`keras.losses.Huber`, which takes the target first."""
     made = call("keras.losses.Huber", **unless(1.0, delta=op.delta))
-    return Function(lambda args: Call(made, (args[1], args[0])))
+    return not_yet(op, site) or Function(lambda args: Call(made, (args[1], args[0])))

@@ -8,22 +8,22 @@ from bmc.ops import losses as ops
 from bmc_programs.lower.table import lower
 
 
-def not_yet(op: ops.Loss, *settings: str) -> Unsupported | None:
-    """The first of these settings that is given and that no backend does yet."""
-    for setting in settings:
-        if getattr(op, setting) is not None:
-            return Unsupported(f"its `{setting}` is not lowered yet")
-    if getattr(op, "reduce", "mean") != "mean":
-        return Unsupported(f"its `reduce={op.reduce}` is not lowered yet")  # type: ignore[attr-defined]
-    return None
+def not_yet(op: ops.Loss, site: Site) -> Unsupported | None:
+    """What no backend does yet of a loss; all of them ask this."""
+    if isinstance(op, ops.CrossEntropy):
+        if site.inputs[0].rank != 1:
+            return Unsupported("more than one row of scores a sample is not lowered yet")
+        for setting in ("ignore", "class_weight"):
+            if getattr(op, setting) is not None:
+                return Unsupported(f"its `{setting}` is not lowered yet")
+    reduce = getattr(op, "reduce", "mean")
+    return None if reduce == "mean" else Unsupported(f"its `reduce={reduce}` is not lowered yet")
 
 
 @lower(ops.CrossEntropy)
 def cross_entropy(op: ops.CrossEntropy, site: Site) -> Lowered:
     """`cross_entropy`, or `smooth_cross_entropy`."""
-    if site.inputs[0].rank != 1:
-        return Unsupported("more than one row of scores a sample is not lowered yet")
-    refused = not_yet(op, "ignore", "class_weight")
+    refused = not_yet(op, site)
     if refused is not None:
         return refused
     if not op.label_smoothing:
@@ -35,17 +35,17 @@ def cross_entropy(op: ops.CrossEntropy, site: Site) -> Lowered:
 @lower(ops.Mse)
 def mse(op: ops.Mse, site: Site) -> Lowered:
     """`mean_squared_error`."""
-    return not_yet(op) or Function(lambda args: call("mean_squared_error", *args))
+    return not_yet(op, site) or Function(lambda args: call("mean_squared_error", *args))
 
 
 @lower(ops.Mae)
 def mae(op: ops.Mae, site: Site) -> Lowered:
     """`mean_absolute_error`."""
-    return not_yet(op) or Function(lambda args: call("mean_absolute_error", *args))
+    return not_yet(op, site) or Function(lambda args: call("mean_absolute_error", *args))
 
 
 @lower(ops.Huber)
 def huber(op: ops.Huber, site: Site) -> Lowered:
     """`huber`."""
     delta = lit(op.delta)
-    return not_yet(op) or Function(lambda args: call("huber", *args, delta))
+    return not_yet(op, site) or Function(lambda args: call("huber", *args, delta))

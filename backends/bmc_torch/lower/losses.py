@@ -6,6 +6,7 @@ from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import call
 from bmc.emit.values import unless
 from bmc.ops import losses as ops
+from bmc_programs.lower.losses import not_yet
 from bmc_torch.lower.table import lower
 
 
@@ -13,23 +14,23 @@ from bmc_torch.lower.table import lower
 def cross_entropy(op: ops.CrossEntropy, site: Site) -> Lowered:
     """`F.cross_entropy`."""
     named = unless(0.0, label_smoothing=op.label_smoothing)
-    return Function(lambda args: call("F.cross_entropy", *args, **named))
+    return not_yet(op, site) or Function(lambda args: call("F.cross_entropy", *args, **named))
 
 
 @lower(ops.Mse)
 def mse(op: ops.Mse, site: Site) -> Lowered:
     """`F.mse_loss`."""
-    return Function(lambda args: call("F.mse_loss", *args))
+    return not_yet(op, site) or Function(lambda args: call("F.mse_loss", *args))
 
 
 @lower(ops.Mae)
 def mae(op: ops.Mae, site: Site) -> Lowered:
     """`F.l1_loss`."""
-    return Function(lambda args: call("F.l1_loss", *args))
+    return not_yet(op, site) or Function(lambda args: call("F.l1_loss", *args))
 
 
 @lower(ops.Huber)
 def huber(op: ops.Huber, site: Site) -> Lowered:
     """`F.huber_loss`."""
     named = unless(1.0, delta=op.delta)
-    return Function(lambda args: call("F.huber_loss", *args, **named))
+    return not_yet(op, site) or Function(lambda args: call("F.huber_loss", *args, **named))

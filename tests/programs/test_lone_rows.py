@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from tests.programs.project import run, succeed, written
+from tests.programs.test_short_texts import SPEC as TEXT_SPEC
+from tests.programs.test_short_texts import table
 
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
@@ -38,10 +40,12 @@ predict {{
 """
 
 
-def made(folder: Path, backend: str, *, shape: str = "4", layer: str = "batch_norm") -> Path:
+def made(
+    folder: Path, backend: str, *, shape: str = "4", layer: str = "batch_norm", text: str = SPEC
+) -> Path:
     """A program, and 21 rows to train on: two batches of ten, and a row."""
     spec = folder / "net.bm"
-    spec.write_text(SPEC.format(shape=shape, layer=layer, batch=10))
+    spec.write_text(text.format(shape=shape, layer=layer, batch=10))
     sizes = tuple(map(int, shape.split(",")))
     chance = np.random.default_rng(0)
     arrays = {}
@@ -78,6 +82,31 @@ def test_a_row_with_several_positions_is_learned_from(backend: str, tmp_path: Pa
     program = made(tmp_path, backend, shape="4, 3")
     assert "without_lone_row" not in (program / "data.py").read_text()
     succeed(program, "train.py", "--data", tmp_path / "rows.npz", "--out", tmp_path / "run")
+
+
+@pytest.mark.torch
+def test_a_norm_that_sees_rows_of_two_shapes(tmp_path: Path) -> None:
+    """It counts what it sees at its second use, too."""
+    chain = "{layer} -> relu -> flatten -> dense(3)"
+    twice = "n -> flatten\n  b = x -> mean(axis=1) -> n\n  output y = (a, b) -> concat -> dense(3)"
+    text = SPEC.replace("  output y = x -> " + chain, f"  layer n = batch_norm\n  a = x -> {twice}")
+    assert "layer n" in text
+    program = made(tmp_path, "torch", shape="4, 3", text=text)
+    succeed(program, "train.py", "--data", tmp_path / "rows.npz", "--out", tmp_path / "run")
+
+
+@pytest.mark.parametrize("backend", TRAINED)
+def test_a_lone_text_of_one_word(backend: str, tmp_path: Path) -> None:
+    """Of a padded row only what is data counts, and that may be one step."""
+    spec = tmp_path / "short.bm"
+    text = TEXT_SPEC.replace("conv(4, kernel=5) -> conv(4, kernel=3)", "batch_norm")
+    spec.write_text(text.replace("batch     = 1", "batch     = 2"))
+    program = written(tmp_path / "program", spec, backend)
+    data = table(tmp_path / "texts.csv", list("abcdefg"))  # five of them are trained on
+    succeed(program, "train.py", "--data", data, "--out", tmp_path / "run")
+    found = load_file(tmp_path / "run" / "weights.safetensors").values()
+    assert all(np.isfinite(array).all() for array in found)
+    assert "without_lone_row" in (program / "data.py").read_text()
 
 
 @pytest.mark.parametrize(("shape", "fine"), [("4", False), ("4, 1", False), ("4, 2", True)])

@@ -88,10 +88,11 @@ class BatchNorm(
         return Padding(reads="mask")
 
     def least_rows(self, *inputs: TensorType) -> int:
-        """Two where a row has one number of each channel: a variance needs another."""
+        """Two where a row may have one number of each channel: a variance needs another."""
         (x,) = inputs
-        channels = self.channel_axis(x)
-        return 2 if all(n == 1 for axis, n in enumerate(x.shape) if axis != channels) else 1
+        apart = {self.channel_axis(x), *((ragged_axis(x),) if x.ragged else ())}
+        # A padded sequence may have one step that is data.
+        return 2 if all(n == 1 for axis, n in enumerate(x.shape) if axis not in apart) else 1
 
     def channel_axis(self, x: TensorType) -> int:
         """The channel axis, from the front."""

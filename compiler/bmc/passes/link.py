@@ -12,7 +12,7 @@ from typing import Any
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.training import MissingData, SectionMissing
 from bmc.ir.data import DataProgram, Wanted
-from bmc.ir.model import Apply, BlockSpec, Program, Value
+from bmc.ir.model import Apply, BlockSpec, Program, Repeat, Scan, Value
 from bmc.ir.model import weights as all_weights
 from bmc.ir.symbolic import Sym, known
 from bmc.ir.training import Applied, Combine, ModelUse, TensorRef, TrainProgram, Tree, tensors
@@ -152,20 +152,23 @@ def _use(model: BlockSpec) -> ModelUse:
 
 
 def _sites(model: BlockSpec) -> list[tuple[Layer, tuple[TensorType, ...]]]:
-    from bmc.ir.model import Repeat, Scan
-
+    """Every use of a layer in the model and in its blocks, with the types that it sees there."""
     found: list[tuple[Layer, tuple[TensorType, ...]]] = []
-    stack: list[Any] = [instance for instance in model.instances]
-    while stack:
-        instance = stack.pop()
-        if isinstance(instance.target, BlockSpec):
-            stack += instance.target.instances
-        elif isinstance(instance.target, Repeat):
-            stack += [copy for _, copy in instance.target.runs]
-        elif isinstance(instance.target, Scan):
-            stack.append(instance.target.step)
-        else:
-            found.append((instance.target, instance.inputs))
+    specs, known = [model], {model}
+    while specs:
+        uses = specs.pop().applies()
+        stack = [(use.instance.target, tuple(v.type for v in use.inputs)) for use in uses]
+        while stack:
+            target, types = stack.pop()
+            if isinstance(target, Repeat):
+                stack += [(copy.target, copy.inputs) for _, copy in target.runs]
+            elif isinstance(target, Scan):
+                stack.append((target.step.target, target.step.inputs))
+            elif isinstance(target, Layer):
+                found.append((target, types))
+            elif target not in known:  # a block of the same types is one spec
+                known.add(target)
+                specs.append(target)
     return found
 
 

@@ -17,6 +17,7 @@ from bmc.ir.model import BlockSpec, Instance, Program
 from bmc_onnx.body import OnnxBody
 from bmc_onnx.lower import support, weighted
 from bmc_onnx.lower.common import info
+from bmc_onnx.lower.table import part
 
 # Methods of the graph class, in the order in which a program has them.
 BY_NAME = {
@@ -181,9 +182,12 @@ class ModelFile(FunctionFile):
         begin = Support("begin_step", NUMBERED_STEP if numbered else STEP)
         known = {"add_several": several, "begin_step": begin} | BY_NAME | self.support
         needed = set(self.support)
-        waiting = list(needed)
+        waiting = list(self.support)
         while waiting:
-            roots = known[waiting.pop()].roots
+            word = waiting.pop()
+            if word not in known:  # what only other methods call
+                known[word] = part(word)
+            roots = known[word].roots
             waiting += [root for root in roots if root not in needed]
             needed.update(roots)
         methods = [known[word].code for word in known if word in needed]

@@ -6,11 +6,11 @@ into, or that belongs to somebody else, is left alone: then everything is worked
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 LENGTH = hashlib.sha256().digest_size
@@ -47,13 +47,13 @@ def write(name: str, content: bytes) -> None:
     place = folder()
     if place is None:
         return
+    made = place / f"{name}.{os.urandom(4).hex()}.tmp"
     try:
-        handle, made = tempfile.mkstemp(dir=place)
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(content).digest() + content)
+        made.write_bytes(hashlib.sha256(content).digest() + content)
         os.replace(made, place / name)
     except OSError:
-        pass
+        with contextlib.suppress(OSError):
+            made.unlink(missing_ok=True)
 
 
 def _base() -> Path:

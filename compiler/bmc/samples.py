@@ -8,7 +8,7 @@ from typing import Any
 
 from bmc.ir.symbolic import Sym
 from bmc.ir.types import TensorType
-from bmc.ops.base import Declaration, Layer, Sample, Word
+from bmc.ops.base import Declaration, Sample, Word
 
 
 def type_of(entry: tuple[Any, ...]) -> TensorType:
@@ -35,15 +35,9 @@ def settings(declared: type[Declaration], sample: Sample) -> dict[str, Any]:
     return {key: worded(declared, key, value) for key, value in sample.settings.items()}
 
 
-def made(declared: type[Declaration], sample: Sample) -> Any:
-    """The loss, metric or layer of a sample."""
+def make(declared: type[Declaration], sample: Sample) -> Any:
+    """The layer, loss or metric of a sample."""
     return declared.make(settings(declared, sample))
-
-
-def make(declared: type[Layer], sample: Sample) -> Layer:
-    """The layer of a sample."""
-    layer: Layer = made(declared, sample)
-    return layer
 
 
 def load_declarations() -> None:

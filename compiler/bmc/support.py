@@ -50,7 +50,7 @@ def refusals(declared: type[Declaration], backend: str) -> list[tuple[str, str]]
     """Samples of a declaration that a backend refuses: their settings, and why."""
     found: list[tuple[str, str]] = []
     for sample in declared.samples:
-        op: Any = samples.made(declared, sample)
+        op: Any = samples.make(declared, sample)
         types = tuple(map(samples.type_of, sample.inputs))
         made = op.infer(*types)
         outputs = made if isinstance(made, tuple) else (made,)
@@ -62,9 +62,9 @@ def refusals(declared: type[Declaration], backend: str) -> list[tuple[str, str]]
     return found
 
 
-def _matrix(family: str, word: str, titles: dict[str, str]) -> tuple[str, list[str]]:
+def _matrix(family: str, titles: dict[str, str]) -> tuple[str, list[str]]:
     """The rows of a family, and the reasons for what is not all there."""
-    rows = [f"| {word} | {' | '.join(titles.values())} |", "|---" * (1 + len(titles)) + "|"]
+    rows = [f"| {family} | {' | '.join(titles.values())} |", "|---" * (1 + len(titles)) + "|"]
     reasons: list[str] = []
     for name, declared in sorted(REGISTRY[family].items()):
         cells = []
@@ -82,10 +82,10 @@ def _matrix(family: str, word: str, titles: dict[str, str]) -> tuple[str, list[s
 def support_page() -> str:
     """The matrices, and the reasons."""
     samples.load_declarations()
-    rows, reasons = _matrix("layer", "layer", TITLES)
+    rows, reasons = _matrix("layer", TITLES)
     parts = ["# Support", ABOUT, rows, "## Reasons", "\n".join(reasons), MORE]
     for family, (title, about, titles) in COMPARED.items():
-        rows, reasons = _matrix(family, family, titles)
+        rows, reasons = _matrix(family, titles)
         unknown = "it is not lowered yet"  # said by the row
         told = [reason for reason in reasons if not reason.endswith(f": {unknown}")]
         parts += [f"## {title}", about, rows, "\n".join(dict.fromkeys(told))]

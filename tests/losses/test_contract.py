@@ -15,7 +15,7 @@ from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import Name
 from bmc.ops.base import REGISTRY, Sample
 from bmc.ops.losses import SCALAR, Loss
-from bmc.samples import made, type_of
+from bmc.samples import make, type_of
 
 LOSSES: dict[str, type[Loss]] = REGISTRY["loss"]  # type: ignore[assignment]
 CASES = [
@@ -71,7 +71,7 @@ def test_a_loss_is_one_number(name: str, number: int) -> None:
     from bmc_programs.parts import scores
 
     sample = LOSSES[name].samples[number]
-    loss = made(LOSSES[name], sample)
+    loss = make(LOSSES[name], sample)
     rules = {table: rule(table, loss, sample) for table in TABLES}  # type: ignore[arg-type]
     if not all(isinstance(found, Function) for found in rules.values()):
         reasons = [found.reason for found in rules.values() if not isinstance(found, Function)]

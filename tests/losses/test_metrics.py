@@ -12,7 +12,7 @@ from bmc.emit.backend import Function, Site
 from bmc.emit.lowering import rule_for
 from bmc.ops.base import REGISTRY
 from bmc.ops.losses import SCALAR
-from bmc.samples import made, type_of
+from bmc.samples import make, type_of
 from bmc_programs.lower.table import LOWERINGS
 from bmc_programs.parts import scores
 
@@ -65,7 +65,7 @@ def test_every_metric_has_a_rule_or_a_reason() -> None:
     for name, declared in REGISTRY["metric"].items():
         for sample in declared.samples:
             types = tuple(type_of(entry) for entry in sample.inputs)
-            found = rule_for(LOWERINGS, made(declared, sample), Site(types, (SCALAR,), {}))
+            found = rule_for(LOWERINGS, make(declared, sample), Site(types, (SCALAR,), {}))
             if isinstance(found, Function):
                 lowered.add(name)
             else:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from bmc.emit.backend import Function, Lowered, Module, Site, Support, Unsupported
 from bmc.emit.helpers import keywords
+from bmc.emit.lowering import plain
 from bmc.emit.pyexpr import Attr, Call, Compare, call, lit, name
 from bmc.emit.values import number, unless
 from bmc.ir.types import TensorType
@@ -41,16 +39,8 @@ PLAIN: dict[type[Layer], str] = {
 }
 
 
-def _plain(function: str) -> Callable[[Any, Site], Lowered]:
-    def rule(op: Any, site: Site) -> Lowered:
-        """The function of the same meaning."""
-        return Function(lambda args: call(function, args[0]))
-
-    return rule
-
-
 for _op, _function in PLAIN.items():
-    lower(_op, "any")(_plain(_function))
+    lower(_op, "any")(plain(_function))
 
 
 @lower(ops.Mish, "any")

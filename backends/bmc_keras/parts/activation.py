@@ -6,6 +6,6 @@ from keras import ops
 
 
 def keep_top(x, count: int, axis: int, fill: float):
-    """Keep the largest elements of an axis, the first of equal ones, and set the others to `fill`."""
+    """Keep the largest elements of an axis, of equal ones the first; fill the rest."""
     places = ops.argsort(ops.argsort(-x, axis=axis), axis=axis)
     return ops.where(places < count, x, fill)

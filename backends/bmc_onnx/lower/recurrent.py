@@ -10,13 +10,9 @@ from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
 from bmc_onnx.lower.common import listed
 from bmc_onnx.lower.table import lower, part
 
-GATES = part("gates")
-
 RECUR = part("recur")
 LSTM_CELL = part("lstm_cell")
 LSTM_CELL_WITHOUT_BIAS = part("lstm_cell_without_bias")
-CELL_SUMS = part("cell_sums")
-CELL_STATES = part("cell_states")
 
 
 RECUR_LAYERS = part("recur_layers")
@@ -29,7 +25,7 @@ def _recurrent(
 ) -> Lowered:
     ways = ("", "_reverse") if op.bidirectional else ("",)
     named: dict[str, Any] = {"ends": tuple(f"_l0{way}" for way in ways)}
-    key = once = RECUR_PADDED if site.masks else RECUR
+    key = RECUR_PADDED if site.masks else RECUR
     if op.layers != 1:
         named = {"count": op.layers, "ways": ways}
         key = RECUR_LAYERS_PADDED if site.masks else RECUR_LAYERS
@@ -40,7 +36,7 @@ def _recurrent(
         given = (value, *mask, lit((site.inputs[0].shape[1], op.units)), listed(order))
         return call(f"g.{key.name}", word, *given, name=label, **named)
 
-    return Function(build, tuple(dict.fromkeys((key, once, GATES))))
+    return Function(build, (key,))
 
 
 @lower(RNN)
@@ -74,4 +70,4 @@ def lstm_cell(op: LSTMCell, site: Site) -> Lowered:
         sizes = (site.inputs[0].shape[0], op.units)
         return call(f"g.{key.name}", *values, *sizes, name=label)
 
-    return Function(build, (CELL_SUMS, CELL_STATES, key))
+    return Function(build, (key,))

@@ -49,7 +49,7 @@ class Attention(Graph):
     def shifted_windows(
         self, x: str, height: int, width: int, window: int, shift: int, name: str
     ) -> str:
-        """Hide what was no neighbour before the map was rolled: (B * windows, 1, T, T)."""
+        """Hide what was no neighbour before the roll: (B * windows, 1, T, T)."""
 
         def area(place: int, size: int) -> int:
             return (place >= size - window) + (place >= size - shift)

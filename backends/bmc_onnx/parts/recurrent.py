@@ -21,18 +21,15 @@ class Recurrent(Graph):
         joined = self.add("Concat", *ordered, name=f"{name}.joined", axis=0)
         return self.widen(joined, [0], name=f"{name}.wide")
 
-    def recur(
+    def recurrent_weights(
         self,
-        op: str,
-        x: str,
         sizes: tuple[int, int],
         order: list[int],
         name: str,
         ends: tuple[str, ...],
         biases: tuple[str, ...],
-        **attributes: Any,
-    ) -> str:
-        """Run a recurrent operator: (B, T, features) -> (B, T, units) each way.
+    ) -> list[str]:
+        """What a recurrent operator weighs by: weights, and biases if there are any.
 
         `order` is that of the operator's gates among the weight's; `ends` are those of
         the weights' names in each direction.
@@ -56,19 +53,46 @@ class Recurrent(Graph):
                 self.add("Concat", *pair, name=f"{name}.biases{end}", axis=1)
                 for pair, end in zip(pairs, ends, strict=True)
             ]
-        given = [
+        return [
             self.add("Concat", *tensors[key], name=f"{name}.{key}{ends[0]}.all", axis=0)
             for key in ("weight_ih", "weight_hh", "bias")
             if key in tensors
         ]
+
+    def along_steps(
+        self,
+        op: str,
+        x: str,
+        given: list[str],
+        units: int,
+        name: str,
+        ways: int,
+        **more: Any,
+    ) -> str:
+        """Run an operator that takes the steps first: (B, T, ...) -> (B, T, units)."""
+        turned = self.add("Transpose", x, name=f"{name}.turned", perm=[1, 0, 2])
+        if ways == 2:
+            more["direction"] = "bidirectional"
+        more["hidden_size"] = units
+        states = self.add(op, turned, *given, name=f"{name}.states", **more)
+        back = self.add("Transpose", states, name=f"{name}.back", perm=[2, 0, 1, 3])
+        return self.reshape(back, [0, 0, -1], name=name)
+
+    def recur(
+        self,
+        op: str,
+        x: str,
+        sizes: tuple[int, int],
+        order: list[int],
+        name: str,
+        ends: tuple[str, ...],
+        biases: tuple[str, ...],
+        **more: Any,
+    ) -> str:
+        """Run a recurrent operator: (B, T, features) -> (B, T, units) each way."""
+        given = self.recurrent_weights(sizes, order, name, ends, biases)
         label = f"{name}{ends[0]}"
-        turned = self.add("Transpose", x, name=f"{label}.turned", perm=[1, 0, 2])
-        if len(ends) == 2:
-            attributes["direction"] = "bidirectional"
-        attributes["hidden_size"] = units
-        states = self.add(op, turned, *given, name=f"{label}.states", **attributes)
-        back = self.add("Transpose", states, name=f"{label}.back", perm=[2, 0, 1, 3])
-        return self.reshape(back, [0, 0, -1], name=label)
+        return self.along_steps(op, x, given, sizes[1], label, len(ends), **more)
 
     def lstm_cell(
         self, x: str, h: str, c: str, features: int, units: int, name: str
@@ -139,50 +163,18 @@ class Recurrent(Graph):
         name: str,
         ends: tuple[str, ...],
         biases: tuple[str, ...],
-        **attributes: Any,
+        **more: Any,
     ) -> str:
         """Run a recurrent operator: (B, T, features) -> (B, T, units) each way.
 
         Of what is not in the mask it makes zeros.
-
-        `order` is that of the operator's gates among the weight's; `ends` are those of
-        the weights' names in each direction.
         """
-        features, units = sizes
-        rows = units * len(order)
-        shapes: dict[str, tuple[int, ...]] = {bias: (rows,) for bias in biases}
-        shapes = {"weight_ih": (rows, features), "weight_hh": (rows, units), **shapes}
-        tensors: dict[str, list[str]] = {key: [] for key in shapes}
-        for end in ends:
-            for key, shape in shapes.items():
-                weight = self.weight(f"{name}.{key}{end}", *shape)
-                ordered = self.gates(weight, order, name=f"{name}.{key}{end}.ordered")
-                tensors[key].append(ordered)
-        if biases:
-            if len(biases) == 1:  # the operator has a second one
-                none = self.filled(0.0, (1, rows), name=f"{name}.none{ends[0]}")
-                tensors["none"] = [none] * len(ends)
-            pairs = zip(*list(tensors.values())[2:], strict=True)
-            tensors["bias"] = [
-                self.add("Concat", *pair, name=f"{name}.biases{end}", axis=1)
-                for pair, end in zip(pairs, ends, strict=True)
-            ]
-        given = [
-            self.add("Concat", *tensors[key], name=f"{name}.{key}{ends[0]}.all", axis=0)
-            for key in ("weight_ih", "weight_hh", "bias")
-            if key in tensors
-        ]
+        given = self.recurrent_weights(sizes, order, name, ends, biases)
         label = f"{name}{ends[0]}"
-        turned = self.add("Transpose", x, name=f"{label}.turned", perm=[1, 0, 2])
-        if len(ends) == 2:
-            attributes["direction"] = "bidirectional"
-        attributes["hidden_size"] = units
         data = self.add("Cast", mask, name=f"{label}.data", to=TensorProto.INT32)
         length = self.reduce("ReduceSum", data, [1], name=f"{label}.length")
         given += ([] if biases else [""]) + [length]
-        states = self.add(op, turned, *given, name=f"{label}.states", **attributes)
-        back = self.add("Transpose", states, name=f"{label}.back", perm=[2, 0, 1, 3])
-        return self.reshape(back, [0, 0, -1], name=label)
+        return self.along_steps(op, x, given, sizes[1], label, len(ends), **more)
 
     def recur_layers_padded(
         self,

@@ -85,7 +85,7 @@ class Support(Graph):
         return self.add("ScatterElements", filled, places, top, name=name, axis=axis)
 
     def grid_mean(self, x: str, sizes: list[int], cells: list[int], name: str) -> str:
-        """Average over a grid of cells; cell i covers i * n // cells and what follows."""
+        """Average over a grid of cells; cell i begins at i * n // cells."""
         for axis, (n, count) in enumerate(zip(sizes, cells)):
             shares = []
             for cell in range(count):
@@ -128,8 +128,8 @@ class Support(Graph):
     def interpolate(self, x: str, factors: list[float], name: str) -> str:
         """Make axes so many times as long, linearly between the elements.
 
-        The reshaping to the same shape keeps onnxruntime from moving transpositions behind
-        `Resize`, whose linear mode has no kernel for the result.
+        The reshaping to the same shape keeps onnxruntime from moving transpositions
+        behind `Resize`, whose linear mode has no kernel for the result.
         """
         same = self.reshape(x, [0] * len(factors), name=f"{name}.same")
         scales = self.add("Constant", name=f"{name}.scales", value_floats=factors)

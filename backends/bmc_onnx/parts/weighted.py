@@ -153,7 +153,7 @@ class Weighted(Graph):
     def group_norm_without_weights(
         self, x: str, shape: str, groups: int, name: str, epsilon: float
     ) -> str:
-        """Normalise groups of channels: with a group for each row, as channels of their own.
+        """Normalise groups of channels: a group for each row, as channels of their own.
 
         `GroupNormalization` itself loses digits where the mean is far from zero.
         """

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.lowering import plain
 from bmc.emit.pyexpr import call, lit
 from bmc.ops import metrics as ops
 from bmc_programs.lower.table import lower
@@ -53,13 +51,5 @@ NUMBERS = {
 }
 
 
-def _plain(function: str) -> Callable[[Any, Site], Lowered]:
-    def rule(op: Any, site: Site) -> Lowered:
-        """The function of that name."""
-        return Function(lambda args: call(function, *args))
-
-    return rule
-
-
 for _op, _function in NUMBERS.items():
-    lower(_op)(_plain(_function))
+    lower(_op)(plain(_function))

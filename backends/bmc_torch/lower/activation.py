@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from bmc.emit.backend import Function, Lowered, Module, Site, Support
+from bmc.emit.lowering import plain
 from bmc.emit.pyexpr import Attr, Call, Compare, Expr, call, lit, method
 from bmc.emit.values import number
 from bmc.ops import activation as ops
@@ -38,16 +36,8 @@ PLAIN: dict[type[Layer], str] = {
 }
 
 
-def _plain(function: str) -> Callable[[Any, Site], Lowered]:
-    def rule(op: Any, site: Site) -> Lowered:
-        """The function of the same meaning."""
-        return Function(lambda args: call(function, args[0]))
-
-    return rule
-
-
 for _op, _function in PLAIN.items():
-    lower(_op, overwriting=_op in (ops.Relu, ops.Relu6))(_plain(_function))
+    lower(_op, overwriting=_op in (ops.Relu, ops.Relu6))(plain(_function))
 
 
 @lower(ops.Identity)

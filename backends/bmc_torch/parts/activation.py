@@ -7,6 +7,6 @@ from torch import Tensor
 
 
 def keep_top(x: Tensor, count: int, dim: int, fill: float) -> Tensor:
-    """Keep the largest elements of an axis, the first of equal ones, and set the others to `fill`."""
+    """Keep the largest elements of an axis, of equal ones the first; fill the rest."""
     top = x.argsort(dim=dim, descending=True, stable=True).narrow(dim, 0, count)
     return torch.full_like(x, fill).scatter(dim, top, x.gather(dim, top))

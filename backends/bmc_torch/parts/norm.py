@@ -14,7 +14,7 @@ def standardize_series(x: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor]
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation that takes groups of one number, too: an axis of free size may be 1."""
+    """Group normalisation of single numbers, too: an axis of free size may be 1."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)

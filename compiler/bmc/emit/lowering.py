@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported as NotSupported
 from bmc.emit.backend import Function, Lowerings, Module, Site, Unsupported
+from bmc.emit.pyexpr import call
 from bmc.ir.model import Instance
 from bmc.ops.base import Declaration, Layer
 
@@ -37,6 +41,16 @@ def lowered(
         )
         return None
     return found
+
+
+def plain(function: str) -> Callable[[Any, Site], Function]:
+    """The rule of what a function of the same meaning does with the same values."""
+
+    def rule(op: Any, site: Site) -> Function:
+        """The function of the same meaning."""
+        return Function(lambda args: call(function, *args))
+
+    return rule
 
 
 def rule_for(table: Lowerings, op: Declaration, site: Site) -> Module | Function | Unsupported:

@@ -13,17 +13,15 @@ from bmc.syntax.lexer import Token
 class Docs:
     """The documentation comments of a file, by the line that follows them."""
 
-    def __init__(self, source: Source, comments: list[tuple[int, int]]) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
         self.after: dict[int, str] = {}
         self.file: str | None = None
         group: list[str] = []
         last = 0
-        for start, end in comments:
-            text = source.text[start:end]
-            line, column = source.position(start)
-            alone = not source.line(line)[: column - 1].strip()
-            if not text.startswith("##") or not alone:
+        for line in range(1, len(source.line_starts) + 1):
+            text = source.line(line).strip()
+            if not text.startswith("##"):  # no word of the language begins so
                 continue
             if line != last + 1:
                 group = []
@@ -31,9 +29,9 @@ class Docs:
             last = line
             self.after.pop(line, None)
             self.after[line + 1] = "\n".join(group).strip()
-        self._take_file(comments)
+        self._take_file()
 
-    def _take_file(self, comments: list[tuple[int, int]]) -> None:
+    def _take_file(self) -> None:
         """The first group is the file's when only comments stand above it and no line touches it."""
         for line in sorted(self.after):
             above = [self.source.line(number).strip() for number in range(1, line)]

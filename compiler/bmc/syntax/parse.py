@@ -65,7 +65,7 @@ class Parser:
         self.problems = Problems()
         self.kinds = grammar().kinds
         self.words = Words(source, self.kinds, self.problems)
-        self.docs = Docs(source, documenting(source))
+        self.docs = Docs(source)
         NODES.begin(Builder(source, self.docs), self.problems)
         interactive: Any = grammar().lark.parse_interactive(source.text, start=start)
         self.lark, self.state = interactive, interactive.parser_state
@@ -164,15 +164,3 @@ class Parser:
             height += values[height].data == kept
         del values[height:], states[height + 1 :]
         self.open = [entry for entry in self.open if entry[1] < height]
-
-
-def documenting(source: Source) -> list[tuple[int, int]]:
-    """Where comments stand that have a line of their own."""
-    found = []
-    for line, start in enumerate(source.line_starts, start=1):
-        text = source.line(line)
-        bare = text.lstrip(" \t")
-        if bare.startswith("##"):
-            at = start + len(text) - len(bare)
-            found.append((at, at + len(bare.rstrip("\r\n"))))
-    return found

@@ -289,8 +289,10 @@ def crop_resized(
     least: float,
     most: float,
 ) -> Pictures:
-    """A piece of each picture, resized: the numbers drawn, (n, 4), give its share of the
-    area, its proportions (3/4 to 4/3) and its place.
+    """A piece of each picture, resized.
+
+    The numbers drawn, (n, 4), give its share of the area, its proportions (3/4 to 4/3)
+    and its place.
     """
     cropped = []
     for picture, (share, shape, down, right) in zip(pictures, drawn, strict=True):

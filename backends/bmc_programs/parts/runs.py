@@ -1,4 +1,4 @@
-"""What a training run has beside its model: a folder, a record, an end before its time."""
+"""What a training run has beside its model: a folder, a record, an early end."""
 
 from __future__ import annotations
 

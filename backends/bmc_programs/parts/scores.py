@@ -1,4 +1,4 @@
-"""What is computed from a model's outputs, in double precision and over a whole split."""
+"""What is computed from a model's outputs, in double precision, over a whole split."""
 
 from __future__ import annotations
 

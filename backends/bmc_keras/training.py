@@ -46,6 +46,7 @@ from bmc_programs.programs import (
     predict_file,
     readme,
 )
+from bmc_programs.rate import Rates
 from bmc_programs.run import Run, name
 from bmc_programs.start import start_file, start_note
 from bmc_programs.weights import runs_file, weights_file
@@ -168,7 +169,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
     train = run.train
     kind, settings = OPTIMIZERS[type(train.main_optimizer)](train.main_optimizer)
     functions = [
-        training.schedule_function(train),
+        Rates(train).function(),
         optimizer_function(run, kind, settings),
         step_function(run, kind),
         LOAD_START if run.start is not None else None,
@@ -204,9 +205,9 @@ def step_lines(run: Run) -> list[str]:
     """The lines of the loop for one batch."""
     given = [f"batch[{string(array)}]" for array in (*run.inputs, *run.targets)]
     lines = []
-    if training.scheduled(run.train):
-        _, rate = training.rate_lines(run.train)
-        lines.append(f"rate = tf.constant({rate}, tf.float32)")
+    rates = Rates(run.train)
+    if rates.made is not None:
+        lines.append(f"rate = tf.constant({rates.call()}, tf.float32)")
         given.append("rate")
     lines.append(f"losses.append(train_step({', '.join(given)}))")
     return lines
@@ -261,7 +262,7 @@ def step_function(run: Run, kind: str) -> str:
             Bin("*", Name("gradient"), Name("factor")), Name("gradient"), Name("gradients")
         )
         body.append(Assign(Name("gradients"), shorter))
-    if training.scheduled(run.train):
+    if Rates(run.train).made is not None:
         takes.append(Param("rate", dotted("tf.Tensor")))
         body.append(Assign(dotted("optimizer.learning_rate"), Name("rate")))
     body.append(ExprStmt(call("optimizer.apply", Name("gradients"), Name("variables"))))

@@ -10,7 +10,7 @@ from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
-from bmc.emit.backend import Function, Lowerings, Module, Site
+from bmc.emit.backend import NOWHERE, Function, Lowerings, Site
 from bmc.emit.backend import Unsupported as NotLowered
 from bmc.emit.layout import clean
 from bmc.emit.lowering import rule_for
@@ -29,7 +29,6 @@ from bmc.ir.training import (
 )
 from bmc.ops.base import Declaration
 from bmc.ops.losses import SCALAR
-from bmc.ops.schedules import Constant, Cosine
 from bmc.records import record
 from bmc.source import Span
 from bmc_programs.lower.table import LOWERINGS
@@ -154,7 +153,7 @@ def metric_rule(report: Report) -> Function | NotLowered:
     if len(types) < len(compared):
         return NotLowered("a metric of outputs and data is lowered, as they are")
     found = rule_for(LOWERINGS, report.metric, Site(types, (SCALAR,), {}))
-    assert not isinstance(found, Module)
+    assert isinstance(found, Function | NotLowered)
     return found
 
 
@@ -208,8 +207,10 @@ class _Refusals:
             self.no("weights", "weights for parts of the model")
         if len(train.optimizers) > 1:
             self.no("optimizer", "optimizers for parts of the model")
-        if train.schedule is not None and not isinstance(train.schedule, Constant | Cosine):
-            self.no("schedule", f"`{train.schedule.name}`")
+        if train.schedule is not None:
+            found = rule_for(LOWERINGS, train.schedule, NOWHERE)
+            if isinstance(found, NotLowered):
+                self.no("schedule", f"`{train.schedule.name}`", found.reason)
         if "train" not in self.run.data.splits() or "validation" not in self.run.data.splits():
             self.no("train", "training without a validation split", "add one to `split`")
 

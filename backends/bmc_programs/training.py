@@ -13,25 +13,12 @@ from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import Assign, Bin, Expr, Name, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
-from bmc.ir.training import Applied, TrainProgram
+from bmc.ir.training import Applied
 from bmc.ops.base import Declaration
-from bmc.ops.schedules import Cosine
+from bmc_programs.rate import Rates
 from bmc_programs.run import Run, loss_site, name
 
 FILES = {"train.py": "the training loop", "runs.py": "the folder of a run, its records"}
-COSINE = '''\
-def learning_rate(step: int, steps: int{more}) -> float:
-    """Return the rate of update 1, 2, ...: {words}."""
-{warmup}    progress = min((step - 1{shift}) / {span}, 1.0)
-    return {rate} * 0.5 * (1 + math.cos(math.pi * progress))'''
-WARMUP = """\
-    if step <= warmup:
-        return LEARNING_RATE * step / warmup
-"""
-CONSTANT = '''\
-def learning_rate(step: int, warmup: int) -> float:
-    """Return the rate of update 1, 2, ...: linear warm-up, then constant."""
-    return LEARNING_RATE * min(step / warmup, 1.0)'''
 
 
 def supported(
@@ -43,16 +30,6 @@ def supported(
         span = run.train.spans["optimizer"]
         problems.add(Unsupported(span, backend, f"`{optimizer.name}`", "it is not lowered yet"))
     return not problems.failed
-
-
-def warmup(train: TrainProgram) -> Any:
-    """The span of the warm-up; None without one."""
-    return train.schedule.warmup if train.schedule is not None else None
-
-
-def scheduled(train: TrainProgram) -> bool:
-    """Whether the learning rate changes."""
-    return isinstance(train.schedule, Cosine) or warmup(train) is not None
 
 
 def constants(run: Run, settings: dict[str, tuple[str, Any]]) -> str:
@@ -67,12 +44,7 @@ def constants(run: Run, settings: dict[str, tuple[str, Any]]) -> str:
     found["BATCH"] = train.batch
     found["SEED"] = train.seed
     found["LEARNING_RATE"] = optimizer.lr
-    if isinstance(train.schedule, Cosine) and train.schedule.floor:
-        found["FLOOR"] = train.schedule.floor
-    span = warmup(train)
-    if span is not None:
-        unit = {"steps": "STEPS", "epochs": "EPOCHS", "%": "SHARE"}[span.unit]
-        found[f"WARMUP_{unit}"] = span.value
+    found |= Rates(train).constants()
     found |= {key: value for key, (_, value) in settings.items()}
     if optimizer.weight_decay:
         found["WEIGHT_DECAY"] = optimizer.weight_decay
@@ -83,37 +55,6 @@ def constants(run: Run, settings: dict[str, tuple[str, Any]]) -> str:
     if run.start is not None:
         files = {"START": run.start.file, **files}
     return text + "\n" + render([Assign(Name(k), lit(v)) for k, v in files.items()]).rstrip("\n")
-
-
-def schedule_function(train: TrainProgram) -> str | None:
-    """`learning_rate`: a pure function of the update's number."""
-    warm = warmup(train) is not None
-    if not isinstance(train.schedule, Cosine):
-        return CONSTANT if warm else None
-    floor = bool(train.schedule.floor)
-    rate = "(LEARNING_RATE - FLOOR)" if floor else "LEARNING_RATE"
-    return COSINE.format(
-        more=", warmup: int" if warm else "",
-        words="linear warm-up, then half a cosine" if warm else "half a cosine",
-        warmup=WARMUP if warm else "",
-        shift=" - warmup" if warm else "",
-        span="(steps - warmup)" if warm else "steps",
-        rate=f"FLOOR + {rate}" if floor else rate,
-    )
-
-
-def rate_lines(train: TrainProgram) -> tuple[list[str], str]:
-    """The lines of main that the schedule needs before the loop, and the call in it."""
-    span = warmup(train)
-    if span is None:
-        return [], "learning_rate(step, steps)"
-    length = {
-        "steps": "WARMUP_STEPS",
-        "epochs": "WARMUP_EPOCHS * steps_per_epoch",
-        "%": "round(WARMUP_SHARE * steps)",
-    }[span.unit]
-    steps = "step, steps, warmup" if isinstance(train.schedule, Cosine) else "step, warmup"
-    return [f"warmup = {length}"], f"learning_rate({steps})"
 
 
 def loss_lines(run: Run, table: Lowerings) -> list[Any]:
@@ -139,15 +80,17 @@ def loss_lines(run: Run, table: Lowerings) -> list[Any]:
 def loop(run: Run, *, step: Sequence[str], first: str, mode: str, collected: str) -> Code:
     """The loop over epochs or steps; `step` are the lines for one batch, `first` an array of it."""
     train = run.train
-    before, _ = rate_lines(train)
+    rates = Rates(train)
+    before, scheduled = rates.before(), rates.made is not None
     rows = 'data.sizes["train"]'
     if train.model.least_rows > 1:
         rows = f"({rows} - 1)"  # a last batch of one row is left out
     per_epoch = f"math.ceil({rows} / BATCH)"
-    counted = train.steps is not None or scheduled(train)
+    counted = train.steps is not None or scheduled
     lines = [*(["step += 1"] if counted else []), *step]
-    if train.steps is None and scheduled(train):
-        before = ["steps = args.epochs * steps_per_epoch", *before, "step = 0"]
+    if train.steps is None and scheduled:
+        length = ["steps = args.epochs * steps_per_epoch"] if rates.counts_steps() else []
+        before = [*length, *before, "step = 0"]
     elif any("steps_per_epoch" in line for line in before):
         before = [f"steps_per_epoch = {per_epoch}", *before]
     text = fill(

@@ -40,6 +40,7 @@ from bmc_programs.programs import (
     predict_file,
     readme,
 )
+from bmc_programs.rate import Rates
 from bmc_programs.run import Run, name
 from bmc_programs.start import start_file, start_note
 from bmc_programs.weights import runs_file, weights_file
@@ -156,7 +157,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     """train.py"""
     train = run.train
     kind, settings = OPTIMIZERS[type(train.main_optimizer)](train.main_optimizer)
-    functions = [training.schedule_function(train), optimizer_function(run, kind, settings)]
+    functions = [Rates(train).function(), optimizer_function(run, kind, settings)]
     functions.append(step_function(run))
     if run.start is not None:
         functions.append(LOAD_START)
@@ -193,9 +194,9 @@ def step_lines(run: Run) -> list[str]:
 
     arrays = (*run.inputs, *run.targets)
     lines = [f"{name(a)} = to_device(batch[{string(a)}], device)" for a in arrays]
-    if training.scheduled(run.train):
-        _, rate = training.rate_lines(run.train)
-        lines += ["for group in optimizer.param_groups:", f'    group["lr"] = {rate}']
+    rates = Rates(run.train)
+    if rates.made is not None:
+        lines += ["for group in optimizer.param_groups:", f'    group["lr"] = {rates.call()}']
     lines.append(f"losses.append(train_step(model, optimizer, {', '.join(map(name, arrays))}))")
     return lines
 

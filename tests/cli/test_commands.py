@@ -106,7 +106,7 @@ def test_settings_are_overridden(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ("train.precision=bf16", "`precision`"),
-        ("train.schedule=linear", "`linear`"),
+        ("train.schedule=plateau", "`plateau`"),
         ("train.optimizer=rmsprop(lr=1e-3)", "`rmsprop`"),
         ("train.accumulate=2", "`accumulate`"),
     ],

@@ -14,7 +14,7 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.emit.pyexpr import Call, Expr
 from bmc.ir.model import Program
 from bmc.ir.types import TensorType
-from bmc.ops.base import Declaration, Weight
+from bmc.ops.base import Declaration, Measure, Weight
 from bmc.records import field, record
 
 BUILT_IN = {"torch": "bmc_torch", "keras": "bmc_keras", "onnx": "bmc_onnx"}
@@ -81,6 +81,22 @@ class Function:
 
 
 @record
+class Rate:
+    """A schedule: what a function of the update's number returns once the warm-up is over.
+
+    The text stands in the template `rates/<name>.py`. `words` end its documentation. `constants`
+    of the program and `spans`, counted in updates when a run begins, are what it reads; `run`
+    says that it reads the length of the run, too. A `steady` one needs no function.
+    """
+
+    words: str
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    spans: Mapping[str, Measure | tuple[Measure, ...]] = field(default_factory=dict)
+    run: bool = False
+    steady: bool = False
+
+
+@record
 class Unsupported:
     """What a backend does not do, and why."""
 
@@ -88,7 +104,7 @@ class Unsupported:
     help: str | None = None
 
 
-Lowered = Module | Function | Unsupported
+Lowered = Module | Function | Rate | Unsupported
 
 
 @record
@@ -110,6 +126,7 @@ class Site:
     last: bool = False
 
 
+NOWHERE = Site((), (), {})  # of what takes no tensors
 Rule = Callable[[Any, Site], Lowered]
 R = TypeVar("R", bound=Rule)
 

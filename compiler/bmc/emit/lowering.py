@@ -7,7 +7,7 @@ from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported as NotSupported
-from bmc.emit.backend import Function, Lowerings, Module, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Lowerings, Module, Site, Unsupported
 from bmc.emit.pyexpr import call
 from bmc.ir.model import Instance
 from bmc.ops.base import Declaration, Layer
@@ -40,6 +40,7 @@ def lowered(
             NotSupported(instance.span, table.backend, f"`{op.name}`", found.reason, found.help)
         )
         return None
+    assert isinstance(found, Module | Function)
     return found
 
 
@@ -53,7 +54,7 @@ def plain(function: str) -> Callable[[Any, Site], Function]:
     return rule
 
 
-def rule_for(table: Lowerings, op: Declaration, site: Site) -> Module | Function | Unsupported:
+def rule_for(table: Lowerings, op: Declaration, site: Site) -> Lowered:
     """What a backend makes of a declaration in a place, or why it does not."""
     rule = table.find(op)
     if rule is None:

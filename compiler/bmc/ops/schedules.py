@@ -20,6 +20,7 @@ from bmc.ops.base import (
     Refusal,
     Sample,
     Word,
+    Words,
     param,
 )
 
@@ -67,17 +68,47 @@ class Cosine(
     """Half a cosine from `lr` down to `floor` at the end of the run (Loshchilov & Hutter 2017).
 
     Of n updates, w of them warm-up, update k > w has the rate
-    `floor + (lr - floor) * (1 + cos(pi * (k - 1 - w) / (n - w))) / 2`.
+    `floor + (lr - floor) * (1 + cos(pi * (k - 1 - w) / (n - w))) / 2`. With `restarts` the rate
+    starts anew from `lr` after each such span, which stands in the place of n - w.
     """
 
     warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
     floor: float = param(FLOOR, FLOOR_DOC, 0.0)
+    restarts: Measure | None = param(SPAN, "how long a half cosine is; then the next begins", None)
     samples = (
+        Sample({"restarts": Measure(6, "steps"), "warmup": Measure(5, "steps")}),
+        Sample({"restarts": Measure(1, "epochs"), "floor": 1e-5}),
         Sample(),
         Sample({"warmup": Measure(5, "steps"), "floor": 1e-5}),
         Sample({"warmup": Measure(1, "epochs")}),
         Sample({"warmup": Measure(0.1, "%")}),
     )
+
+    def check(self) -> None:
+        """A restart comes after whole steps or epochs."""
+        if self.restarts is not None:
+            require_whole(self.restarts, "restarts")
+
+
+class OneCycle(Schedule, name="one_cycle", aliases=("onecycle", "one_cycle_lr", "onecyclelr")):
+    """Half a cosine up to `lr`, and half a cosine down (Smith & Topin 2018, two phases).
+
+    While k <= w the rate of update k is `lr * (start + (1 - start) * (1 - cos(pi * k / w)) / 2)`;
+    then it is that of `cosine`. The momentum stays as it is.
+    """
+
+    warmup: Measure | None = param(WARMUP, "how long the rate rises", Measure(0.3, "%"))
+    start: float = param(Float(min=0, max=1), "the share of `lr` that the rise begins from", 0.04)
+    floor: float = param(FLOOR, FLOOR_DOC, 0.0)
+    samples = (
+        Sample(),
+        Sample({"warmup": Measure(1, "epochs"), "start": 0.1, "floor": 1e-5}),
+    )
+
+    def check(self) -> None:
+        """One cycle rises."""
+        if self.warmup is None:
+            raise Refusal("is a rise and a fall; a fall alone is `cosine`", setting="warmup")
 
 
 class Linear(Schedule, name="linear", aliases=("linear_decay",)):
@@ -88,8 +119,68 @@ class Linear(Schedule, name="linear", aliases=("linear_decay",)):
     samples = (Sample(), Sample({"warmup": Measure(0.05, "%"), "floor": 1e-5}))
 
 
+class Polynomial(Schedule, name="polynomial", aliases=("polynomial_decay", "poly")):
+    """From `lr` down to `floor` at the end of the run, as a power of what is left.
+
+    `floor + (lr - floor) * (1 - (k - 1 - w) / (n - w)) ** power` for update k of n, w of them
+    warm-up (as PyTorch's PolynomialLR).
+    """
+
+    power: float = param(Float(above=0), "1 is a straight line", 2.0)
+    warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    floor: float = param(FLOOR, FLOOR_DOC, 0.0)
+    samples = (
+        Sample(),
+        Sample({"power": 0.5, "warmup": Measure(3, "steps"), "floor": 1e-5}),
+    )
+
+
+class InverseSqrt(
+    Schedule, name="inverse_sqrt", aliases=("inverse_square_root", "noam", "inv_sqrt")
+):
+    """Falls as one over the root of the update's number (Vaswani et al. 2017).
+
+    `lr * sqrt(s / (s + k - 1 - w))` for update k after w of warm-up; s is `scale`, or else w.
+    """
+
+    warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    scale: Measure | None = param(SPAN, "how slowly it falls; the warm-up if left out", None)
+    samples = (
+        Sample({"warmup": Measure(5, "steps")}),
+        Sample({"warmup": Measure(0.1, "%"), "scale": Measure(1, "epochs")}),
+        Sample({"scale": Measure(10, "steps")}),
+    )
+
+    def check(self) -> None:
+        """Something says how slowly the rate falls."""
+        if self.scale is not None:
+            require_whole(self.scale, "scale")
+        elif self.warmup is None:
+            raise Refusal("needs a `warmup`, or a `scale`", setting="scale")
+
+
+class WarmupStableDecay(
+    Schedule, name="warmup_stable_decay", aliases=("wsd", "trapezoid", "trapezoidal")
+):
+    """The same rate until the last part of the run, then down to `floor` (Hu et al. 2024).
+
+    With p from 0 to 1 over that part, the rate is `floor + (lr - floor) * s`, where s is
+    `1 - p` (linear), `1 - sqrt(p)` (sqrt; Haegele et al. 2024) or `(1 + cos(pi * p)) / 2` (cosine).
+    """
+
+    decay: Measure = param(WARMUP, "how long the last part is", Measure(0.1, "%"))
+    shape: str = param(Words("linear", "sqrt", "cosine"), "how the rate falls", "linear")
+    warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    floor: float = param(FLOOR, FLOOR_DOC, 0.0)
+    samples = (
+        Sample(),
+        Sample({"decay": Measure(6, "steps"), "shape": "sqrt", "warmup": Measure(2, "steps")}),
+        Sample({"decay": Measure(0.5, "%"), "shape": "cosine", "floor": 1e-5}),
+    )
+
+
 class Step(Schedule, name="steps_down", aliases=("step", "multistep", "multisteplr", "steplr")):
-    """Times `factor` at each boundary; the update whose number is the boundary has the new rate."""
+    """Times `factor` after each boundary: `at=[30 epochs]` leaves thirty epochs as they are."""
 
     at: tuple[Measure, ...] = param(ListOf(SPAN, single=True), "where the rate falls")
     factor: float = param(Float(above=0), "what it is multiplied by", 0.1)
@@ -100,13 +191,15 @@ class Step(Schedule, name="steps_down", aliases=("step", "multistep", "multistep
     )
 
     def check(self) -> None:
-        """Boundaries are whole steps or epochs."""
+        """Boundaries are whole steps or epochs, of one kind."""
         for boundary in self.at:
             require_whole(boundary, "at")
+        if len({boundary.unit for boundary in self.at}) > 1:
+            raise Refusal("give all boundaries in steps, or all in epochs", setting="at")
 
 
 class Exponential(Schedule, name="exponential", aliases=("exponential_decay", "exponentiallr")):
-    """Times `factor` after every span."""
+    """Times `factor` after every span, counted from the end of the warm-up."""
 
     factor: float = param(Float(above=0, max=1), "what the rate is multiplied by")
     every: Measure = param(SPAN, "how often", Measure(1, "epochs"))

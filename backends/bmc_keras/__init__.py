@@ -22,14 +22,11 @@ class KerasBackend:
         import bmc_programs
         from bmc.emit.function_file import function_name
         from bmc_keras import training
-        from bmc_keras.lower.optimizers import OPTIMIZERS
         from bmc_keras.lower.table import LOWERINGS
         from bmc_programs.run import Run, refuse
-        from bmc_programs.training import supported
 
         run = Run(program, program.train, program.data)
-        fine = refuse(run, self.name, problems, LOWERINGS)
-        if fine and supported(run, problems, self.name, OPTIMIZERS):
+        if refuse(run, self.name, problems, LOWERINGS):
             files["data.py"] = bmc_programs.emit_for(run)
             files |= training.emit(run, function_name(program.main))
         return files

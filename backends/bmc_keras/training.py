@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
+from bmc.emit.backend import Update
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import
 from bmc.emit.layout import render, string
@@ -31,7 +29,6 @@ from bmc.emit.pyexpr import (
 from bmc.emit.pyexpr import name as dotted
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
-from bmc_keras.lower.optimizers import OPTIMIZERS
 from bmc_keras.lower.table import LOWERINGS
 from bmc_programs import training
 from bmc_programs.programs import (
@@ -57,9 +54,6 @@ NAMES = {
     "ops": Import("keras", "ops"),
     "tf": Import("tensorflow", alias="tf"),
     "name_weights": Import("model", "name_weights"),
-    "Adam": Import("optimizer", "Adam"),
-    "AdamW": Import("optimizer", "AdamW"),
-    "SGD": Import("optimizer", "SGD"),
 }
 LOADING = '''\
 def choose_device(name: str) -> None:
@@ -101,6 +95,7 @@ def compute_outputs(model: keras.Model, data: Data, split: str) -> Arrays:
         {targets} = model.predict_on_batch({inputs})
         rows.append(batch | {outputs})
     return {{name: np.concatenate([row[name] for row in rows]) for name in rows[0]}}'''
+OPTIMIZER = "Optimisers with the papers' and PyTorch's update rules, as Keras optimisers."
 REQUIREMENTS = """\
 keras>=3.13
 numpy>=2.0
@@ -115,7 +110,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
     framework = describe(run, build)
     return {
         "train.py": train_file(run, framework, build),
-        "optimizer.py": optimizer_file(run),
+        **training.optimizer_file(training.update_of(run, LOWERINGS), OPTIMIZER, NAMES),
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
@@ -128,11 +123,12 @@ def emit(run: Run, build: str) -> dict[str, str]:
 
 def describe(run: Run, build: str) -> Framework:
     """What evaluate.py and predict.py need to know of Keras."""
+    update = training.update_of(run, LOWERINGS)
     popped = [f"batch.pop({string(entry)})" for entry in run.inputs]
     inputs = popped[0] if len(popped) == 1 else f"[{', '.join(popped)}]"
     return Framework(
         title="Keras on TensorFlow",
-        names={**NAMES, build: Import("model", build)},
+        names={**NAMES, build: Import("model", build), **training.names_of(update)},
         weights="weights.safetensors",
         loading=LOADING.format(build=build),
         setup=("choose_device(args.device)", "model = load_model(args.weights)"),
@@ -140,25 +136,11 @@ def describe(run: Run, build: str) -> Framework:
             targets=", ".join(map(name, run.outputs)), inputs=inputs, outputs=outputs_of(run, "{}")
         ),
         between=ENVIRONMENT,
-        files=FILES | {"optimizer.py": "the update rule"} | training.FILES | start_note(run),
+        files=FILES | training.files_of(update) | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=NOTES,
         alone=ALONE.format(build=build),
     )
-
-
-# --- optimizer.py ---------------------------------------------------------------------------------
-
-
-def optimizer_file(run: Run) -> str:
-    """optimizer.py: the class that the run uses, and what that is made of."""
-    kind, _ = OPTIMIZERS[type(run.train.main_optimizer)](run.train.main_optimizer)
-    parts = Path(__file__).parent / "parts"
-    text = (parts / "optimizers.py").read_text(encoding="utf-8")
-    head, *classes = text.split("\n\n\nclass ")
-    wanted = {"SGD": ("SGD",), "Adam": ("Adam",), "AdamW": ("Adam", "AdamW")}[kind]
-    chosen = [one for one in classes if one.partition("(")[0] in wanted]
-    return HEADER + "\n\n\nclass ".join([head, *chosen]).rstrip("\n") + "\n"
 
 
 # --- train.py -------------------------------------------------------------------------------------
@@ -167,11 +149,11 @@ def optimizer_file(run: Run) -> str:
 def train_file(run: Run, framework: Framework, build: str) -> str:
     """train.py"""
     train = run.train
-    kind, settings = OPTIMIZERS[type(train.main_optimizer)](train.main_optimizer)
+    update = training.update_of(run, LOWERINGS)
     functions = [
         Rates(train).function(),
-        optimizer_function(run, kind, settings),
-        step_function(run, kind),
+        optimizer_function(run, update),
+        step_function(run, update.kind),
         LOAD_START if run.start is not None else None,
     ]
     length = "epochs" if train.epochs is not None else "steps"
@@ -183,7 +165,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         model=Code(run.model),
         build=Code(build),
         data=Code(run.path),
-        constants=Code(training.constants(run, settings)),
+        constants=Code(training.constants(run, update)),
         functions=Code("\n\n\n".join(filter(None, functions))),
         length=Code(length),
         default=Code(length.upper()),
@@ -213,15 +195,12 @@ def step_lines(run: Run) -> list[str]:
     return lines
 
 
-def optimizer_function(run: Run, kind: str, settings: dict[str, tuple[str, Any]]) -> str:
+def optimizer_function(run: Run, update: Update) -> str:
     """`create_optimizer`"""
     optimizer = run.train.main_optimizer
-    named: dict[str, Any] = {keyword: Name(constant) for constant, (keyword, _) in settings.items()}
-    if optimizer.weight_decay:
-        named["weight_decay"] = Name("WEIGHT_DECAY")
-    body: list[Statement] = [
-        Assign(Name("optimizer"), call(kind, Name("LEARNING_RATE"), **named)),
-    ]
+    settings = training.settings_of(update, optimizer)
+    made = call(update.kind, Name("LEARNING_RATE"), **settings)
+    body: list[Statement] = [Assign(Name("optimizer"), made)]
     doc = None
     if optimizer.weight_decay and not optimizer.decay_norm:
         doc = f"{optimizer.name}; biases and normalisation weights, of one axis, do not decay."
@@ -233,7 +212,8 @@ def optimizer_function(run: Run, kind: str, settings: dict[str, tuple[str, Any]]
     body.append(ExprStmt(call("optimizer.build", dotted("model.trainable_variables"))))
     body.append(Return(Name("optimizer")))
     takes = (Param("model", dotted("keras.Model")),)
-    return render([Def("create_optimizer", takes, Name(kind), tuple(body), doc)]).rstrip("\n")
+    gives = Name(update.kind)
+    return render([Def("create_optimizer", takes, gives, tuple(body), doc)]).rstrip("\n")
 
 
 def step_function(run: Run, kind: str) -> str:

@@ -207,10 +207,14 @@ class _Refusals:
             self.no("weights", "weights for parts of the model")
         if len(train.optimizers) > 1:
             self.no("optimizer", "optimizers for parts of the model")
-        if train.schedule is not None:
-            found = rule_for(LOWERINGS, train.schedule, NOWHERE)
-            if isinstance(found, NotLowered):
-                self.no("schedule", f"`{train.schedule.name}`", found.reason)
+        optimizer = train.main_optimizer
+        for key, op, table in (
+            ("optimizer", optimizer, self.tables[0]),
+            ("schedule", train.schedule, LOWERINGS),
+        ):
+            found = rule_for(table, op, NOWHERE) if op is not None else None
+            if op is not None and isinstance(found, NotLowered):
+                self.no(key, f"`{op.name}`", found.reason)
         if "train" not in self.run.data.splits() or "validation" not in self.run.data.splits():
             self.no("train", "training without a validation split", "add one to `split`")
 

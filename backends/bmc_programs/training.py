@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bmc.diagnostics.diagnostic import Problems
-from bmc.diagnostics.problems.backend import Unsupported
-from bmc.emit.backend import Function, Lowerings
+from bmc.emit.backend import NOWHERE, Function, Lowerings, Update
+from bmc.emit.gate import HEADER
+from bmc.emit.imports import Import, import_block
 from bmc.emit.layout import render
 from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import Assign, Bin, Expr, Name, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.ir.training import Applied
-from bmc.ops.base import Declaration
+from bmc.ops.optimizers import Optimizer
+from bmc_programs.programs import STANDARD
 from bmc_programs.rate import Rates
 from bmc_programs.run import Run, loss_site, name
 
 FILES = {"train.py": "the training loop", "runs.py": "the folder of a run, its records"}
 
 
-def supported(
-    run: Run, problems: Problems, backend: str, optimizers: Container[type[Declaration]]
-) -> bool:
-    """Whether a backend lowers the optimiser; reports it when not."""
-    optimizer = run.train.main_optimizer
-    if type(optimizer) not in optimizers:
-        span = run.train.spans["optimizer"]
-        problems.add(Unsupported(span, backend, f"`{optimizer.name}`", "it is not lowered yet"))
-    return not problems.failed
+def update_of(run: Run, table: Lowerings) -> Update:
+    """The optimiser as a backend has it."""
+    found = rule_for(table, run.train.main_optimizer, NOWHERE)
+    assert isinstance(found, Update)
+    return found
 
 
-def constants(run: Run, settings: dict[str, tuple[str, Any]]) -> str:
+def optimizer_file(update: Update, doc: str, names: Mapping[str, Import]) -> dict[str, str]:
+    """optimizer.py: the class that the run uses, and what that stands on; none of the framework's.
+
+    `names` are the imports that definitions may have.
+    """
+    if not update.classes:
+        return {}
+    code = [one.code.rstrip("\n") for one in update.classes]
+    imports = import_block("\n".join(code), {**STANDARD, **names})
+    head = f'{HEADER}"""{doc}"""\n\n{imports}'
+    return {"optimizer.py": "\n\n\n".join([head.rstrip("\n"), *code]) + "\n"}
+
+
+def files_of(update: Update) -> dict[str, str]:
+    """What the README says of the files around the training loop."""
+    rule = {"optimizer.py": "the update rule"} if update.classes else {}
+    return {**rule, **FILES}
+
+
+def names_of(update: Update) -> dict[str, Import]:
+    """The imports of what optimizer.py defines."""
+    return {one.name: Import("optimizer", one.name) for one in update.classes}
+
+
+def settings_of(update: Update, optimizer: Optimizer) -> dict[str, Expr]:
+    """The keywords that an optimiser is made with, besides the rate."""
+    named: dict[str, Expr] = {
+        keyword: Name(constant) for constant, (keyword, _) in update.settings.items()
+    }
+    if optimizer.weight_decay:
+        named["weight_decay"] = Name("WEIGHT_DECAY")
+    return named | {keyword: lit(value) for keyword, value in update.fixed.items()}
+
+
+def constants(run: Run, update: Update) -> str:
     """The constants of train.py, in a fixed order."""
     train = run.train
     optimizer = train.main_optimizer
@@ -45,7 +76,7 @@ def constants(run: Run, settings: dict[str, tuple[str, Any]]) -> str:
     found["SEED"] = train.seed
     found["LEARNING_RATE"] = optimizer.lr
     found |= Rates(train).constants()
-    found |= {key: value for key, (_, value) in settings.items()}
+    found |= {key: value for key, (_, value) in update.settings.items()}
     if optimizer.weight_decay:
         found["WEIGHT_DECAY"] = optimizer.weight_decay
     if train.clip_norm is not None:

@@ -22,14 +22,11 @@ class TorchBackend:
             return files
         import bmc_programs
         from bmc_programs.run import Run, refuse
-        from bmc_programs.training import supported
         from bmc_torch import training
-        from bmc_torch.lower.optimizers import OPTIMIZERS
         from bmc_torch.lower.table import LOWERINGS
 
         run = Run(program, program.train, program.data)
-        fine = refuse(run, self.name, problems, LOWERINGS)
-        if fine and supported(run, problems, self.name, OPTIMIZERS):
+        if refuse(run, self.name, problems, LOWERINGS):
             files["data.py"] = bmc_programs.emit_for(run)
             files |= training.emit(run, model.has_counters())
         return files

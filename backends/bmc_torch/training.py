@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from bmc.emit.backend import Update
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import
 from bmc.emit.layout import render
@@ -44,7 +43,6 @@ from bmc_programs.rate import Rates
 from bmc_programs.run import Run, name
 from bmc_programs.start import start_file, start_note
 from bmc_programs.weights import runs_file, weights_file
-from bmc_torch.lower.optimizers import OPTIMIZERS
 from bmc_torch.lower.table import LOWERINGS
 
 NAMES = {
@@ -93,6 +91,8 @@ def compute_outputs(model: nn.Module, data: Data, split: str) -> Arrays:
 {run}
         rows.append(batch | {outputs})
     return {{name: np.concatenate([row[name] for row in rows]) for name in rows[0]}}'''
+OPTIMIZER = "The update rule, which PyTorch does not have."
+OPTIMIZERS = {**NAMES, "ParamsT": Import("torch.optim.optimizer", "ParamsT")}
 REQUIREMENTS = "numpy>=2.0\nsafetensors>=0.5\ntorch>=2.10\ntqdm>=4.66\n"
 
 
@@ -106,6 +106,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(),
         "weights.py": weights_file(run, trains=True),
+        **training.optimizer_file(training.update_of(run, LOWERINGS), OPTIMIZER, OPTIMIZERS),
         "requirements.txt": REQUIREMENTS,
         "README.md": readme(run, framework),
     }
@@ -123,7 +124,11 @@ def describe(run: Run, counters: bool) -> Framework:
     loading = LOADING.format(model=model, loosely=loosely, named=named)
     return Framework(
         title="PyTorch",
-        names={**NAMES, model: Import("model", model)},
+        names={
+            **NAMES,
+            model: Import("model", model),
+            **training.names_of(training.update_of(run, LOWERINGS)),
+        },
         weights="weights.safetensors",
         loading=loading,
         setup=(
@@ -131,9 +136,7 @@ def describe(run: Run, counters: bool) -> Framework:
             "model = load_model(args.weights, device)",
         ),
         compute=COMPUTE.format(run="\n".join(calls), outputs=outputs_of(run, "{}.cpu().numpy()")),
-        files=FILES
-        | {"train.py": "the training loop", "runs.py": "the folder of a run, its records"}
-        | start_note(run),
+        files=FILES | training.files_of(training.update_of(run, LOWERINGS)) | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=NOTES,
         alone=ALONE.format(model=model, loosely=loosely),
@@ -156,8 +159,8 @@ def _forward(run: Run, read: str) -> list[str]:
 def train_file(run: Run, framework: Framework, counters: bool) -> str:
     """train.py"""
     train = run.train
-    kind, settings = OPTIMIZERS[type(train.main_optimizer)](train.main_optimizer)
-    functions = [Rates(train).function(), optimizer_function(run, kind, settings)]
+    update = training.update_of(run, LOWERINGS)
+    functions = [Rates(train).function(), optimizer_function(run, update)]
     functions.append(step_function(run))
     if run.start is not None:
         functions.append(LOAD_START)
@@ -169,7 +172,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         imports=Code(PLACE),
         model=Code(run.model),
         data=Code(run.path),
-        constants=Code(training.constants(run, settings)),
+        constants=Code(training.constants(run, update)),
         functions=Code("\n\n\n".join(filter(None, functions))),
         length=Code(length),
         default=Code(length.upper()),
@@ -201,7 +204,7 @@ def step_lines(run: Run) -> list[str]:
     return lines
 
 
-def optimizer_function(run: Run, kind: str, settings: dict[str, tuple[str, Any]]) -> str:
+def optimizer_function(run: Run, update: Update) -> str:
     """`create_optimizer`"""
     optimizer = run.train.main_optimizer
     body: list[Statement] = []
@@ -222,14 +225,8 @@ def optimizer_function(run: Run, kind: str, settings: dict[str, tuple[str, Any]]
         kind_of_groups = Index(Name("list"), (Index(Name("dict"), (Name("str"), Name("Any"))),))
         body.append(Assign(Name("groups"), ListExpr(parts), kind_of_groups))
         weights = Name("groups")
-    named: dict[str, Any] = {"lr": Name("LEARNING_RATE")}
-    named |= {keyword: Name(constant) for constant, (keyword, _) in settings.items()}
-    if decay:
-        named["weight_decay"] = Name("WEIGHT_DECAY")
-    elif optimizer.name == "adamw":
-        named["weight_decay"] = lit(0.0)
-    named["fused"] = lit(True)
-    body.append(Return(call(kind, weights, **named)))
+    settings = training.settings_of(update, optimizer)
+    body.append(Return(call(update.kind, weights, lr=Name("LEARNING_RATE"), **settings)))
     parameter = Param("model", Name(run.model))
     gives = dotted("torch.optim.Optimizer")
     return render([Def("create_optimizer", (parameter,), gives, tuple(body), doc)]).rstrip("\n")

@@ -33,6 +33,11 @@ CASES = [
     ("small_resnet", "sgd(lr=0.1, momentum=0.9, nesterov=true, weight_decay=5e-4)", "float64"),
     ("mlp", "adamw(lr=1e-2)", "float64"),
     ("reviews", "adam(lr=1e-3)", "float64"),
+    ("mlp", "lamb(lr=1e-2, weight_decay=0.1)", "float64"),
+    ("mlp", "sgdw(lr=0.05, momentum=0.9, weight_decay=0.01)", "float64"),
+    ("small_resnet", "nadam(lr=1e-3)", "float64"),
+    ("digits", "rmsprop(lr=1e-3, centered=true, momentum=0.5)", "float64"),
+    ("reviews", "lion(lr=1e-4, weight_decay=0.1)", "float64"),
     ("digits", "adamw(lr=1e-5, weight_decay=0.1)", "float32"),
     ("digits", "sgd(lr=1e-4, momentum=0.9)", "float32"),
 ]

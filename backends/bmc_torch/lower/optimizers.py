@@ -1,30 +1,106 @@
-"""Optimisers in PyTorch: the class, and the settings that it is given as constants."""
+"""Optimisers in PyTorch: its own classes, or short ones that the program brings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from bmc.emit.backend import Lowered, Site, Update
 from bmc.ops import optimizers as ops
-from bmc.ops.base import Declaration
+from bmc_torch.lower.table import lower, part
 
-# constant of the program -> (keyword, value)
-Settings = dict[str, tuple[str, Any]]
+FUSED = {"fused": True}  # one kernel for all weights
 
 
-def _sgd(op: ops.Sgd) -> tuple[str, Settings]:
-    settings: Settings = {"MOMENTUM": ("momentum", op.momentum)}
+def _moments(op: Any) -> dict[str, tuple[str, Any]]:
+    return {"BETAS": ("betas", op.betas), "EPSILON": ("eps", op.epsilon)}
+
+
+def _sgd(op: Any) -> dict[str, tuple[str, Any]]:
+    settings: dict[str, tuple[str, Any]] = {"MOMENTUM": ("momentum", op.momentum)}
     if op.nesterov:
         settings["NESTEROV"] = ("nesterov", True)
-    return "torch.optim.SGD", settings
+    if getattr(op, "dampening", 0):
+        settings["DAMPENING"] = ("dampening", op.dampening)
+    return settings
 
 
-def _adam(kind: str) -> Callable[[Any], tuple[str, Settings]]:
-    return lambda op: (kind, {"BETAS": ("betas", op.betas), "EPSILON": ("eps", op.epsilon)})
+@lower(ops.Sgd)
+def sgd(op: ops.Sgd, site: Site) -> Lowered:
+    """`torch.optim.SGD`"""
+    return Update("torch.optim.SGD", _sgd(op), FUSED)
 
 
-OPTIMIZERS: dict[type[Declaration], Callable[[Any], tuple[str, Settings]]] = {
-    ops.Sgd: _sgd,
-    ops.Adam: _adam("torch.optim.Adam"),
-    ops.AdamW: _adam("torch.optim.AdamW"),
-}
+@lower(ops.SgdW)
+def sgdw(op: ops.SgdW, site: Site) -> Lowered:
+    """`torch.optim.SGD` after the decay."""
+    return Update("SGDW", _sgd(op), FUSED, (part("SGDW"),))
+
+
+@lower(ops.Adam)
+def adam(op: ops.Adam, site: Site) -> Lowered:
+    """`torch.optim.Adam`"""
+    return Update("torch.optim.Adam", _moments(op), _amsgrad(op))
+
+
+@lower(ops.AdamW)
+def adamw(op: ops.AdamW, site: Site) -> Lowered:
+    """`torch.optim.AdamW`, whose own decay is not ours where there is none."""
+    none = {} if op.weight_decay else {"weight_decay": 0.0}
+    return Update("torch.optim.AdamW", _moments(op), {**none, **_amsgrad(op)})
+
+
+def _amsgrad(op: Any) -> dict[str, Any]:
+    return {**({"amsgrad": True} if op.amsgrad else {}), **FUSED}
+
+
+@lower(ops.NAdam)
+def nadam(op: ops.NAdam, site: Site) -> Lowered:
+    """`torch.optim.NAdam`"""
+    decay = {"MOMENTUM_DECAY": ("momentum_decay", op.momentum_decay)}
+    return Update("torch.optim.NAdam", {**_moments(op), **decay})
+
+
+@lower(ops.RAdam)
+def radam(op: ops.RAdam, site: Site) -> Lowered:
+    """`torch.optim.RAdam`"""
+    return Update("torch.optim.RAdam", _moments(op))
+
+
+@lower(ops.Adamax)
+def adamax(op: ops.Adamax, site: Site) -> Lowered:
+    """`torch.optim.Adamax`"""
+    return Update("torch.optim.Adamax", _moments(op))
+
+
+@lower(ops.Lamb)
+def lamb(op: ops.Lamb, site: Site) -> Lowered:
+    """A class of the program."""
+    return Update("LAMB", _moments(op), classes=(part("LAMB"),))
+
+
+@lower(ops.Lion)
+def lion(op: ops.Lion, site: Site) -> Lowered:
+    """A class of the program."""
+    return Update("Lion", {"BETAS": ("betas", op.betas)}, classes=(part("Lion"),))
+
+
+@lower(ops.RmsProp)
+def rmsprop(op: ops.RmsProp, site: Site) -> Lowered:
+    """`torch.optim.RMSprop`"""
+    settings = {"DECAY": ("alpha", op.decay), "MOMENTUM": ("momentum", op.momentum)}
+    settings["EPSILON"] = ("eps", op.epsilon)
+    return Update("torch.optim.RMSprop", settings, {"centered": True} if op.centered else {})
+
+
+@lower(ops.Adagrad)
+def adagrad(op: ops.Adagrad, site: Site) -> Lowered:
+    """`torch.optim.Adagrad`"""
+    settings = {"INITIAL": ("initial_accumulator_value", op.initial)}
+    return Update("torch.optim.Adagrad", {**settings, "EPSILON": ("eps", op.epsilon)}, FUSED)
+
+
+@lower(ops.Adadelta)
+def adadelta(op: ops.Adadelta, site: Site) -> Lowered:
+    """`torch.optim.Adadelta`"""
+    settings = {"DECAY": ("rho", op.decay), "EPSILON": ("eps", op.epsilon)}
+    return Update("torch.optim.Adadelta", settings)

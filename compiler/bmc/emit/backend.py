@@ -97,6 +97,20 @@ class Rate:
 
 
 @record
+class Update:
+    """An optimiser: its class, and what that is given.
+
+    `settings` are constants of the program: each with the keyword, and the value. `fixed` stand in
+    the call itself. `classes` are definitions of `optimizer.py` that the class is, or stands on.
+    """
+
+    kind: str
+    settings: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[Support, ...] = ()
+
+
+@record
 class Unsupported:
     """What a backend does not do, and why."""
 
@@ -104,7 +118,7 @@ class Unsupported:
     help: str | None = None
 
 
-Lowered = Module | Function | Rate | Unsupported
+Lowered = Module | Function | Rate | Update | Unsupported
 
 
 @record

@@ -3,9 +3,9 @@
 Formulas are the papers' and PyTorch's; epsilon stands outside the root and the bias correction.
 `lr` has no default: libraries differ by a factor of up to a thousand. Weight decay is what the
 papers have: `weight_decay * w` is added to the gradient, after clipping, so that momentum and
-moments see it (L2); `adamw` decouples it: `w -= lr * weight_decay * w`, before the step
-(Loshchilov & Hutter 2019). Biases, norm weights and other tensors of one axis do not decay unless
-`decay_norm=true`. Knows no backend.
+moments see it (L2); `adamw`, `sgdw` and `lion` decouple it: `w -= lr * weight_decay * w`, before
+the step (Loshchilov & Hutter 2019); `lamb` adds it to the step whose length it sets. Biases, norm
+weights and other tensors of one axis do not decay unless `decay_norm=true`. Knows no backend.
 """
 
 from __future__ import annotations
@@ -34,18 +34,42 @@ class Optimizer(Declaration, family="optimizer"):
 class Sgd(Optimizer, name="sgd", aliases=("momentum",)):
     """Stochastic gradient descent with momentum.
 
-    `v = momentum * v + g; w -= lr * v`; with Nesterov `w -= lr * (g + momentum * v)`.
+    `v = momentum * v + (1 - dampening) * g; w -= lr * v`, the first `v` being `g`; with Nesterov
+    `w -= lr * (g + momentum * v)`.
     """
 
     lr: float = param(LR, LR_DOC)
     momentum: float = param(Float(min=0, below=1), "how much of the last step is kept", 0.0)
     nesterov: bool = param(Bool(), "looks one step ahead (Sutskever et al. 2013)", False)
+    dampening: float = param(Float(min=0, below=1), "how much of a gradient is left out", 0.0)
     weight_decay: float = param(DECAY, DECAY_DOC, 0.0)
     decay_norm: bool = param(Bool(), NORM_DOC, False)
-    samples = (
+    samples: ClassVar[tuple[Sample, ...]] = (
         Sample({"lr": 0.1}),
         Sample({"lr": 0.1, "momentum": 0.9}),
         Sample({"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-3}),
+        Sample({"lr": 0.1, "momentum": 0.9, "dampening": 0.5}),
+    )
+
+    def check(self) -> None:
+        """Nesterov needs momentum, whole gradients, and dampening something to dampen."""
+        if self.nesterov and not self.momentum:
+            raise Refusal("needs `momentum` with `nesterov=true`", setting="nesterov")
+        if self.dampening and (self.nesterov or not self.momentum):
+            raise Refusal("goes with `momentum`, and without `nesterov`", setting="dampening")
+
+
+class SgdW(Optimizer, name="sgdw", aliases=("sgd_w",)):
+    """`sgd` with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    lr: float = param(LR, LR_DOC)
+    momentum: float = param(Float(min=0, below=1), "how much of the last step is kept", 0.0)
+    nesterov: bool = param(Bool(), "looks one step ahead (Sutskever et al. 2013)", False)
+    weight_decay: float = param(DECAY, DECOUPLED_DOC, 0.0)
+    decay_norm: bool = param(Bool(), NORM_DOC, False)
+    samples = (
+        Sample({"lr": 0.1, "weight_decay": 0.01}),
+        Sample({"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
     )
 
     def check(self) -> None:
@@ -57,18 +81,21 @@ class Sgd(Optimizer, name="sgd", aliases=("momentum",)):
 class Adam(Optimizer, name="adam"):
     """Adam (Kingma & Ba 2015).
 
-    `w -= lr * m' / (sqrt(v') + epsilon)` with bias-corrected moments m' and v'.
+    `w -= lr * m' / (sqrt(v') + epsilon)` with bias-corrected moments m' and v'. With `amsgrad`
+    the largest `v` so far stands in the place of `v` (Reddi et al. 2018).
     """
 
     lr: float = param(LR, LR_DOC)
     betas: tuple[float, ...] = param(BETAS, "decay of the two moments", (0.9, 0.999))
     epsilon: float = param(Float(above=0), "keeps the quotient finite", 1e-8)
+    amsgrad: bool = param(Bool(), "whether the second moment never falls", False)
     weight_decay: float = param(DECAY, DECAY_DOC, 0.0)
     decay_norm: bool = param(Bool(), NORM_DOC, False)
     samples: ClassVar[tuple[Sample, ...]] = (
         Sample({"lr": 1e-3}),
         Sample({"lr": 1e-3, "betas": (0.5, 0.9), "epsilon": 1e-6}),
         Sample({"lr": 1e-3, "weight_decay": 0.01}),
+        Sample({"lr": 1e-3, "amsgrad": True, "weight_decay": 0.01}),
     )
 
 
@@ -78,12 +105,84 @@ class AdamW(Adam, name="adamw", aliases=("adam_w",)):
     lr: float = param(LR, LR_DOC)
     betas: tuple[float, ...] = param(BETAS, "decay of the two moments", (0.9, 0.999))
     epsilon: float = param(Float(above=0), "keeps the quotient finite", 1e-8)
+    amsgrad: bool = param(Bool(), "whether the second moment never falls", False)
     weight_decay: float = param(DECAY, DECOUPLED_DOC, 0.01)
     decay_norm: bool = param(Bool(), NORM_DOC, False)
     samples: ClassVar[tuple[Sample, ...]] = (
         Sample({"lr": 1e-3}),
         Sample({"lr": 1e-3, "weight_decay": 0.1, "decay_norm": True}),
+        Sample({"lr": 1e-3, "amsgrad": True, "weight_decay": 0.1}),
     )
+
+
+class NAdam(Optimizer, name="nadam"):
+    """Adam with Nesterov's momentum (Dozat 2016).
+
+    With `c_t = betas[0] * (1 - 0.96 ** (t * momentum_decay) / 2)` and C_t the product of all c so
+    far: `w -= lr * ((1 - c_t) * g / (1 - C_t) + c_{t+1} * m / (1 - C_{t+1})) / (sqrt(v') + epsilon)`.
+    """
+
+    lr: float = param(LR, LR_DOC)
+    betas: tuple[float, ...] = param(BETAS, "decay of the two moments", (0.9, 0.999))
+    epsilon: float = param(Float(above=0), "keeps the quotient finite", 1e-8)
+    momentum_decay: float = param(Float(min=0), "how fast the momentum comes in", 4e-3)
+    weight_decay: float = param(DECAY, DECAY_DOC, 0.0)
+    decay_norm: bool = param(Bool(), NORM_DOC, False)
+    samples = (Sample({"lr": 2e-3}), Sample({"lr": 2e-3, "weight_decay": 0.01}))
+
+
+class RAdam(Optimizer, name="radam"):
+    """Adam whose first steps are those of momentum, until variances are known (Liu et al. 2020)."""
+
+    lr: float = param(LR, LR_DOC)
+    betas: tuple[float, ...] = param(BETAS, "decay of the two moments", (0.9, 0.999))
+    epsilon: float = param(Float(above=0), "keeps the quotient finite", 1e-8)
+    weight_decay: float = param(DECAY, DECAY_DOC, 0.0)
+    decay_norm: bool = param(Bool(), NORM_DOC, False)
+    samples = (Sample({"lr": 1e-3}), Sample({"lr": 1e-3, "weight_decay": 0.01}))
+
+
+class Adamax(Optimizer, name="adamax", aliases=("ada_max",)):
+    """Adam with the largest gradient in the place of the root (Kingma & Ba 2015, section 7).
+
+    `u = max(betas[1] * u, |g| + epsilon); w -= lr * m / ((1 - betas[0] ** t) * u)`
+    """
+
+    lr: float = param(LR, LR_DOC)
+    betas: tuple[float, ...] = param(BETAS, "decay of the two moments", (0.9, 0.999))
+    epsilon: float = param(Float(above=0), "keeps the quotient finite", 1e-8)
+    weight_decay: float = param(DECAY, DECAY_DOC, 0.0)
+    decay_norm: bool = param(Bool(), NORM_DOC, False)
+    samples = (Sample({"lr": 2e-3}), Sample({"lr": 2e-3, "weight_decay": 0.01}))
+
+
+class Lamb(Optimizer, name="lamb"):
+    """Adam's step at the length of the weight (You et al. 2020), for very large batches.
+
+    `u = m' / (sqrt(v') + epsilon) + weight_decay * w; w -= lr * |w| / |u| * u`, where the
+    quotient of the two norms of a tensor is 1 if one of them is 0.
+    """
+
+    lr: float = param(LR, LR_DOC)
+    betas: tuple[float, ...] = param(BETAS, "decay of the two moments", (0.9, 0.999))
+    epsilon: float = param(Float(above=0), "keeps the quotient finite", 1e-6)
+    weight_decay: float = param(DECAY, "how much of the weight is added to its step", 0.0)
+    decay_norm: bool = param(Bool(), NORM_DOC, False)
+    samples = (Sample({"lr": 1e-3}), Sample({"lr": 1e-3, "weight_decay": 0.01}))
+
+
+class Lion(Optimizer, name="lion"):
+    """Steps of one size, by the sign of a momentum (Chen et al. 2023).
+
+    `w -= lr * sign(betas[0] * m + (1 - betas[0]) * g); m = betas[1] * m + (1 - betas[1]) * g`.
+    Rates are three to ten times smaller than those of `adamw`, and decays as much larger.
+    """
+
+    lr: float = param(LR, LR_DOC)
+    betas: tuple[float, ...] = param(BETAS, "decay of the step and of the momentum", (0.9, 0.99))
+    weight_decay: float = param(DECAY, DECOUPLED_DOC, 0.0)
+    decay_norm: bool = param(Bool(), NORM_DOC, False)
+    samples = (Sample({"lr": 1e-4}), Sample({"lr": 1e-4, "weight_decay": 0.1}))
 
 
 class RmsProp(Optimizer, name="rmsprop", aliases=("rms_prop", "rms")):
@@ -119,3 +218,18 @@ class Adagrad(Optimizer, name="adagrad", aliases=("ada_grad",)):
     weight_decay: float = param(DECAY, DECAY_DOC, 0.0)
     decay_norm: bool = param(Bool(), NORM_DOC, False)
     samples = (Sample({"lr": 0.05}), Sample({"lr": 0.05, "initial": 0.1, "weight_decay": 1e-3}))
+
+
+class Adadelta(Optimizer, name="adadelta", aliases=("ada_delta",)):
+    """Adadelta (Zeiler 2012), whose own rate is 1.
+
+    `a = decay * a + (1 - decay) * g ** 2; s = sqrt(d + epsilon) / sqrt(a + epsilon) * g;
+    d = decay * d + (1 - decay) * s ** 2; w -= lr * s`
+    """
+
+    lr: float = param(LR, LR_DOC)
+    decay: float = param(Float(min=0, below=1), "decay of both averages", 0.9)
+    epsilon: float = param(Float(above=0), "keeps the quotient finite", 1e-6)
+    weight_decay: float = param(DECAY, DECAY_DOC, 0.0)
+    decay_norm: bool = param(Bool(), NORM_DOC, False)
+    samples = (Sample({"lr": 1.0}), Sample({"lr": 0.5, "decay": 0.95, "weight_decay": 1e-3}))

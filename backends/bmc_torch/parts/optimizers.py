@@ -1,0 +1,98 @@
+"""Optimisers that PyTorch does not have."""
+
+from collections.abc import Callable
+
+import torch
+from torch.optim.optimizer import ParamsT
+
+
+class SGDW(torch.optim.SGD):
+    """Gradient descent with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Shrink the weights, then take the step of plain gradient descent."""
+        decays = [group["weight_decay"] for group in self.param_groups]
+        for group, decay in zip(self.param_groups, decays):
+            for weight in group["params"]:
+                if decay and weight.grad is not None:
+                    weight.mul_(1 - group["lr"] * decay)
+            group["weight_decay"] = 0.0  # which would add to the gradients
+        loss = super().step(closure)
+        for group, decay in zip(self.param_groups, decays):
+            group["weight_decay"] = decay
+        return loss
+
+
+class Lion(torch.optim.Optimizer):
+    """Steps of one size, by the sign of a momentum (Chen et al. 2023)."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float,
+        betas: tuple[float, float],
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            params, {"lr": lr, "betas": betas, "weight_decay": weight_decay}
+        )
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """Take one step along the signs; then update the momentum."""
+        for group in self.param_groups:
+            beta_1, beta_2 = group["betas"]
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:
+                    state["momentum"] = torch.zeros_like(weight)
+                momentum = state["momentum"]
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                direction = momentum.lerp(weight.grad, 1 - beta_1).sign_()
+                weight.add_(direction, alpha=-group["lr"])
+                momentum.lerp_(weight.grad, 1 - beta_2)
+
+
+class LAMB(torch.optim.Optimizer):
+    """Adam's step at the length of the weight (You et al. 2020)."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """Take one step of the length that each weight has, times the rate."""
+        for group in self.param_groups:
+            beta_1, beta_2 = group["betas"]
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:
+                    state["step"] = 0
+                    state["m"], state["v"] = (
+                        torch.zeros_like(weight),
+                        torch.zeros_like(weight),
+                    )
+                state["step"] += 1
+                m, v, step = state["m"], state["v"], state["step"]
+                m.lerp_(weight.grad, 1 - beta_1)
+                v.lerp_(weight.grad.square(), 1 - beta_2)
+                root = (v / (1 - beta_2**step)).sqrt_().add_(group["eps"])
+                update = m / (1 - beta_1**step) / root
+                update.add_(weight, alpha=group["weight_decay"])
+                length, norm = weight.norm(), update.norm()
+                known = (length > 0) & (norm > 0)
+                ratio = torch.where(known, length / norm, torch.ones_like(norm))
+                weight.sub_(group["lr"] * ratio * update)

@@ -1,0 +1,116 @@
+"""Every optimiser: PyTorch's updates, Keras's, and those of the papers, with and without decay."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bmc.ops.optimizers  # noqa: F401  (declaring an optimiser registers it)
+from bmc.emit.backend import NOWHERE, Lowerings, Update
+from bmc.emit.lowering import rule_for
+from bmc.ops.base import REGISTRY
+from bmc.ops.optimizers import Optimizer
+from bmc.samples import make
+
+OPTIMIZERS: dict[str, type[Optimizer]] = REGISTRY["optimizer"]  # type: ignore[assignment]
+CASES = [
+    pytest.param(name, number, id=f"{name}-{number}")
+    for name, declared in sorted(OPTIMIZERS.items())
+    for number in range(len(declared.samples))
+]
+SHAPE, UPDATES = (3, 4), 40
+
+
+def updates() -> Iterator[tuple[float, np.ndarray]]:
+    """Rates that change, and gradients of different sizes, one of them zero."""
+    chance = np.random.default_rng(3)
+    for number in range(UPDATES):
+        scale = 0.0 if number == 7 else 10.0 ** -(number % 5)
+        yield 1 / (1 + number / 10), scale * chance.standard_normal(SHAPE)
+
+
+def rule(backend: str, optimizer: Optimizer) -> Any:
+    lowerings: Lowerings = importlib.import_module(f"bmc_{backend}.lower.table").LOWERINGS
+    return rule_for(lowerings, optimizer, NOWHERE)
+
+
+def keywords(update: Update, optimizer: Optimizer) -> dict[str, Any]:
+    given = dict(update.settings.values()) | dict(update.fixed)
+    return given | ({"weight_decay": optimizer.weight_decay} if optimizer.weight_decay else {})
+
+
+def by_torch(update: Update, optimizer: Optimizer, start: np.ndarray) -> np.ndarray:
+    import torch
+
+    from bmc_torch.parts import optimizers as own
+
+    weight = torch.nn.Parameter(torch.tensor(start))
+    kind = getattr(own if update.classes else torch.optim, update.kind.rpartition(".")[2])
+    made = kind([weight], lr=optimizer.lr, **keywords(update, optimizer))
+    for rate, gradient in updates():
+        made.param_groups[0]["lr"] = optimizer.lr * rate
+        weight.grad = torch.tensor(gradient)
+        made.step()
+    return weight.detach().numpy()
+
+
+def by_keras(update: Update, optimizer: Optimizer, start: np.ndarray) -> np.ndarray:
+    import keras
+    import tensorflow as tf
+
+    from bmc_keras.parts import optimizers as own
+
+    weight = keras.Variable(start, dtype="float64")
+    made = getattr(own, update.kind)(optimizer.lr, **keywords(update, optimizer))
+    made.build([weight])
+    rates = keras.Variable(optimizer.lr, dtype="float64", trainable=False)
+    made._learning_rate = rates  # else rounded to single precision
+    for rate, gradient in updates():
+        rates.assign(optimizer.lr * rate)
+        made.apply([tf.constant(gradient)], [weight])
+    return np.asarray(weight)
+
+
+def by_paper(op: Any, start: np.ndarray) -> np.ndarray | None:
+    """What the documentation says, for those that PyTorch does not have."""
+    w, m, v = start.copy(), np.zeros(SHAPE), np.zeros(SHAPE)
+    for t, (rate, g) in enumerate(updates(), start=1):
+        lr = op.lr * rate
+        if op.name == "lion":
+            w -= lr * op.weight_decay * w
+            w -= lr * np.sign(op.betas[0] * m + (1 - op.betas[0]) * g)
+            m = op.betas[1] * m + (1 - op.betas[1]) * g
+        elif op.name == "lamb":
+            m = op.betas[0] * m + (1 - op.betas[0]) * g
+            v = op.betas[1] * v + (1 - op.betas[1]) * g**2
+            first, second = m / (1 - op.betas[0] ** t), v / (1 - op.betas[1] ** t)
+            u = first / (np.sqrt(second) + op.epsilon) + op.weight_decay * w
+            w -= lr * np.linalg.norm(w) / np.linalg.norm(u) * u
+        elif op.name == "sgdw":
+            w -= lr * op.weight_decay * w
+            m = op.momentum * m + g
+            w -= lr * (g + op.momentum * m if op.nesterov else m)
+        else:
+            return None
+    return w
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_the_updates_are_one(name: str, number: int) -> None:
+    optimizer: Any = make(OPTIMIZERS[name], OPTIMIZERS[name].samples[number])
+    start = np.random.default_rng(2).standard_normal(SHAPE)
+    ours = {backend: rule(backend, optimizer) for backend in ("torch", "keras")}
+    assert all(isinstance(update, Update) for update in ours.values())
+    theirs = by_torch(ours["torch"], optimizer, start)
+    assert np.abs(theirs - start).max() > 1e-3
+    np.testing.assert_allclose(by_keras(ours["keras"], optimizer, start), theirs, rtol=1e-9)
+    paper = by_paper(optimizer, start)
+    assert (paper is not None) == bool(ours["torch"].classes)
+    if paper is not None:
+        np.testing.assert_allclose(theirs, paper, rtol=1e-9)

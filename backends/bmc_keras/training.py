@@ -153,6 +153,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
     functions = [
         Rates(train).function(),
         optimizer_function(run, update),
+        *(one.code.rstrip("\n") for one in training.loss_lines(run, LOWERINGS)[1]),
         step_function(run, update.kind),
         LOAD_START if run.start is not None else None,
     ]
@@ -226,7 +227,7 @@ def step_function(run: Run, kind: str) -> str:
     forward = Call(Name("model"), (given,), (("training", lit(True)),))
     recorded: tuple[Statement, ...] = (
         Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
-        *training.loss_lines(run, LOWERINGS),
+        *training.loss_lines(run, LOWERINGS)[0],
     )
     body: list[Statement] = [
         With(call("tf.GradientTape"), recorded, "tape"),

@@ -18,8 +18,8 @@ from bmc.records import record
 
 FOLDER = Path(__file__).parent / "parts"
 MODULES = (
-    "core", "plain", "drawn", "splits", "npz", "tables", "pictures", "steps", "tokens", "scores",
-    "weights", "runs",
+    "core", "plain", "drawn", "splits", "npz", "tables", "pictures", "steps", "tokens", "values",
+    "scores", "weights", "runs",
 )  # fmt: skip
 THIRD = ("numpy", "PIL", "safetensors", "tqdm")
 OWN = "bmc_programs.parts"
@@ -78,6 +78,16 @@ def stock() -> tuple[dict[str, tuple[Definition, ...]], dict[str, Import]]:
             made = Definition(name, body, constant, (number, match.start()))
             definitions[name] = (*definitions.get(name, ()), made)
     return definitions, imports
+
+
+@cache
+def functions(*modules: str) -> frozenset[str]:
+    """The names that modules of the stock define."""
+    numbers = {MODULES.index(module) for module in modules}
+    definitions, _ = stock()
+    return frozenset(
+        name for name, made in definitions.items() if any(one.order[0] in numbers for one in made)
+    )
 
 
 def names_in(tree: ast.AST) -> frozenset[str]:

@@ -5,23 +5,35 @@ A backend gives the texts that touch its framework: how a model is loaded and ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bmc.emit.backend import Function
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import, import_block
 from bmc.emit.layout import clean, render, string
-from bmc.emit.lowering import rule_for
-from bmc.emit.pyexpr import Assign, DictExpr, Expr, Name, Return, call, lit, method
+from bmc.emit.pyexpr import (
+    Assign,
+    Call,
+    DictExpr,
+    Expr,
+    Name,
+    Return,
+    Statement,
+    call,
+    chain,
+    lit,
+    walk,
+)
 from bmc.emit.pyexpr import Index as IndexExpr
 from bmc.emit.templates import Code, markdown_text
 from bmc.emit.templates import render as fill
-from bmc.ir.training import Applied, TensorRef, Tree, Undo
+from bmc.ir.training import TensorRef, Tree
 from bmc.records import field, record
 from bmc_programs.library import needed
 from bmc_programs.lower.table import LOWERINGS
-from bmc_programs.run import Run, loss_site, metric_rule, name
+from bmc_programs.run import Run, metric_rule, name
+from bmc_programs.trees import Printer
 from bmc_programs.undo import undo_arguments
 from bmc_programs.weights import RUNS
 
@@ -103,10 +115,11 @@ def template(framework: Framework, run: Run, file: str, **values: Any) -> str:
 
 def evaluate_file(run: Run, framework: Framework) -> str:
     """evaluate.py"""
-    scores = _scores(run)
+    before, scores = _scores(run)
     names = [key.replace("_", " ") for key in scores]
-    calls = [f"        {string(key)}: {_text(value)}," for key, value in scores.items()]
-    helpers = [h for h in needed(_functions(scores.values()), False) if h.name not in SHARED]
+    table = DictExpr(tuple((lit(key), value) for key, value in scores.items()))
+    body = [*before, Return(table)]
+    helpers = [h for h in needed(_functions(body), False) if h.name not in SHARED]
     reads = "load(args.data, read_learned(args.weights))" if run.learned else "load(args.data)"
     setup = [*framework.setup, f"data = {reads}"]
     return template(
@@ -117,7 +130,7 @@ def evaluate_file(run: Run, framework: Framework) -> str:
         split=Code(run.split),
         splits=Code(repr(_splits(run)).replace("'", '"')),
         functions=Code("\n" + "\n\n\n".join(h.text for h in helpers)),
-        scores=Code("\n".join(calls)),
+        scores=Code(render(body, indent=4).rstrip("\n")),
         setup=_lines(setup),
     )
 
@@ -133,38 +146,34 @@ def _splits(run: Run) -> list[str]:
 SHARED = ("Array", "Arrays", "Columns", "Data", "DataError")
 
 
-def _scores(run: Run) -> dict[str, Expr]:
-    """`"loss": cross_entropy(arrays["logits"], arrays["digit"])`"""
-    found: dict[str, Expr] = {}
-    terms: list[Expr] = []
-    for term in run.train.losses:
-        assert isinstance(term.value, Applied)
-        rule = rule_for(LOWERINGS, term.value.op, loss_site(term.value))
-        assert isinstance(rule, Function)
-        terms.append(rule.build([_array(tree) for tree in term.value.inputs]))
-        if len(run.train.losses) > 1:
-            found[str(term.name)] = terms[-1]
-    total = terms[0]
-    for other in terms[1:]:
-        from bmc.emit.pyexpr import Bin
-
-        total = Bin("+", total, other)
-    found = {"loss": total, **found}
+def _scores(run: Run) -> tuple[list[Statement], dict[str, Expr]]:
+    """Lines that work out several losses, and `"loss": cross_entropy(arrays["logits"], …)`."""
+    printer = Printer(LOWERINGS, _array)
+    losses = {term.name: printer(term.value) for term in run.train.losses}
+    before: list[Statement] = []
+    if len(losses) > 1:
+        words = {key: Name(f"{name(key)}_loss") for key in losses}
+        before = [Assign(words[key], value) for key, value in losses.items()]
+        losses = dict(words)
+    found = {"loss": chain("+", list(losses.values())), **(losses if before else {})}
     for report in run.train.metrics:
         measure = metric_rule(report)
         assert isinstance(measure, Function)
-        found[report.name] = measure.build([_array(report.prediction), _array(report.target)])
-    return found
+        found[report.name] = measure.build([printer(report.prediction), printer(report.target)])
+    return before, found
 
 
-def _array(tree: Tree) -> Expr:
-    assert isinstance(tree, TensorRef)
-    return IndexExpr(Name("arrays"), (lit(tree.name),))
+def _array(ref: TensorRef) -> Expr:
+    return IndexExpr(Name("arrays"), (lit(ref.name),))
 
 
-def _functions(values: Any) -> set[str]:
-    from bmc.emit.pyexpr import walk
+def _functions(values: Iterable[Any]) -> set[str]:
+    """The names of what is called."""
+    calls = (node.fn for value in values for node in walk(value) if isinstance(node, Call))
+    return {function.id for function in calls if isinstance(function, Name)}
 
+
+def _names(values: Iterable[Expr]) -> set[str]:
     return {node.id for value in values for node in walk(value) if isinstance(node, Name)}
 
 
@@ -174,12 +183,12 @@ def predict_file(run: Run, framework: Framework) -> str:
     takes_fitted = False
     for prediction in run.train.predictions:
         columns[prediction.name] = _column(run, prediction.value)
-        takes_fitted = takes_fitted or "learned" in _functions([columns[prediction.name]])
+        takes_fitted = takes_fitted or "learned" in _names([columns[prediction.name]])
     helpers = [h for h in needed(_functions(columns.values()), False) if h.name not in SHARED]
     body: list[Any] = []
     for output in run.outputs:
         read = IndexExpr(Name("arrays"), (lit(output),))
-        if any(name(output) in _functions([value]) for value in columns.values()):
+        if name(output) in _names(columns.values()):
             body.append(Assign(Name(name(output)), read))
     table = DictExpr(tuple((lit(key), value) for key, value in columns.items()))
     body.append(Return(table))
@@ -221,20 +230,15 @@ def _files(run: Run, taken: set[str]) -> str:
 
 def _column(run: Run, tree: Tree) -> Expr:
     """A prediction as numpy on the model's outputs."""
-    if isinstance(tree, Undo):
-        value = _column(run, tree.value)
-        arguments = undo_arguments(run.data, tree.entry)
+
+    def undo(entry: str, value: Expr) -> Expr:
+        arguments = undo_arguments(run.data, entry)
         if arguments is None:
             return value
         more = [Name("learned")] if "fitted" in arguments else []
-        return call(f"undo_{tree.entry}", value, *more)
-    if isinstance(tree, Applied):
-        value = _column(run, tree.inputs[0])
-        if tree.op.name == "argmax":
-            return method(value, "argmax", axis=-1)
-        return call(tree.op.name, value)
-    assert isinstance(tree, TensorRef)
-    return Name(name(tree.name))
+        return call(f"undo_{entry}", value, *more)
+
+    return Printer(LOWERINGS, lambda ref: Name(name(ref.name)), undo)(tree)
 
 
 def readme(run: Run, framework: Framework) -> str:
@@ -286,12 +290,6 @@ def outputs_of(run: Run, form: str) -> str:
 
 def _lines(lines: Sequence[str]) -> Code:
     return Code("\n".join(f"    {line}" for line in lines))
-
-
-def _text(value: Expr) -> str:
-    from bmc.emit.layout import expression
-
-    return expression(value)
 
 
 def _listed(names: Sequence[str]) -> str:

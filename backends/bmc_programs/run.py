@@ -5,9 +5,6 @@ Evaluating and predicting are the same numpy in every backend; only the model di
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit.backend import NOWHERE, Function, Lowerings, Site
@@ -17,24 +14,15 @@ from bmc.emit.lowering import rule_for
 from bmc.emit.names import class_name, identifier
 from bmc.ir.data import DataProgram
 from bmc.ir.model import Program
-from bmc.ir.training import (
-    Applied,
-    Pretrained,
-    Report,
-    TensorRef,
-    TrainProgram,
-    Tree,
-    Undo,
-    tensors,
-)
-from bmc.ops.base import Declaration
+from bmc.ir.training import Pretrained, Report, TrainProgram, Tree, Undo, parts, tensors
 from bmc.ops.losses import SCALAR
 from bmc.records import record
 from bmc.source import Span
+from bmc_programs.library import functions
 from bmc_programs.lower.table import LOWERINGS
+from bmc_programs.trees import refused
 
 LATER = ("accumulate", "precision", "compile", "ema", "stop", "checkpoint", "freeze")
-PREDICTED = ("softmax", "argmax")
 
 
 @record
@@ -107,7 +95,7 @@ class Run:
         """The entries whose steps predictions undo."""
         found: dict[str, None] = {}
         for prediction in self.train.predictions:
-            for tree in _parts(prediction.value):
+            for tree in parts(prediction.value):
                 if isinstance(tree, Undo):
                     found[tree.entry] = None
         return tuple(found)
@@ -116,7 +104,7 @@ class Run:
 def name(text: str) -> str:
     """A data entry or an output as a variable that hides nothing of a program."""
     word = identifier(text)
-    return f"{word}_" if word in TAKEN else word
+    return f"{word}_" if word in TAKEN or word in functions("values", "scores") else word
 
 
 TAKEN = frozenset(
@@ -128,30 +116,12 @@ TAKEN = frozenset(
 )
 
 
-def _parts(tree: Tree) -> Iterator[Tree]:
-    yield tree
-    if isinstance(tree, Undo):
-        yield from _parts(tree.value)
-    elif isinstance(tree, Applied):
-        for item in tree.inputs:
-            yield from _parts(item)
-
-
 # --- what is refused ----------------------------------------------------------------------------
-
-
-def loss_site(tree: Applied) -> Site:
-    """Where a loss stands: the types of what it compares."""
-    types = tuple(item.type for item in tree.inputs if isinstance(item, TensorRef))
-    return Site(types, (SCALAR,), {})
 
 
 def metric_rule(report: Report) -> Function | NotLowered:
     """What a metric is in NumPy, or why it is nothing yet."""
-    compared = report.prediction, report.target
-    types = tuple(tree.type for tree in compared if isinstance(tree, TensorRef))
-    if len(types) < len(compared):
-        return NotLowered("a metric of outputs and data is lowered, as they are")
+    types = (report.prediction.type, report.target.type)
     found = rule_for(LOWERINGS, report.metric, Site(types, (SCALAR,), {}))
     assert isinstance(found, Function | NotLowered)
     return found
@@ -220,23 +190,15 @@ class _Refusals:
 
     def losses(self) -> None:
         for term in self.run.train.losses:
-            tree = term.value
-            if not (_scored(tree) and isinstance(tree, Applied)):
-                self.no(
-                    "loss",
-                    "this loss",
-                    "a loss of outputs and data is lowered, as they are",
-                    term.span,
-                )
-                continue
             for table in self.tables:
-                found = rule_for(table, tree.op, loss_site(tree))
-                if isinstance(found, NotLowered):
-                    self.no("loss", f"`{tree.op.name}`", found.reason, term.span)
+                if self._tree("loss", term.value, table, term.span):
                     break
 
     def metrics(self) -> None:
         for report in self.run.train.metrics:
+            sides = (report.prediction, report.target)
+            if any([self._tree("metrics", side, LOWERINGS, report.span) for side in sides]):
+                continue
             found = metric_rule(report)
             if isinstance(found, NotLowered):
                 what = f"`{report.metric.name}` of these values"
@@ -244,22 +206,13 @@ class _Refusals:
 
     def predictions(self) -> None:
         for prediction in self.run.train.predictions:
-            for tree in _parts(prediction.value):
-                known = isinstance(tree, TensorRef | Undo)
-                known = known or (isinstance(tree, Applied) and _predicted(tree.op))
-                if not known:
-                    self.no("predict", f"the prediction `{prediction.name}`")
+            self._tree("predict", prediction.value, LOWERINGS)
         if not self.run.train.predictions:
             self.no("predict", "a file without predictions", "say what is predicted")
 
-
-def _predicted(op: Declaration) -> bool:
-    return op.name in PREDICTED and int(getattr(op, "axis", -1)) in (-1, 0)
-
-
-def _scored(tree: Tree) -> bool:
-    return isinstance(tree, Applied) and all(isinstance(i, TensorRef) for i in tree.inputs)
-
-
-def _shape(tree: Tree) -> tuple[Any, ...]:
-    return tree.type.shape if isinstance(tree, TensorRef) else ()
+    def _tree(self, key: str, tree: Tree, table: Lowerings, place: Span | None = None) -> bool:
+        """Reports the steps that have no rule; True when there are some."""
+        found = list(refused(tree, table))
+        for step, why in found:
+            self.no(key, f"`{getattr(step.op, 'sign', '') or step.op.name}`", why.reason, place)
+        return bool(found)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bmc.emit.backend import NOWHERE, Function, Lowerings, Update
+from bmc.emit.backend import NOWHERE, Lowerings, Support, Update
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import, import_block
 from bmc.emit.layout import render
 from bmc.emit.lowering import rule_for
-from bmc.emit.pyexpr import Assign, Bin, Expr, Name, lit
+from bmc.emit.pyexpr import Assign, Expr, Name, Statement, chain, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
-from bmc.ir.training import Applied
 from bmc.ops.optimizers import Optimizer
 from bmc_programs.programs import STANDARD
 from bmc_programs.rate import Rates
-from bmc_programs.run import Run, loss_site, name
+from bmc_programs.run import Run, name
+from bmc_programs.trees import Printer
 
 FILES = {"train.py": "the training loop", "runs.py": "the folder of a run, its records"}
 
@@ -88,24 +88,17 @@ def constants(run: Run, update: Update) -> str:
     return text + "\n" + render([Assign(Name(k), lit(v)) for k, v in files.items()]).rstrip("\n")
 
 
-def loss_lines(run: Run, table: Lowerings) -> list[Any]:
-    """The statements that give `loss` its value."""
+def loss_lines(run: Run, table: Lowerings) -> tuple[list[Statement], list[Support]]:
+    """The statements that give `loss` its value, and the helpers that they call."""
     terms = run.train.losses
-    found: list[Any] = []
-    names: list[str] = []
-    for term in terms:
-        assert isinstance(term.value, Applied)
-        args: list[Expr] = [Name(name(tree.name)) for tree in term.value.inputs]  # type: ignore[union-attr]
-        names.append("loss" if len(terms) == 1 else f"{name(term.name)}_loss")
-        rule = rule_for(table, term.value.op, loss_site(term.value))
-        assert isinstance(rule, Function)
-        found.append(Assign(Name(names[-1]), rule.build(args)))
+    printer = Printer(table, lambda ref: Name(name(ref.name)))
+    names = ["loss" if len(terms) == 1 else f"{name(term.name)}_loss" for term in terms]
+    found: list[Statement] = [
+        Assign(Name(word), printer(term.value)) for word, term in zip(names, terms)
+    ]
     if len(names) > 1:
-        total: Expr = Name(names[0])
-        for other in names[1:]:
-            total = Bin("+", total, Name(other))
-        found.append(Assign(Name("loss"), total))
-    return found
+        found.append(Assign(Name("loss"), chain("+", [Name(word) for word in names])))
+    return found, list(printer.support.values())
 
 
 def loop(run: Run, *, step: Sequence[str], first: str, mode: str, collected: str) -> Code:

@@ -161,6 +161,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     train = run.train
     update = training.update_of(run, LOWERINGS)
     functions = [Rates(train).function(), optimizer_function(run, update)]
+    functions += [one.code.rstrip("\n") for one in training.loss_lines(run, LOWERINGS)[1]]
     functions.append(step_function(run))
     if run.start is not None:
         functions.append(LOAD_START)
@@ -247,7 +248,7 @@ def step_function(run: Run) -> str:
     forward = Call(Name("model"), tuple(Name(name(entry)) for entry in run.inputs))
     body: list[Statement] = [
         Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
-        *training.loss_lines(run, LOWERINGS),
+        *training.loss_lines(run, LOWERINGS)[0],
         ExprStmt(call("optimizer.zero_grad", set_to_none=True)),
         ExprStmt(call("loss.backward")),
     ]

@@ -23,6 +23,11 @@ SPEC = {
     "digits": (SPECS / "vision" / "digits.bm", DATA / "optdigits.npz", {"Digits__dropout": "0.0"}),
     "small_resnet": (SPECS / "vision" / "small_resnet.bm", DATA / "optdigits.npz", {}),
     "reviews": (SPECS / "text" / "reviews.bm", DATA / "reviews.csv", {}),
+    "expressions": (
+        SPECS.parent / "tests" / "programs" / "expressions.bm",
+        DATA / "penguins.csv",
+        {},
+    ),
     "mlp": (SPECS / "tabular" / "mlp.bm", DATA / "penguins.csv", {}),
 }
 # In float32 a ReLU that flips makes any two runs differ; at a gentle rate none does.
@@ -33,6 +38,7 @@ CASES = [
     ("small_resnet", "sgd(lr=0.1, momentum=0.9, nesterov=true, weight_decay=5e-4)", "float64"),
     ("mlp", "adamw(lr=1e-2)", "float64"),
     ("reviews", "adam(lr=1e-3)", "float64"),
+    ("expressions", "adam(lr=1e-2)", "float64"),
     ("mlp", "lamb(lr=1e-2, weight_decay=0.1)", "float64"),
     ("mlp", "sgdw(lr=0.05, momentum=0.9, weight_decay=0.01)", "float64"),
     ("small_resnet", "nadam(lr=1e-3)", "float64"),

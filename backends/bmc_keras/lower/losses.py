@@ -49,3 +49,19 @@ def huber(op: ops.Huber, site: Site) -> Lowered:
     """`keras.losses.Huber`, which takes the target first."""
     made = call("keras.losses.Huber", **unless(1.0, delta=op.delta))
     return not_yet(op, site) or Function(lambda args: Call(made, (args[1], args[0])))
+
+
+@lower(ops.Mean)
+def mean(op: ops.Reduction, site: Site) -> Lowered:
+    """The mean of all numbers."""
+    return Function(lambda args: call("ops.mean", args[0]))
+
+
+@lower(ops.Sum)
+def total(op: ops.Sum, site: Site) -> Lowered:
+    """The sum of each row; of these the mean."""
+    axes = site.inputs[0].rank
+    if not axes:
+        return mean(op, site)
+    along = 1 if axes == 1 else tuple(range(1, axes + 1))
+    return Function(lambda args: call("ops.mean", call("ops.sum", args[0], axis=along)))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
-from bmc.emit.pyexpr import call, lit
+from bmc.emit.pyexpr import call, lit, method, name
 from bmc.ops import losses as ops
 from bmc_programs.lower.table import lower
+
+DOUBLE = name("np.float64")
 
 
 def not_yet(op: ops.Loss, site: Site) -> Unsupported | None:
@@ -49,3 +51,19 @@ def huber(op: ops.Huber, site: Site) -> Lowered:
     """`huber`."""
     delta = lit(op.delta)
     return not_yet(op, site) or Function(lambda args: call("huber", *args, delta))
+
+
+@lower(ops.Mean)
+def mean(op: ops.Reduction, site: Site) -> Lowered:
+    """The mean of all numbers."""
+    return Function(lambda args: method(args[0], "mean", dtype=DOUBLE))
+
+
+@lower(ops.Sum)
+def total(op: ops.Sum, site: Site) -> Lowered:
+    """The sum of each row; of these the mean."""
+    axes = site.inputs[0].rank
+    if not axes:
+        return mean(op, site)
+    along = 1 if axes == 1 else tuple(range(1, axes + 1))
+    return Function(lambda args: method(method(args[0], "sum", axis=along), "mean", dtype=DOUBLE))

@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bmc_programs.parts.core import Array
-
-
-def log_softmax(logits: Array) -> Array:
-    """Logarithms of the probabilities along the last axis."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    logarithms: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return logarithms
+from bmc_programs.parts.values import log_softmax
 
 
 def cross_entropy(logits: Array, target: Array) -> float:
@@ -85,10 +79,3 @@ def f1_macro(logits: Array, target: Array) -> float:
     hits = np.diagonal(confusion)
     occurrences = confusion.sum(axis=0) + confusion.sum(axis=1)
     return float((2 * hits / np.maximum(occurrences, 1)).mean())
-
-
-def softmax(logits: Array) -> Array:
-    """Probabilities along the last axis."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: Array = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    return probabilities

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bmc.emit.backend import Function, Lowered, Module, Site, Support
 from bmc.emit.lowering import plain
 from bmc.emit.pyexpr import Attr, Call, Compare, Expr, call, lit, method
+from bmc.emit.rows import dim
 from bmc.emit.values import number
 from bmc.ops import activation as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import Layer
-from bmc_torch.lower.common import dim
 from bmc_torch.lower.table import lower, part
 
 KEEP_TOP = part("keep_top")

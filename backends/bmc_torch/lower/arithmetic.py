@@ -1,57 +1,11 @@
-"""Operators in PyTorch."""
+"""Operators in PyTorch, which are Python's."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import Bin, Compare, Expr, Index, SliceExpr, Un, lit
-from bmc.emit.values import number
-from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take
-from bmc_torch.lower.common import ALL, spread
+from bmc.emit.rows import arithmetic, negate, take
+from bmc.ops.arithmetic import Arithmetic, Negate, Take
 from bmc_torch.lower.table import lower
 
-
-@lower(Arithmetic, fresh=lambda op, types: op.operator in ("+", "-", "*"))
-def arithmetic(op: Arithmetic, site: Site) -> Lowered:
-    """Python's operator, the values made ready for broadcasting."""
-
-    def build(args: list[Expr]) -> Expr:
-        values = spread(args, site.inputs)
-        if op.left is not None:
-            values = [number(op.left), *values]
-        if op.right is not None:
-            values = [*values, number(op.right)]
-        left, right = values
-        if op.operator in COMPARISONS:
-            return Compare(op.operator, left, right)
-        return Bin(op.operator, left, right)
-
-    return Function(build)
-
-
-@lower(Negate)
-def negate(op: Negate, site: Site) -> Lowered:
-    """-x"""
-    return Function(lambda args: Un("-", args[0]))
-
-
-@lower(Take)
-def take(op: Take, site: Site) -> Lowered:
-    """`x[:, 0]`, `x[:, 1:3]`, `x[..., 0]`"""
-    (x,) = site.inputs
-
-    def part(item: Any) -> Expr:
-        if not isinstance(item, tuple):
-            return number(item)
-        start, stop = (None if end is None else number(end) for end in item)
-        return ALL if item == (None, None) else SliceExpr(start, stop, None)
-
-    items = tuple(part(item) for item in op.settled(x))
-    if x.batched:
-        items = (ALL, *items)
-    while len(items) > 1 and items[-1] == ALL:
-        items = items[:-1]
-    if len(items) > 3 and all(item == ALL for item in items[:-1]):
-        items = (lit(...), items[-1])
-    return Function(lambda args: Index(args[0], items))
+lower(Arithmetic, fresh=lambda op, types: op.operator in ("+", "-", "*"))(arithmetic)
+lower(Negate)(negate)
+lower(Take)(take)

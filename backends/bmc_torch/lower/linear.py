@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call, method
+from bmc.emit.rows import dim
 from bmc.emit.values import unless
 from bmc.ops.axes import axis_of
 from bmc.ops.linear import Dense
-from bmc_torch.lower.common import dim
 from bmc_torch.lower.table import lower
 
 BORROWED = Unsupported("a matrix of another layer beside a bias of its own is not lowered yet",

@@ -6,9 +6,9 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Attr, Bin, Compare, Expr, Index, Un, call, lit, method
+from bmc.emit.rows import ALL
 from bmc.emit.values import number, thinned
 from bmc.ops import masks as ops
-from bmc_torch.lower.common import ALL
 from bmc_torch.lower.table import lower
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Compare, Expr, call, lit, method, name
+from bmc.emit.rows import dim
 from bmc.emit.values import number
 from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.pattern import Group
-from bmc_torch.lower.common import dim
 from bmc_torch.lower.table import lower, part
 
 PAD_AXIS = part("pad_axis")

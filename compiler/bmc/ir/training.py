@@ -32,33 +32,8 @@ class TensorRef:
 
 
 @record
-class Number:
-    """A number known while compiling."""
-
-    value: int | float
-
-
-@record
-class Combine:
-    """`left + right` and its kin, element by element."""
-
-    operator: str
-    left: Tree
-    right: Tree
-    type: TensorType
-
-
-@record
-class Negative:
-    """`-operand`"""
-
-    operand: Tree
-    type: TensorType
-
-
-@record
 class Applied:
-    """A loss, a reduction or a layer without weights, on its inputs."""
+    """A loss, a reduction, an operator or a layer without weights, on its inputs."""
 
     op: Declaration
     inputs: tuple[Tree, ...]
@@ -74,26 +49,20 @@ class Undo:
     type: TensorType
 
 
-Tree = TensorRef | Number | Combine | Negative | Applied | Undo
+Tree = TensorRef | Applied | Undo
+
+
+def parts(tree: Tree) -> Iterator[Tree]:
+    """A tree, then all that it is made of, in written order."""
+    yield tree
+    below = tree.inputs if isinstance(tree, Applied) else ()
+    for item in (tree.value,) if isinstance(tree, Undo) else below:
+        yield from parts(item)
 
 
 def tensors(tree: Tree) -> Iterator[TensorRef]:
     """The named tensors of a tree, in written order, repetitions included."""
-    match tree:
-        case TensorRef():
-            yield tree
-        case Combine():
-            yield from tensors(tree.left)
-            yield from tensors(tree.right)
-        case Negative():
-            yield from tensors(tree.operand)
-        case Applied():
-            for item in tree.inputs:
-                yield from tensors(item)
-        case Undo():
-            yield from tensors(tree.value)
-        case Number():
-            return
+    return (part for part in parts(tree) if isinstance(part, TensorRef))
 
 
 @record

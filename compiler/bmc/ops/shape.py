@@ -180,9 +180,9 @@ class Rearrange(Layer, name="rearrange", aliases=("einops", "rearange")):
 class Squeeze(Layer, name="squeeze"):
     """Drops an axis of size one. [a, 1, b] -> [a, b]."""
 
-    axis: int = param(AXIS, "the axis")
+    axis: int = param(AXIS, "the axis", -1)
 
-    samples = (Sample({"axis": 0}, ((1, 4),)), Sample({"axis": -1}, (("T", 1),)))
+    samples = (Sample({"axis": 0}, ((1, 4),)), Sample({}, (("T", 1),)))
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """[1, n] -> [n]."""

@@ -9,10 +9,11 @@ from bmc.diagnostics.problems.names import FamilyIndex, NotAValue, UnknownName
 from bmc.diagnostics.problems.params import BadExpression
 from bmc.diagnostics.problems.shapes import ShapesDiffer
 from bmc.ir.model import Value
-from bmc.ir.symbolic import Const, Num, Real, Sym, traced
+from bmc.ir.symbolic import Const, Num, Real, traced
 from bmc.ops.arithmetic import Arithmetic, Negate, Take, broadcast
 from bmc.ops.base import Refusal, layer_named, show
 from bmc.passes.apply import Applier
+from bmc.passes.positions import position
 from bmc.passes.scope import UNKNOWN, BoundLayer, Family, Scope, Tensors
 from bmc.syntax import ast
 
@@ -143,7 +144,7 @@ class Expressions(Applier):
             return self._member(expr, Family("the tuple", dict(enumerate(base.items))))
         if not isinstance(base, Value):
             return self.evaluator.constant(expr, self.scope)
-        items = tuple(self._position(item) for item in expr.items)
+        items = tuple(position(self.evaluator, item, self.scope) for item in expr.items)
         if UNKNOWN in items:
             return UNKNOWN
         return self.single(Take(items=items), [base], expr.span, hint)
@@ -160,24 +161,6 @@ class Expressions(Applier):
                 FamilyIndex(expr.span, family.name, int(index), len(family.members))
             )
         return family.members[int(index)]
-
-    def _position(self, item: ast.Expr) -> Any:
-        if isinstance(item, ast.Slice):
-            if item.lower is None and item.upper is None:
-                return ...
-            ends = [None if e is None else self._whole(e) for e in (item.lower, item.upper)]
-            return UNKNOWN if UNKNOWN in ends else tuple(ends)
-        return self._whole(item)
-
-    def _whole(self, expr: ast.Expr) -> Any:
-        value = self.evaluator.constant(expr, self.scope)
-        if value is UNKNOWN:
-            return UNKNOWN
-        if isinstance(value, bool) or not isinstance(value, int | Sym):
-            return self.evaluator.fail(
-                BadExpression(expr.span, "a position is a whole number", None)
-            )
-        return value
 
 
 def _mentions_tensor(expr: ast.Expr, scope: Scope) -> bool:

@@ -15,7 +15,7 @@ from bmc.ir.data import DataProgram, Wanted
 from bmc.ir.model import Apply, BlockSpec, Program, Repeat, Scan, Value
 from bmc.ir.model import weights as all_weights
 from bmc.ir.symbolic import Sym, known
-from bmc.ir.training import Applied, Combine, ModelUse, TensorRef, TrainProgram, Tree, tensors
+from bmc.ir.training import Applied, ModelUse, TensorRef, TrainProgram, Tree, parts, tensors
 from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
 from bmc.ops.losses import Loss
@@ -248,18 +248,14 @@ def _wanted_targets(trained: TrainProgram, inputs: set[str]) -> dict[str, Tensor
 def _class_counts(trees: list[Tree]) -> dict[str, int]:
     """Classes of each target of a loss over classes, from the width of its scores."""
     counts: dict[str, int] = {}
-    stack = list(trees)
-    while stack:
-        tree = stack.pop()
-        if isinstance(tree, Applied):
-            stack += tree.inputs
-            if isinstance(tree.op, Loss) and len(tree.inputs) == 2:
-                scores, target = tree.inputs
-                size = tree.op.classes(scores.type)  # type: ignore[union-attr]
-                if isinstance(target, TensorRef) and isinstance(size, int) and known(size):
-                    counts[target.name] = int(size)
-        elif isinstance(tree, Combine):
-            stack += [tree.left, tree.right]
+    for tree in trees:
+        for part in parts(tree):
+            if not isinstance(part, Applied) or not isinstance(part.op, Loss):
+                continue
+            scores, target = part.inputs[0], part.inputs[-1]
+            size = part.op.classes(scores.type)
+            if isinstance(target, TensorRef) and isinstance(size, int) and known(size):
+                counts[target.name] = int(size)
     return counts
 
 

@@ -15,13 +15,14 @@ from bmc.diagnostics.problems.params import BadExpression
 from bmc.diagnostics.problems.shapes import LayerShape, ShapesDiffer, WrongInputCount
 from bmc.diagnostics.problems.training import LossAfterSoftmax, LossShape, NotYet, UnknownEntry
 from bmc.ir.symbolic import plain
-from bmc.ir.training import Applied, Combine, ModelUse, Negative, Number, TensorRef, Tree, Undo
+from bmc.ir.training import Applied, ModelUse, TensorRef, Tree, Undo
 from bmc.ir.types import TensorType
-from bmc.ops.arithmetic import broadcast
+from bmc.ops.arithmetic import Arithmetic, Negate, Take, broadcast
 from bmc.ops.base import REGISTRY, Declaration, Layer, Refusal, alias_of, show
 from bmc.ops.losses import Loss, Reduction
 from bmc.ops.metrics import Metric
 from bmc.passes.evaluate import Evaluator
+from bmc.passes.positions import position
 from bmc.passes.scope import UNKNOWN, Scope
 from bmc.records import field, record, replace
 from bmc.source import Span
@@ -29,6 +30,13 @@ from bmc.syntax import ast
 
 LATER = ("generate", "denoise", "ctc_beam", "ctc_greedy")  # operations that take a model or search
 OPERATORS = ("+", "-", "*", "/", "**")
+
+
+@record
+class Number:
+    """A number known while compiling, on its way into an operator."""
+
+    value: int | float
 
 
 def _nothing(path: str, span: Span) -> str:
@@ -86,8 +94,7 @@ class Resolver:
             case ast.Flow():
                 return self._flow(expr)
             case ast.Index():
-                why = "take the part inside the model and give it an `output`"
-                return self.evaluator.fail(NotYet(expr.span, "indexing outside a model", why))
+                return self._index(expr)
             case _:
                 return self._constant(expr)
 
@@ -115,7 +122,7 @@ class Resolver:
             return UNKNOWN
         if isinstance(operand, Number):
             return Number(-operand.value)
-        return Negative(operand, operand.type)
+        return self.applied(Negate.make({}), (operand,), expr.span)
 
     def _binary(self, expr: ast.Binary) -> Any:
         first, steps = ast.left_spine(expr)
@@ -134,19 +141,29 @@ class Resolver:
         if isinstance(left, Number) and isinstance(right, Number):
             whole = self.evaluator.arithmetic(expr, expr.operator, left.value, right.value)
             return UNKNOWN if whole is UNKNOWN else Number(plain(whole))
-        if isinstance(left, Number):
-            assert not isinstance(right, Number)
-            return Combine(expr.operator, left, right, _float(right.type))
-        if isinstance(right, Number):
-            return Combine(expr.operator, left, right, _float(left.type))
-        self._fix(right, left.type)
+        sides = {"left": left, "right": right}
+        numbers = {side: one.value for side, one in sides.items() if isinstance(one, Number)}
+        op = Arithmetic(operator=expr.operator, **numbers)
+        values = tuple(one for one in sides.values() if not isinstance(one, Number))
+        if numbers:
+            return self.applied(op, values, expr.span)
+        assert not isinstance(left, Number) and not isinstance(right, Number)
+        right = self._fix(right, left.type)
         try:
-            shape = broadcast(left.type, right.type, expr.operator)
+            broadcast(left.type, right.type, expr.operator)
         except Refusal:
             types = (str(left.type), str(right.type))
             return self.evaluator.fail(ShapesDiffer(expr.span, expr.operator, *types, (), None))
-        batched = left.type.batched or right.type.batched
-        return Combine(expr.operator, left, right, TensorType("float", shape, batched))
+        return self.applied(op, (left, right), expr.span)
+
+    def _index(self, expr: ast.Index) -> Any:
+        base = self.tree(expr.base)
+        items = tuple(position(self.evaluator, item, self.around.scope) for item in expr.items)
+        if base is UNKNOWN or UNKNOWN in items:
+            return UNKNOWN
+        if isinstance(base, Number):
+            return self.evaluator.fail(BadExpression(expr.span, "a number has no parts", None))
+        return self.applied(Take(items=items), (base,), expr.span)
 
     def _fix(self, tree: Tree, wanted: TensorType) -> Tree:
         """Gives an entry without a type the one that its use implies."""
@@ -233,10 +250,9 @@ class Resolver:
             expected = least if len(inputs) < least else most
             assert expected is not None
             return self.evaluator.fail(WrongInputCount(span, op.name, expected, len(inputs)))
-        if len(inputs) != 1:
-            return self.evaluator.fail(
-                NotYet(span, f"`{op.name}` of several tensors outside a model")
-            )
+        if op.random:
+            message = "draws random numbers, and belongs into the model"
+            return self.evaluator.fail(LayerShape(span, op.name, message, None, ()))
         try:
             result = op.infer(*types)
         except (Refusal, ArithmeticError) as error:
@@ -310,7 +326,3 @@ class Resolver:
 
 def _arguments(layer: ast.Expr) -> tuple[ast.Argument, ...]:
     return layer.arguments if isinstance(layer, ast.Call) else ()
-
-
-def _float(kind: TensorType) -> TensorType:
-    return TensorType("float", kind.shape, kind.batched)

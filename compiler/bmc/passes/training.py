@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bmc.diagnostics.diagnostic import Problem, Problems
 from bmc.diagnostics.problems.files import FileRefused
 from bmc.diagnostics.problems.names import UnknownModel, UnknownName
-from bmc.diagnostics.problems.params import BadSetting
+from bmc.diagnostics.problems.params import BadExpression, BadSetting
 from bmc.diagnostics.problems.training import (
     BadSubject,
     DuplicateKey,
@@ -25,7 +25,6 @@ from bmc.diagnostics.suggest import closest
 from bmc.ir.symbolic import plain
 from bmc.ir.training import (
     LossTerm,
-    Number,
     OptimizerGroup,
     Prediction,
     Pretrained,
@@ -37,7 +36,7 @@ from bmc.ops.base import REGISTRY, Declaration, Made, Measure, Refusal, alias_of
 from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Every
 from bmc.ops.training import KEYS, Key, key_alias
-from bmc.passes.pipelines import Resolver, Surroundings
+from bmc.passes.pipelines import Number, Resolver, Surroundings
 from bmc.passes.scope import UNKNOWN
 from bmc.project import bad_form
 from bmc.records import replace
@@ -397,7 +396,10 @@ class _Sections:
 
     def _prediction(self, name: str, value: ast.Expr, found: list[Prediction]) -> None:
         tree: Tree | Any = self.resolver.tree(value)
-        if tree is not UNKNOWN and not isinstance(tree, Number):
+        if isinstance(tree, Number):
+            message = "a prediction depends on the model, and this is a number"
+            self.fail(BadExpression(value.span, message))
+        elif tree is not UNKNOWN:
             found.append(Prediction(name, tree))
 
     def _writer(self, value: ast.Expr) -> str | None:

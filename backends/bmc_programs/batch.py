@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from bmc.emit.pyexpr import IfStmt, Un
 from bmc.ir.data import Choice, DataProgram, Entry, Use
-from bmc.ops import data_images as images
 from bmc.ops import data_steps as steps
-from bmc.ops.data import Step
+from bmc_programs.lower.table import BATCHING, rule_of
 from bmc_programs.nodes import (
     Expr,
     Function,
@@ -26,20 +24,6 @@ from bmc_programs.nodes import (
 )
 from bmc_programs.prepare import stored_kind
 
-Rule = Callable[["Batch", Any, Use], None]
-RULES: dict[type[Step], Rule] = {}
-
-
-def batches(*classes: type[Step]) -> Callable[[Rule], Rule]:
-    """Registers how a step is printed in the function that makes a batch."""
-
-    def register(rule: Rule) -> Rule:
-        for declared in classes:
-            RULES[declared] = rule
-        return rule
-
-    return register
-
 
 class Batch:
     """One entry on its way into a batch. `form`: `rows`, `list` (of pictures) or `array`."""
@@ -53,6 +37,7 @@ class Batch:
         self.form = "array"
         self.files: Expr | None = None  # where the pictures come from, if from files
         self.dtype = ""
+        self.use: Use | None = None  # the step that is printed
 
     def let(self, value: Expr) -> None:
         """A line that gives the entry's variable a value."""
@@ -62,6 +47,11 @@ class Batch:
     def apply(self, function: str, *arguments: Any) -> None:
         """`image = function(image, …)`"""
         self.let(call(function, self.value, *arguments))
+
+    def run(self, use: Use) -> None:
+        """The lines of one step."""
+        self.use = use
+        rule_of(BATCHING, use.step)(use.step, self)
 
     def array(self) -> None:
         """Pictures in a list become one array."""
@@ -108,8 +98,8 @@ def into_batch(program: DataProgram, entry: Entry, variable: str) -> tuple[list[
     for step in entry.batch:
         if isinstance(step, Choice):
             _choose(site, step)
-        elif not isinstance(step.step, steps.Lead | steps.Windows):
-            RULES[type(step.step)](site, step.step, step)
+        else:
+            site.run(step)
     site.array()
     if entry.carrying.kind in ("images", "paths") and entry.shape is not None:
         files = () if site.files is None else (site.files, ref("rows"))
@@ -150,7 +140,7 @@ def _choose(site: Batch, choice: Choice) -> None:
     ):
         body, site.body = site.body, []
         for use in uses:
-            RULES[type(use.step)](site, use.step, use)
+            site.run(use)
         lines, site.body = site.body, body
         if lines:
             site.body.append(IfStmt(condition, tuple(lines)))
@@ -163,92 +153,6 @@ def _typed(site: Batch) -> Expr:
     if have == wanted:
         return site.value
     return method(site.value, "astype", ref(wanted))
-
-
-# --- steps ----------------------------------------------------------------------------------------
-
-
-@batches(steps.Scale)
-def _scale(site: Batch, step: Any, use: Use) -> None:
-    site.array()
-    offset = [float(step.offset)] if step.offset else []
-    site.apply("scale", step.factor, *offset)
-    site.dtype = "float"
-
-
-@batches(images.Normalize)
-def _normalize(site: Batch, step: Any, use: Use) -> None:
-    site.array()
-    mean, deviation = step.moments()
-    site.apply("normalize", mean, deviation)
-    site.dtype = "float"
-
-
-@batches(steps.OneHot)
-def _one_hot(site: Batch, step: Any, use: Use) -> None:
-    site.apply("one_hot", int(step.size), site.entry.name)
-    site.dtype = "float"
-
-
-@batches(steps.Identity, images.ReadImage)
-def _nothing(site: Batch, step: Any, use: Use) -> None:
-    return
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    if isinstance(size, tuple):
-        return int(size[0]), int(size[1])
-    return int(size), int(size)
-
-
-@batches(images.Resize)
-def _resize(site: Batch, step: Any, use: Use) -> None:
-    site.pictures()
-    if step.height is not None:
-        site.apply("resize_height", int(step.height))
-    elif isinstance(step.size, tuple):
-        site.apply("resize", *_pair(step.size))
-    else:
-        site.apply("resize_shorter", int(step.size))
-
-
-@batches(images.CenterCrop)
-def _center_crop(site: Batch, step: Any, use: Use) -> None:
-    site.pictures()
-    _large_enough(site, *_pair(step.size))
-    site.apply("center_crop", *_pair(step.size))
-
-
-def _large_enough(site: Batch, height: int, width: int) -> None:
-    """Names the file of a picture that is too small, where there are files."""
-    if site.files is not None:
-        site.apply("large_enough", height, width, site.files, ref("rows"))
-
-
-def _drawn(use: Use, count: int) -> Expr:
-    return call("draw.uniform", use.number, ref("rows"), count)
-
-
-@batches(images.RandomFlip)
-def _flip(site: Batch, step: Any, use: Use) -> None:
-    site.pictures()
-    site.apply("flip", _drawn(use, 1), float(step.p))
-
-
-@batches(images.RandomCrop)
-def _crop(site: Batch, step: Any, use: Use) -> None:
-    site.pictures()
-    height, width = _pair(step.size)
-    border = 2 * int(step.padding)
-    _large_enough(site, height - border, width - border)
-    site.apply("crop", _drawn(use, 2), height, width, int(step.padding))
-
-
-@batches(images.RandomResizedCrop)
-def _crop_resized(site: Batch, step: Any, use: Use) -> None:
-    site.pictures()
-    bounds = (float(step.least), float(step.most))
-    site.apply("crop_resized", _drawn(use, 4), *_pair(step.size), *bounds)
 
 
 # --- functions ------------------------------------------------------------------------------------

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.pyexpr import Compare, IfExp
-from bmc.ir.data import Columns, DataProgram, Entry
+from bmc.ir.data import DataProgram, Entry
 from bmc.ops import data_splits as splits
 from bmc.ops import data_steps as steps
+from bmc_programs.lower.data_sources import RANGES, reader
 from bmc_programs.nodes import (
     Expr,
     Function,
     Statement,
     assign,
-    binary,
     call,
     expr,
     index,
@@ -22,9 +22,8 @@ from bmc_programs.nodes import (
     returns,
     run,
 )
-from bmc_programs.prepare import base_variable, document_tokenize, document_variable, prepare
+from bmc_programs.prepare import base_variable, prepare
 
-RANGES = "columns"  # where `learned.json` says which columns a range has
 FITTED = ("fitted", "dict[str, Any] | None", None)
 
 
@@ -36,6 +35,7 @@ class Loader:
     ) -> None:
         self.program = program
         self.source: Any = program.source
+        self.reader = reader(program)
         self.inputs = inputs
         self.variables = variables
         self.learned = learned_keys(program, program.entries)
@@ -54,98 +54,20 @@ class Loader:
 
     # --- reading --------------------------------------------------------------------------------
 
-    def read(
-        self,
-        entries: tuple[Entry, ...],
-        path: Expr,
-        suffix: str,
-        extra: set[Any],
-        whole: bool = True,
-    ) -> Expr:
-        """The call that reads what the entries need from one file or folder."""
-        if self.source.name == "folder":
-            return call("read_folder", path)
-        if self.source.name == "text":
-            return call("read_lines", path) if self.source.lines else self._document(path)
+    def names(self, entries: tuple[Entry, ...], extra: set[Any]) -> list[Any]:
+        """The columns that the entries read, and those that only `load` needs."""
         names = list(dict.fromkeys(n for e in entries if e.columns for n in e.columns.names))
-        names += sorted(extra - set(names))
-        named: dict[str, Any] = {}
-        if self.source.name == "npz":
-            patterns = [suffix] if suffix else []
-            plain = ["*"] if suffix and not whole else []  # new data need not be a part
-            return call("read_npz", path, tuple(names), *patterns, *plain)
-        if self.source.separator != ",":
-            named["separator"] = self.source.separator
-        if not self.source.header:
-            named["header"] = False
-        if not self.source.quotes:
-            named["quoting"] = ref("csv.QUOTE_NONE")
-        if self.source.rows is not None:
-            named["rows"] = int(self.source.rows)
-        ranges = []
-        if any(isinstance(name, tuple) for name in names):
-            ranges.append(call("known.setdefault", RANGES, {}))
-        return call("read_csv", path, tuple(names), *ranges, **named)
+        return names + sorted(extra - set(names))
 
-    def _document(self, path: Expr) -> Expr:
-        text: Expr = call("read_text", path)
-        for entry in self.program.entries:
-            lowered = any(isinstance(use.step, steps.Lowercase) for use in entry.load)
-            if entry.head == "document" and lowered:
-                text = method(text, "lower")
-        cut = "code_points" if document_tokenize(self.program).unit == "characters" else "cut_words"
-        return call(cut, text)
-
-    def variable(self) -> str:
-        """How the functions call what was read."""
-        if self.source.name == "text" and not self.source.lines:
-            return document_variable(self.program)
-        return {"npz": "arrays", "folder": "folder"}.get(self.source.name, "table")
-
-    def count(self, entries: tuple[Entry, ...]) -> Expr:
-        """The number of rows read."""
-        if self.source.name == "npz":
-            name = next(n for e in entries if e.columns for n in e.columns.names)
-            return call("len", index("arrays", name))
-        return call("len", ref(self.variable()))
-
-    def _join(self) -> str:
-        return {"npz": "join_arrays", "folder": "join_folders"}.get(self.source.name, "join_tables")
-
-    def _parts(self, entries: tuple[Entry, ...], extra: set[Any]) -> list[Statement]:
+    def _parts(self, names: list[Any]) -> list[Statement]:
         """The lines that read every part of the source, and put them together."""
-        parts: dict[str, Expr] = {}
-        for split, part in self.source.parts().items():
-            if self.source.name == "npz":
-                parts[split] = self.read(entries, ref("path"), part, extra)
-                continue
-            main = self.source.name != "folder" and split == "train"
-            inside = "path" if self.source.name == "folder" else "path.parent"
-            place: Expr = ref("path") if main else binary(inside, "/", part)
-            parts[split] = self.read(entries, place, "", extra)
-        lines: list[Statement] = [assign("parts", expr(parts))]
-        variable = self.variable()
-        if variable in ("points", "words"):
-            lines.append(assign("rows", call("part_rows", ref("parts"))))
-            if variable == "points":
-                lines.append(
-                    assign("points", call("np.concatenate", call("list", call("parts.values"))))
-                )
-            else:
-                lines.append(assign("words", call("join_words", ref("parts"))))
-        else:
-            lines.append(assign(f"{variable}, rows", call(self._join(), ref("parts"))))
-        return lines
+        parts = {
+            split: self.reader.part(self.program, names, split, part)
+            for split, part in self.source.parts().items()
+        }
+        return [assign("parts", expr(parts)), *self.reader.joined()]
 
     # --- splitting --------------------------------------------------------------------------------
-
-    def _labels(self, columns: Columns) -> Expr:
-        name = str(columns.names[0])
-        if self.source.name == "npz":
-            return index("arrays", name)
-        return (
-            ref("folder.labels") if self.source.name == "folder" else index("table.columns", name)
-        )
 
     def cut(self, rows: Expr) -> Expr:
         """The expression for the split's rows."""
@@ -157,16 +79,16 @@ class Loader:
         if isinstance(split, splits.Random):
             seed = int(split.seed)
             if split.group is not None and self.program.stratify is not None:
-                labels = self._labels(self.program.stratify)
+                labels = self.reader.labels(str(self.program.stratify.names[0]))
                 return call("cut_groups", rows, labels, shares, seed=seed)
             rows = call("shuffle", rows, seed=seed)
             if split.stratify is not None and self.program.stratify is not None:
-                rows = call("spread", rows, self._labels(self.program.stratify))
+                rows = call("spread", rows, self.reader.labels(str(self.program.stratify.names[0])))
         return call(function, rows, shares)
 
     def _split(self, entries: tuple[Entry, ...]) -> list[Statement]:
         """The lines that give `rows` its splits."""
-        every = call("np.arange", self.count(entries))
+        every = call("np.arange", self.reader.count(entries))
         if self.program.split is None:
             return [] if self.source.parts() else [assign("rows", expr({"train": every}))]
         if self.source.parts():
@@ -212,9 +134,10 @@ class Loader:
             checked = call("known_values", ref("fitted"), ref("LEARNED"))
             body.append(assign("known", _unless_none(checked)))
         if self.source.parts():
-            body += self._parts(stored, extra)
+            body += self._parts(self.names(stored, extra))
         else:
-            body.append(assign(self.variable(), self.read(stored, ref("path"), "", extra)))
+            read = self.reader.read(self.program, self.names(stored, extra), ref("path"))
+            body.append(assign(self.reader.variable, read))
         if time:
             body.append(run(call("ascending", ref("table"), time)))
         body += self._split(stored)
@@ -239,14 +162,10 @@ class Loader:
             known = "known"
             needed = ref("LEARNED") if mine == self.learned else expr(mine)
             body.append(assign("known", call("known_values", ref("fitted"), needed)))
-        if self.source.name == "folder":
-            read: Expr = call("find_pictures", ref("path"))
-        else:
-            part = list(self.source.parts().values())[-1:] if self.source.name == "npz" else []
-            read = self.read(stored, ref("path"), "".join(part), set(), whole=False)
-        body.append(assign(self.variable(), read))
+        read = self.reader.fresh(self.program, self.names(stored, set()))
+        body.append(assign(self.reader.variable, read))
         body += self._prepared(stored, call("np.arange", 0))
-        rows: Expr = expr({"predict": call("np.arange", self.count(stored))})
+        rows: Expr = expr({"predict": call("np.arange", self.reader.count(stored))})
         window = self.program.window()
         if window is not None:
             rows = call("window_starts", rows, int(window.n), window.step())

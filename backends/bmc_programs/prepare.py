@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from bmc.emit.pyexpr import Assign, Return, SliceExpr
 from bmc.ir.data import Columns, DataProgram, Entry, Use
 from bmc.ops import data_steps as steps
-from bmc.ops.data import Step
+from bmc_programs.document import document_variable
+from bmc_programs.lower.data_sources import reader
+from bmc_programs.lower.table import PREPARING, rule_of
 from bmc_programs.nodes import (
     Expr,
     Function,
     Statement,
     assign,
     call,
-    comprehension,
     expr,
     index,
     names_of,
@@ -35,22 +35,9 @@ PARAMETERS = {
     "train": "Array",
     "known": "dict[str, Any]",
 }
-Rule = Callable[["Site", Any, str], None]
-RULES: dict[type[Step], Rule] = {}
 
 
-def prepares(*classes: type[Step]) -> Callable[[Rule], Rule]:
-    """Registers how a step is printed in a `prepare` function."""
-
-    def register(rule: Rule) -> Rule:
-        for declared in classes:
-            RULES[declared] = rule
-        return rule
-
-    return register
-
-
-class Site:
+class Preparing:
     """The body of one `prepare` function in the making; `value` is the variable that flows."""
 
     def __init__(self, program: DataProgram, entry: Entry, base: str | None) -> None:
@@ -64,6 +51,7 @@ class Site:
         self.places = False  # whether the variable `text` knows where the rows stand
         self.start: Expr | None = None  # what flows before the first line
         self.result = "Array"
+        self.key = ""  # of the step that is printed
 
     def let(self, target: str, value: Expr) -> None:
         """A line that makes `target` what flows."""
@@ -80,9 +68,15 @@ class Site:
         """What flows now."""
         return self.start or ref(self.value)
 
-    def learned(self, key: str) -> Expr:
+    def learned(self, key: str = "") -> Expr:
         """Where a step keeps what it learns."""
-        return call("known.setdefault", key, {})
+        return call("known.setdefault", key or self.key, {})
+
+    def source(self) -> Any:
+        """What knows where the rows stand: the column's text, the table, or the entry's name."""
+        if self.tabled:
+            return call("table.rows")
+        return ref("text") if self.places else self.entry.name
 
     @property
     def several(self) -> bool:
@@ -93,11 +87,12 @@ class Site:
 def prepare(program: DataProgram, entry: Entry) -> Function:
     """The function that prepares the stored column of an entry."""
     base = base_variable(program, entry)
-    site = Site(program, entry, base)
+    site = Preparing(program, entry, base)
     if entry.columns is not None:
         _head(site, entry.columns)
     for use in entry.load:
-        RULES[type(use.step)](site, use.step, use.key)
+        site.key = use.key
+        rule_of(PREPARING, use.step)(use.step, site)
     _finish(site)
     _return_last(site.body)
     names = set().union(*map(names_of, site.body))
@@ -150,7 +145,7 @@ def _stored_type(entry: Entry) -> str:
 # --- columns ------------------------------------------------------------------------------------
 
 
-def _head(site: Site, columns: Columns) -> None:
+def _head(site: Preparing, columns: Columns) -> None:
     {
         "array": _arrays,
         "text": _texts,
@@ -161,7 +156,7 @@ def _head(site: Site, columns: Columns) -> None:
     }[site.entry.head](site, columns)
 
 
-def _arrays(site: Site, columns: Columns) -> None:
+def _arrays(site: Preparing, columns: Columns) -> None:
     name = str(columns.names[0])
     site.start = index("arrays", name)
     entry = site.entry
@@ -214,12 +209,12 @@ def text_of(columns: Columns) -> Expr:
     return expr(parts)
 
 
-def _texts(site: Site, columns: Columns) -> None:
+def _texts(site: Preparing, columns: Columns) -> None:
     site.text, site.places = ("text", True) if columns.single else ("texts", False)
     site.let(site.text, text_of(columns))
 
 
-def _numbers(site: Site, columns: Columns) -> None:
+def _numbers(site: Preparing, columns: Columns) -> None:
     text = text_of(columns)
     site.tabled = not columns.single
     parse = "parse_numbers" if columns.single else "parse_columns"
@@ -234,9 +229,9 @@ def _numbers(site: Site, columns: Columns) -> None:
         site.let("values", call(parse, text))
 
 
-def _ids(site: Site, columns: Columns) -> None:
+def _ids(site: Preparing, columns: Columns) -> None:
     entry = site.entry
-    if site.program.source.name == "folder":
+    if reader(site.program).classes:
         learned = site.learned(f"{entry.name}.class")
         site.let("values", call("class_numbers", ref("folder"), ref("train"), learned))
         if entry.count is not None:
@@ -254,198 +249,21 @@ def _ids(site: Site, columns: Columns) -> None:
     site.apply("numbers_below", int(entry.count), ref("text"))
 
 
-def _document(site: Site, columns: Columns) -> None:
+def _document(site: Preparing, columns: Columns) -> None:
     site.value = document_variable(site.program)
 
 
-def _paths(site: Site, columns: Columns) -> None:
+def _paths(site: Preparing, columns: Columns) -> None:
     site.result = "PictureFiles"
     shape = site.entry.shape
     mode = "L" if shape is not None and shape[0] == 1 else "RGB"
     site.body.append(returns(call("PictureFiles", ref("folder.paths"), mode)))
 
 
-def document_tokenize(program: DataProgram) -> Any:
-    """The step that cuts the one long text, and the steps before it."""
-    for entry in program.entries:
-        if entry.head == "document":
-            return next(use.step for use in entry.load if isinstance(use.step, steps.Tokenize))
-    return None
-
-
-def document_variable(program: DataProgram) -> str:
-    """How `load` calls the pieces of the one long text."""
-    return "points" if document_tokenize(program).unit == "characters" else "words"
-
-
-# --- steps --------------------------------------------------------------------------------------
-
-
-@prepares(steps.Standardize)
-def _standardize(site: Site, step: Any, key: str) -> None:
-    site.apply("standardize", ref("train"), site.learned(key))
-
-
-@prepares(steps.MinMax)
-def _minmax(site: Site, step: Any, key: str) -> None:
-    site.apply("minmax", ref("train"), site.learned(key))
-
-
-@prepares(steps.Log)
-def _log(site: Site, step: Any, key: str) -> None:
-    site.apply("logarithm", _source(site))
-
-
-@prepares(steps.Scale)
-def _scale(site: Site, step: Any, key: str) -> None:
-    offset = [float(step.offset)] if step.offset else []
-    site.apply("scale", step.factor, *offset)
-
-
-@prepares(steps.Outliers)
-def _outliers(site: Site, step: Any, key: str) -> None:
-    site.apply("clip_outliers", ref("train"), site.learned(key), float(step.iqr))
-
-
-@prepares(steps.Impute)
-def _impute(site: Site, step: Any, key: str) -> None:
-    if not site.text:
-        if step.by == "constant":
-            site.apply("impute_constant", float(step.value))
-        else:
-            site.apply(f"impute_{step.by}", ref("train"), site.learned(key))
-        return
-    if step.by == "most":
-        function = "fill_most_each" if site.several else "fill_most"
-        site.apply(function, ref("train"), site.learned(key), ref("MISSING"))
-    elif site.several:
-        filled = call("fill_texts", ref("text"), step.value, ref("MISSING"))
-        site.let("texts", comprehension(filled, "text", "texts"))
-    else:
-        site.apply("fill_texts", step.value, ref("MISSING"))
-
-
-@prepares(steps.Category)
-def _category(site: Site, step: Any, key: str) -> None:
-    suffix = "" if step.unknown is None else "_or_unknown"
-    reserved = 0 if step.unknown is None else 1
-    if site.several:
-        rest = (ref("train"), site.learned(key), ref("MISSING"))
-        names = len(site.entry.columns.names) if site.entry.columns else 0
-        size = step.size if step.size is not None else site.entry.count
-        sizes = step.sizes if step.sizes is not None else (size,) * names if size else None
-        site.let("values", call(f"categories{suffix}", ref("texts"), *rest))
-        if sizes is not None:
-            site.apply("sizes_below", tuple(int(size) for size in sizes), ref("texts"))
-        return
-    learning = (ref("text"), ref("train"), site.learned(key), ref("MISSING"))
-    site.body.append(assign("classes", call("learn_classes", *learning)))
-    limits = [size for size in (step.size, *(step.sizes or ()), site.entry.count) if size]
-    if limits:
-        column = str(site.entry.columns.names[0]) if site.entry.columns else site.entry.name
-        most = call("at_most", ref("classes"), int(min(limits)) - reserved, column)
-        site.body.append(assign("classes", most))
-    site.let("values", call(f"category{suffix}", ref("text"), ref("classes")))
-
-
-@prepares(steps.Equals)
-def _equals(site: Site, step: Any, key: str) -> None:
-    if site.several:
-        columns = comprehension(call("equals", ref("text"), step.text), "text", "texts")
-        site.let("values", call("np.stack", columns, axis=1))
-    else:
-        site.let("values", call("equals", ref("text"), step.text))
-
-
-@prepares(steps.Lowercase)
-def _lowercase(site: Site, step: Any, key: str) -> None:
-    if site.entry.head != "document":  # `load` has lowered the document, before cutting it
-        site.apply("lowercase")
-
-
-@prepares(steps.Identity)
-def _identity(site: Site, step: Any, key: str) -> None:
-    return
-
-
-@prepares(steps.Tokenize)
-def _tokenize(site: Site, step: Any, key: str) -> None:
-    site.body.append(assign("learned", site.learned(key)))
-    if site.entry.head == "document":
-        _number_document(site, step)
-        return
-    pieces: Expr = ref("text.values")
-    if step.unit == "words":
-        pieces = ref("words")
-        cut = comprehension(call("cut_words", ref("value")), "value", "text.values")
-        site.body.append(assign("words", cut))
-    rows = comprehension(index(pieces, ref("row")), "row", "train")
-    site.body.append(assign("places", _places(step, rows)))
-    ids = [pieces, ref("places"), int(step.start())]
-    if step.unseen() is None:
-        site.let("tokens", call("number_known_tokens", *ids, ref("text")))
-    else:
-        site.let("tokens", call("number_tokens", *ids, int(step.unseen())))
-
-
-def _places(step: Any, rows: Expr) -> Expr:
-    if step.alphabet is not None:
-        return call("learn_alphabet", step.alphabet, ref("learned"))
-    if step.unit == "characters":
-        return call("learn_characters", rows, ref("learned"))
-    most = [int(step.vocab) - int(step.start())] if step.vocab is not None else []
-    return call("learn_words", rows, ref("learned"), *most)
-
-
-def _number_document(site: Site, step: Any) -> None:
-    first, unknown = int(step.start()), step.unseen()
-    if step.unit == "words":
-        rows = expr([comprehension(index("words", ref("row")), "row", "train")])
-        site.body.append(assign("places", _places(step, rows)))
-        words = [ref("words")]
-        numbered = call("number_tokens", words, ref("places"), first, int(unknown or 0))
-        site.let("values", index(numbered, 0))
-        return
-    if step.alphabet is not None:
-        made: Expr = call("list", call("learn_alphabet", step.alphabet, ref("learned")))
-    else:
-        made = call("learn_points", index("points", ref("train")), ref("learned"))
-    site.body.append(assign("letters", made))
-    limits = [size for size in (step.vocab, site.entry.count) if size]
-    if limits:
-        most = call("at_most", ref("letters"), int(min(limits)) - first, "text")
-        site.body.append(assign("letters", most))
-    if unknown is None:
-        site.let("values", call("number_points", ref("points"), ref("letters"), first))
-    else:
-        numbered = call(
-            "number_points_or_unknown", ref("points"), ref("letters"), first, int(unknown)
-        )
-        site.let("values", numbered)
-
-
-@prepares(steps.Truncate)
-def _truncate(site: Site, step: Any, key: str) -> None:
-    site.apply("truncate", int(step.n))
-
-
-@prepares(steps.Append)
-def _append(site: Site, step: Any, key: str) -> None:
-    site.apply("append", int(step.id))
-
-
-@prepares(steps.Lag)
-def _lag(site: Site, step: Any, key: str) -> None:
-    if site.value in ("tokens",):
-        site.apply("lag_tokens", int(step.n), int(step.fill))
-    else:
-        site.apply("lag_rows", int(step.n), float(step.fill))
-
-
 # --- the end ------------------------------------------------------------------------------------
 
 
-def _finish(site: Site) -> None:
+def _finish(site: Preparing) -> None:
     """The last checks, and the type that the column is stored in."""
     entry = site.entry
     if site.result == "PictureFiles":
@@ -464,17 +282,17 @@ def _finish(site: Site) -> None:
     if _ranged(site.program, entry) and shape and shape[0] is not None:
         site.apply("exactly", shape[0], entry.name)
     if stored_kind(entry) == "float":
-        site.apply("as_float32", _source(site))
+        site.apply("as_float32", site.source())
     value = site.flowing()
     if entry.role and entry.shape == (1,) and entry.carrying.shape == ():
         value = index(value, SliceExpr(), None)
     site.body.append(returns(value))
 
 
-def _finish_tokens(site: Site) -> None:
+def _finish_tokens(site: Preparing) -> None:
     entry = site.entry
     site.result = "Tokens"
-    source = _source(site)
+    source = site.source()
     if entry.longest is not None:
         site.apply("check_lengths", int(entry.longest), source)
     elif entry.role:
@@ -482,13 +300,6 @@ def _finish_tokens(site: Site) -> None:
     if entry.count is not None:
         site.apply("check_ids", int(entry.count), source)
     site.body.append(returns(ref(site.value)))
-
-
-def _source(site: Site) -> Any:
-    """What knows where the rows stand: the column's text, the table, or the entry's name."""
-    if site.tabled:
-        return call("table.rows")
-    return ref("text") if site.places else site.entry.name
 
 
 def _ranged(program: DataProgram, entry: Entry) -> bool:

@@ -12,6 +12,7 @@ from bmc.ir.data import DataProgram, Entry
 from bmc_programs.batch import batch_functions
 from bmc_programs.library import Definition, import_block, needed
 from bmc_programs.load import Loader
+from bmc_programs.lower.data_sources import reader
 from bmc_programs.nodes import (
     Function,
     Statement,
@@ -100,10 +101,9 @@ def _variables(program: DataProgram, helpers: set[str]) -> dict[str, str]:
 
 def _constants(program: DataProgram, loader: Loader) -> list[Statement]:
     found: list[Statement] = [assign("SOURCE", program.source.path)]  # type: ignore[attr-defined]
-    if program.source.name == "csv":
-        found.append(assign("MISSING", tuple(program.source.missing)))  # type: ignore[attr-defined]
-    elif program.source.name == "text":
-        found.append(assign("MISSING", ("",)))
+    missing = reader(program).missing
+    if missing:
+        found.append(assign("MISSING", missing))
     if loader.learned:
         found.append(assign("LEARNED", expr(loader.learned)))
     return found

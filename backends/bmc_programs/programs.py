@@ -138,7 +138,7 @@ def evaluate_file(run: Run, framework: Framework) -> str:
 def _splits(run: Run) -> list[str]:
     """The splits that rows may belong to."""
     known = run.data.splits()
-    by_column = run.data.split is not None and run.data.split.name == "column"
+    by_column = run.data.split is not None and run.data.split.by_column
     names = ("train", "validation", "test")
     return [name for name in names if by_column or name in known]
 

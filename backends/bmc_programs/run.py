@@ -19,7 +19,7 @@ from bmc.ops.losses import SCALAR
 from bmc.records import record
 from bmc.source import Span
 from bmc_programs.library import functions
-from bmc_programs.lower.table import LOWERINGS
+from bmc_programs.lower.table import BATCHING, LOWERINGS, PREPARING
 from bmc_programs.trees import refused
 
 LATER = ("accumulate", "precision", "compile", "ema", "stop", "checkpoint", "freeze")
@@ -137,6 +137,7 @@ def refuse(
     check = _Refusals(run, backend, problems)
     check.tables = (table, LOWERINGS) if trains else (LOWERINGS,)
     check.inputs()
+    check.data()
     if trains:
         check.settings()
     check.losses()
@@ -167,6 +168,16 @@ class _Refusals:
             if entry.lengths_of is not None:
                 reason = "data of different lengths is read as ids, which show where they end"
                 self.no("data", f"the lengths of `{entry.lengths_of.name}`", reason)
+
+    def data(self) -> None:
+        for entry in self.run.data.entries:
+            batched = [use for use in entry.uses() if use not in entry.load]
+            for table, uses in ((PREPARING, entry.load), (BATCHING, batched)):
+                for use in uses:
+                    if table.find(use.step) is None:
+                        self.no("data", f"`{use.step.name}`", place=use.span)
+        if LOWERINGS.find(self.run.data.source) is None:
+            self.no("data", f"`{self.run.data.source.name}`")
 
     def settings(self) -> None:
         train = self.run.train

@@ -6,24 +6,29 @@ from typing import Any
 
 from bmc.emit.pyexpr import Assign
 from bmc.ir.data import DataProgram, Entry, Use
-from bmc.ops import data_steps as steps
+from bmc_programs.lower.data_sources import reader
+from bmc_programs.lower.table import UNDOING
 from bmc_programs.nodes import (
     Expr,
     Function,
     assign,
-    binary,
     call,
-    comprehension,
-    expr,
     index,
-    method,
     names_of,
     ref,
     returns,
-    starred,
 )
 
 VALUES, FITTED = ("values", "Array"), ("fitted", "dict[str, Any]")
+
+
+class Undoing:
+    """Where a step is undone: its entry, and what it learned."""
+
+    def __init__(self, entry: Entry, key: str) -> None:
+        self.entry = entry
+        self.learned = index("fitted", key)
+        self.result = "Array"  # what the function returns
 
 
 def undo(program: DataProgram, name: str) -> Function:
@@ -31,15 +36,15 @@ def undo(program: DataProgram, name: str) -> Function:
     body: list[Assign] = []
     result = "Array"
     for entry in reversed(program.line(program.entry(name))):
-        if entry.head == "ids" and entry.columns and program.source.name == "folder":
+        if entry.head == "ids" and entry.columns and reader(program).classes:
             classes = index("fitted", f"{entry.name}.class")
             body.append(_let(call("class_names", ref("values"), index(classes, "classes"))))
         for use in reversed(_uses(entry)):
-            made = _undone(use.step, use.key, entry)
-            if made is not None:
-                body.append(_let(made))
-            if isinstance(use.step, steps.Tokenize):
-                result = "list[str]"
+            rule = UNDOING.find(use.step)
+            if rule is not None:
+                site = Undoing(entry, use.key)
+                body.append(_let(rule(use.step, site)))
+                result = site.result if site.result != "Array" else result
     last = body.pop() if body else None
     value: Any = last.value if last is not None else ref("values")
     statements = (*body, returns(value))
@@ -63,38 +68,3 @@ def _uses(entry: Entry) -> list[Use]:
 
 def _let(value: Expr) -> Assign:
     return assign("values", value)
-
-
-def _undone(step: Any, key: str, entry: Entry) -> Expr | None:
-    values, learned = ref("values"), index("fitted", key)
-    if isinstance(step, steps.Standardize):
-        return call("natural_scale", values, learned)
-    if isinstance(step, steps.MinMax):
-        return call("natural_range", values, learned)
-    if isinstance(step, steps.Log):
-        return call("np.exp", values)
-    if isinstance(step, steps.Scale):
-        shifted = binary(values, "-", float(step.offset)) if step.offset else values
-        return binary(shifted, "/", float(step.factor))
-    if isinstance(step, steps.Category):
-        return _category(step, index(learned, "classes"), entry)
-    if isinstance(step, steps.Equals):
-        return call("np.where", values, step.text, f"not {step.text}")
-    if isinstance(step, steps.Tokenize):
-        glue = " " if step.unit == "words" else ""
-        return call("tokens_to_texts", values, index(learned, "tokens"), int(step.start()), glue)
-    return None
-
-
-def _category(step: Any, classes: Expr, entry: Entry) -> Expr:
-    unknown = step.unknown if isinstance(step.unknown, str) else "unknown"
-    if entry.columns is not None and entry.columns.single:
-        names: Expr = index(classes, str(entry.columns.names[0]))
-        if step.unknown is not None:
-            names = expr([unknown, starred(names)])
-        return call("class_names", ref("values"), names)
-    every = call("list", method(classes, "values"))
-    if step.unknown is not None:
-        names = expr([unknown, starred(ref("names"))])
-        every = comprehension(names, "names", method(classes, "values"))
-    return call("class_names_each", ref("values"), every)

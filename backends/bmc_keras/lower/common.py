@@ -105,7 +105,8 @@ def stretching(rule: Rule) -> Rule:
             rank = max(len(shape), kind.rank)
             pairs = zip(_filled(shape, rank), _filled(kind.shape, rank))
             shape = tuple(b if a == 1 else a for a, b in pairs)
-        return rule(op, site)
+        found: Lowered = rule(op, site)
+        return found
 
     return checked
 

@@ -141,7 +141,8 @@ class Site:
 
 
 NOWHERE = Site((), (), {})  # of what takes no tensors
-Rule = Callable[[Any, Site], Lowered]
+# A rule takes a declaration and what it stands in: a site, or the function that a step adds lines to.
+Rule = Callable[[Any, Any], Any]
 R = TypeVar("R", bound=Rule)
 
 

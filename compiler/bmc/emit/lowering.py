@@ -59,4 +59,5 @@ def rule_for(table: Lowerings, op: Declaration, site: Site) -> Lowered:
     rule = table.find(op)
     if rule is None:
         return NO_RULE
-    return rule(op, site)
+    found: Lowered = rule(op, site)
+    return found

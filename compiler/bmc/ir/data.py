@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from bmc.ir.types import DType, TensorType
 from bmc.ops.data import Carried, Carrying, Source, Split, Step
+from bmc.ops.data_steps import Windows
 from bmc.records import field, record
 from bmc.source import Span
 
@@ -138,5 +139,5 @@ class DataProgram:
     def window(self) -> Any:
         """The `windows` step with the longest reach, if samples are windows."""
         uses = [use.step for entry in self.wanted() for use in entry.uses()]
-        found = [step for step in uses if step.name == "windows"]
+        found = [step for step in uses if isinstance(step, Windows)]
         return found[0] if found else None

@@ -77,6 +77,18 @@ class Source(Declaration, family="source"):
 
     columns: ClassVar[Carried] = "text"  # what a column holds
     rowed: ClassVar[bool] = True  # whether it has rows before a step makes them
+    tabular: ClassVar[bool] = False  # whether it is a table, whose columns may be listed
+    known: ClassVar[tuple[str, ...]] = ()  # its columns, where they are always the same
+    paths: ClassVar[bool] = True  # whether its parts are files or folders
+
+    @property
+    def document(self) -> bool:
+        """Whether it is one long text, whose rows a step makes."""
+        return False
+
+    def holds(self, column: str) -> Carrying | None:
+        """What a column holds; None where the steps behind it say that."""
+        return None
 
     def parts(self) -> dict[str, str]:
         """Split name to file, sub-folder or suffix, for sources that come in parts."""
@@ -114,6 +126,7 @@ class Split(Declaration, family="split"):
     """Base of splits."""
 
     contiguous: ClassVar[bool] = False  # rows of a split follow each other
+    by_column: ClassVar[bool] = False  # a column of a table says where a row belongs
 
 
 class Parts(Split):

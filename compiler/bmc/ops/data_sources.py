@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bmc.ops.base import Bool, Int, ListOf, Refusal, Str, param
-from bmc.ops.data import Source
+from bmc.ops.data import Carrying, Source
 
 
 class Npz(Source, name="npz", aliases=("numpy", "np", "npy")):
@@ -17,6 +17,7 @@ class Npz(Source, name="npz", aliases=("numpy", "np", "npy")):
     """
 
     columns = "array"
+    paths = False
 
     path: str = param(Str(), "the file")
     train: str = param(Str(), "names of the training arrays, `*` for the column", "")
@@ -38,6 +39,10 @@ class Npz(Source, name="npz", aliases=("numpy", "np", "npy")):
                 "names parts, and does not say which is the training part", setting="train"
             )
 
+    def holds(self, column: str) -> Carrying:
+        """Whatever the array has."""
+        return Carrying("array", None)
+
 
 class Csv(Source, name="csv", aliases=("tsv", "table", "read_csv")):
     """A table in a text file, one row a line (RFC 4180); `.gz` files are unpacked.
@@ -54,6 +59,7 @@ class Csv(Source, name="csv", aliases=("tsv", "table", "read_csv")):
     """
 
     columns = "text"
+    tabular = True
 
     path: str = param(Str(), "the file")
     separator: str = param(Str(), "what stands between two values", ",")
@@ -87,11 +93,21 @@ class Text(Source, name="text", aliases=("txt", "corpus")):
     """
 
     columns = "text"
+    known = ("text",)
 
     path: str = param(Str(), "the file")
     validation: str = param(Str(), "file with the validation text, in the same folder", "")
     test: str = param(Str(), "file with the test text, in the same folder", "")
     lines: bool = param(Bool(), "whether every line is a row", False)
+
+    @property
+    def document(self) -> bool:
+        """One long text, unless every line is a row."""
+        return not self.lines
+
+    def holds(self, column: str) -> Carrying | None:
+        """A document, or texts."""
+        return Carrying("document", ()) if self.document else None
 
     def parts(self) -> dict[str, str]:
         """The path is the training part of a source with further files."""
@@ -114,6 +130,7 @@ class Folder(Source, name="folder", aliases=("image_folder", "imagefolder", "ima
     """
 
     columns = "paths"
+    known = ("image", "class")
 
     path: str = param(Str(), "the folder")
     train: str = param(Str(), "sub-folder with the training pictures", "")
@@ -126,3 +143,7 @@ class Folder(Source, name="folder", aliases=("image_folder", "imagefolder", "ima
             raise Refusal(
                 "names parts, and does not say which is the training part", setting="train"
             )
+
+    def holds(self, column: str) -> Carrying:
+        """Pictures, and the numbers of their classes."""
+        return Carrying("ids", ()) if column == "class" else Carrying("paths", None)

@@ -62,4 +62,6 @@ class Contiguous(
 class Column(Split, name="column"):
     """A column says where its row belongs: `train`, `validation` (or `val`, `dev`) or `test`."""
 
+    by_column = True
+
     column: str = param(Str(), "the column")

@@ -29,6 +29,7 @@ from bmc.ir.types import TensorType
 from bmc.ops.base import REGISTRY, Declaration, Word
 from bmc.ops.data import LATER, Source, Split
 from bmc.ops.data_splits import Random
+from bmc.ops.data_steps import Windows
 from bmc.passes.data_entry import Pipelines
 from bmc.passes.data_types import Draft, finish
 from bmc.passes.evaluate import Evaluator
@@ -149,7 +150,7 @@ class Builder:
             return None
         value, source = found
         bad = [part for part in (source.path, *source.parts().values()) if not _plain_path(part)]
-        if bad and source.name != "npz":
+        if bad and source.paths:
             message = f"the path {bad[0]!a} must not be empty or hold control characters"
             self.fail(BadSetting(value.span, source.name, "path", message))
             return None
@@ -171,11 +172,11 @@ class Builder:
         if twice:
             message = f"has a share for `{twice[0]}`, which the source has of its own"
             self.fail(BadSetting(value.span, split.name, twice[0], message))
-        if source.name == "text" and not getattr(source, "lines", False) and not split.contiguous:
+        if source.document and not split.contiguous:
             message = "can't split one long text"
             help_text = "use `contiguous(…)`, or `text(…, lines=true)` for one row a line"
             self.fail(BadSetting(value.span, split.name, "", message, help_text))
-        if split.name == "column" and source.name not in ("csv",):
+        if split.by_column and not source.tabular:
             message = "needs a table with a column for it"
             self.fail(BadSetting(value.span, split.name, "column", message, None))
         chosen = None
@@ -239,10 +240,10 @@ class Builder:
                 message = f"`{windowed[0].name}` has windows, so `{entry.name}` needs them too"
                 self._entry_fails(entry, message)
         strides = {
-            use.step.step()  # type: ignore[attr-defined]
+            use.step.step()
             for entry in windowed
             for use in entry.uses()
-            if use.step.name == "windows"
+            if isinstance(use.step, Windows)
         }
         if len(strides) > 1:
             message = "all windows of a program start alike: give them the same `stride`"

@@ -14,7 +14,7 @@ from bmc.ir.types import TensorType
 from bmc.ops.base import REGISTRY, Refusal
 from bmc.ops.data import LATER, Carrying, Source
 from bmc.ops.data_images import PictureStep
-from bmc.ops.data_steps import UNBUILT_TOKENS, Identity
+from bmc.ops.data_steps import UNBUILT_TOKENS, Identity, Impute, Windows
 from bmc.passes.data_types import Draft, agree, wanted_dtype
 from bmc.passes.evaluate import Evaluator
 from bmc.passes.scope import UNKNOWN, Scope
@@ -158,7 +158,7 @@ class Pipelines:
                 BadExpression(item.span, "a list of columns holds names in quotes", help_text)
             )
             return None
-        if not names or self.source.columns != "text" or self.source.name == "text":
+        if not names or not self.source.tabular:
             message = f"a list of columns needs a table, and the source is `{self.source.name}`"
             self.fail(BadExpression(value.span, message if names else "an empty list", None))
             return None
@@ -166,8 +166,8 @@ class Pipelines:
 
     def _known(self, value: ast.String, columns: Columns) -> Columns:
         """Reports a column that the source can't have."""
-        known = {"text": ("text",), "folder": ("image", "class")}.get(self.source.name)
-        if known is not None and value.value not in known:
+        known = self.source.known
+        if known and value.value not in known:
             listed = " and ".join(f'"{name}"' for name in known)
             message = f"`{self.source.name}` has no column {value.value!a}, only {listed}"
             self.fail(BadExpression(value.span, message, None))
@@ -323,18 +323,15 @@ class Pipelines:
         """What the columns hold, by the source, the first steps and the wanted type."""
         assert draft.columns is not None
         source, name = self.source, draft.columns.names[0]
-        if source.name == "npz":
-            return Carrying("array", None)
-        if source.name == "folder":
-            return Carrying("ids", ()) if name == "class" else Carrying("paths", None)
+        held = source.holds(str(name))
+        if held is not None:
+            return held
         shape: tuple[int | None, ...] = ()
         if not draft.columns.single:
             ranged = any(isinstance(item, tuple) for item in draft.columns.names)
             shape = (None,) if ranged else (len(draft.columns.names),)
-        if source.name == "text" and not getattr(source, "lines", False):
-            return Carrying("document", ())
         for use in _flat(steps):
-            if use.step.name in ("impute", "identity"):
+            if isinstance(use.step, Impute | Identity):
                 continue
             return Carrying("text" if use.step.as_text else "numbers", shape)
         dtype = wanted_dtype(draft.want)
@@ -413,7 +410,7 @@ def _flat(steps: tuple[Use | Choice, ...]) -> tuple[Use, ...]:
 
 
 def _windows(use: Use | Choice) -> bool:
-    return isinstance(use, Use) and use.step.name == "windows"
+    return isinstance(use, Use) and isinstance(use.step, Windows)
 
 
 def _when(use: Use | Choice) -> str:

@@ -10,6 +10,7 @@ from bmc.diagnostics.problems.training import DataType
 from bmc.ir.data import Choice, Columns, Entry, Use, Wanted
 from bmc.ir.types import DType, TensorType
 from bmc.ops.data import Carried, Carrying
+from bmc.ops.data_steps import Equals, Windows
 from bmc.records import record, replace
 from bmc.source import Span
 
@@ -75,7 +76,7 @@ def finish(draft: Draft, problems: Problems) -> Entry | None:
 
 def _window_shape(entry: Entry) -> tuple[Any, ...] | None:
     """The shape of a window; the second entry of `then=` has its own length."""
-    step: Any = next(use.step for use in entry.uses() if use.step.name == "windows")
+    step: Any = next(use.step for use in entry.uses() if isinstance(use.step, Windows))
     length = int(step.then if entry.part else step.n)
     shape = entry.carrying.shape
     return None if shape is None else (length, *shape[1:])
@@ -86,7 +87,7 @@ def _fits(entry: Entry, dtype: str, shape: tuple[Any, ...] | None, want: Wanted)
     if kind in ("text", "document"):
         return False
     if kind in ("ids", "tokens") and dtype != "int":
-        exact = entry.uses() and entry.uses()[-1].step.name == "equals"
+        exact = entry.uses() and isinstance(entry.uses()[-1].step, Equals)
         if kind == "tokens" or not (exact or want.role == "target"):
             return False
     if kind in ("numbers", "images", "paths") and dtype == "int":

@@ -8,7 +8,9 @@ from bmc.emit.pyexpr import Compare, IfExp
 from bmc.ir.data import DataProgram, Entry
 from bmc.ops import data_splits as splits
 from bmc.ops import data_steps as steps
+from bmc.records import record
 from bmc_programs.lower.data_sources import RANGES, reader
+from bmc_programs.lower.table import LOWERINGS
 from bmc_programs.nodes import (
     Expr,
     Function,
@@ -25,6 +27,14 @@ from bmc_programs.nodes import (
 from bmc_programs.prepare import base_variable, prepare
 
 FITTED = ("fitted", "dict[str, Any] | None", None)
+
+
+@record
+class Cutting:
+    """What a split cuts: rows, and the labels that it spreads or keeps together."""
+
+    rows: Expr
+    labels: Expr | None
 
 
 class Loader:
@@ -71,20 +81,13 @@ class Loader:
 
     def cut(self, rows: Expr) -> Expr:
         """The expression for the split's rows."""
-        split: Any = self.program.split
-        if isinstance(split, splits.Column):
-            return call("cut_column", rows, call("table.text", split.column))
-        shares = {name: _share(share) for name, share in split.shares().items()}
-        function = "cut_shares" if isinstance(next(iter(shares.values())), float) else "cut_counts"
-        if isinstance(split, splits.Random):
-            seed = int(split.seed)
-            if split.group is not None and self.program.stratify is not None:
-                labels = self.reader.labels(str(self.program.stratify.names[0]))
-                return call("cut_groups", rows, labels, shares, seed=seed)
-            rows = call("shuffle", rows, seed=seed)
-            if split.stratify is not None and self.program.stratify is not None:
-                rows = call("spread", rows, self.reader.labels(str(self.program.stratify.names[0])))
-        return call(function, rows, shares)
+        split, chosen = self.program.split, self.program.stratify
+        assert split is not None
+        rule = LOWERINGS.find(split)
+        assert rule is not None, split.name
+        labels = None if chosen is None else self.reader.labels(str(chosen.names[0]))
+        made: Expr = rule(split, Cutting(rows, labels))
+        return made
 
     def _split(self, entries: tuple[Entry, ...]) -> list[Statement]:
         """The lines that give `rows` its splits."""
@@ -202,10 +205,6 @@ class Loader:
         while entry.columns is None and not entry.load and entry.base is not None:
             entry = self.program.entry(entry.base)
         return entry.name
-
-
-def _share(share: Any) -> Any:
-    return float(share) if isinstance(share, float) else int(share)
 
 
 def _unless_none(value: Expr) -> Expr:

@@ -11,6 +11,8 @@ class TorchBackend:
 
     name = "torch"
     title = "PyTorch"
+    package = "bmc_torch"
+    single = False
 
     def compile(self, program: Program, problems: Problems) -> dict[str, str]:
         """model.py, and with data and training sections the programs around it."""
@@ -18,18 +20,23 @@ class TorchBackend:
 
         model = ModelFile(program, problems)
         files = {"model.py": model.emit()}
-        if program.data is None or program.train is None:
+        if program.data is None or program.train is None or not self.check(program, problems):
             return files
         import bmc_programs
-        from bmc_programs.run import Run, refuse
+        from bmc_programs.run import Run
         from bmc_torch import training
+
+        run = Run(program, program.train, program.data)
+        files["data.py"] = bmc_programs.emit_for(run)
+        return files | training.emit(run, model.has_counters())
+
+    def check(self, program: Program, problems: Problems) -> bool:
+        """Whether losses, metrics, data and settings all have rules."""
+        from bmc_programs.run import Run, refuse
         from bmc_torch.lower.table import LOWERINGS
 
         run = Run(program, program.train, program.data)
-        if refuse(run, self.name, problems, LOWERINGS):
-            files["data.py"] = bmc_programs.emit_for(run)
-            files |= training.emit(run, model.has_counters())
-        return files
+        return refuse(run, self.name, problems, LOWERINGS)
 
 
 BACKEND = TorchBackend()

@@ -53,6 +53,9 @@ def _init(command: argparse.ArgumentParser) -> None:
 
 def _check(command: argparse.ArgumentParser) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help="a .bm file; - reads the input")
+    command.add_argument(
+        "--backend", metavar="NAME", help="report what torch, keras or onnx refuses"
+    )
     _add_reading(command)
     _add_format(command)
 
@@ -62,9 +65,7 @@ def _compile(command: argparse.ArgumentParser) -> None:
     command.add_argument("--backend", default="torch", metavar="NAME", help="torch, keras or onnx")
     goal = command.add_mutually_exclusive_group(required=True)
     goal.add_argument("-o", "--output", metavar="DIR", help="folder to write to")
-    goal.add_argument(
-        "--emit", choices=STAGES, help="print what the compiler makes at this stage instead"
-    )
+    goal.add_argument("--emit", metavar="STAGE", help=f"print a stage instead: {', '.join(STAGES)}")
     command.add_argument("--force", action="store_true", help="replace files that were edited")
     _add_reading(command)
     _add_format(command)

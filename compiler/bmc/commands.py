@@ -48,7 +48,11 @@ def check(options: argparse.Namespace) -> int:
     found = Problems()
     for path in options.files:
         own = Problems()
-        _load(path, options, own, needed=False)
+        program = _load(path, options, own, needed=False)
+        if program is not None and not own.failed:
+            from bmc import driver
+
+            driver.check(program, options.backend, own)
         for problem in own:
             found.add(problem)
     return _finish(found, options, {"files": list(options.files)})
@@ -145,13 +149,13 @@ def verify(options: argparse.Namespace) -> int:
     program = _load(options.file, options, problems)
     if program is None or problems.failed:
         return _finish(problems, options)
-    from bmc.emit.backend import BUILT_IN
+    from bmc.emit.backend import BUILT_IN, known_backends
 
     backends = tuple(BUILT_IN) if options.backends is None else options.backends
     backends = tuple(dict.fromkeys(backends))
     for name in backends:
-        if name not in BUILT_IN:
-            problems.add(UnknownBackend(program.main.span, name, tuple(BUILT_IN)))
+        if name not in BUILT_IN and name not in known_backends():
+            problems.add(UnknownBackend(program.main.span, name, known_backends()))
     if not problems.failed and len(backends) < 2:
         what = "has no other program here to be compared with"
         help = "name two backends or more: `--backends torch,keras`"

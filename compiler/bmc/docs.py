@@ -19,7 +19,7 @@ from bmc.diagnostics.diagnostic import Problem
 from bmc.diagnostics.problems import every_problem
 from bmc.ir.types import TensorType, show_shape
 from bmc.ops.base import REGISTRY, REQUIRED, Declaration, Layer, Sample, Setting, Word
-from bmc.support import support_page
+from bmc.support import nowhere, support_page
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"
 HEADER = "<!-- Written by `python -m bmc.docs --write`; edit the declarations, not this page. -->"
@@ -127,6 +127,8 @@ def _keys() -> str:
 def declaration_page(declaration: type[Declaration], mark: str) -> str:
     """One declaration's page: what it does, its settings, shapes and weights of a sample."""
     parts = [f"{mark} `{declaration.name}`", inspect.getdoc(declaration) or ""]
+    if nowhere(declaration):
+        parts.append("*No backend has it yet.*")
     if declaration.settings:
         rows = [_setting_row(setting) for setting in declaration.settings.values()]
         head = "| setting | takes | default | what it is |\n|---|---|---|---|"

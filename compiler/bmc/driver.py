@@ -10,10 +10,10 @@ from typing import Any
 
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
 from bmc.diagnostics.diagnostic import Problems
-from bmc.diagnostics.problems.backend import UnknownBackend
+from bmc.diagnostics.problems.backend import Nowhere, UnknownBackend, Unsupported
 from bmc.diagnostics.problems.files import InternalError
 from bmc.diagnostics.problems.training import DuplicateKey, SectionMissing
-from bmc.emit.backend import BUILT_IN, find_backend
+from bmc.emit.backend import find_backend, known_backends
 from bmc.emit.gate import check_program
 from bmc.ir.model import BlockSpec, Program
 from bmc.ops.base import Word
@@ -125,7 +125,7 @@ def compile(program: Program, backend: str, problems: Problems) -> dict[str, str
     found = find_backend(backend)
     if found is None:
         span = program.main.span
-        problems.add(UnknownBackend(span, backend, tuple(BUILT_IN)))
+        problems.add(UnknownBackend(span, backend, known_backends()))
         return {}
     files: dict[str, str] = {}
     for name in list(program.models)[:-1]:
@@ -140,6 +140,28 @@ def compile(program: Program, backend: str, problems: Problems) -> dict[str, str
         for fault in check_program(text) if path.endswith(".py") else ():
             problems.add(InternalError(program.main.span, "emission", f"{path}: {fault}"))
     return {} if problems.failed else files
+
+
+TRAINING = ("torch", "keras")  # those whose programs train
+
+
+def check(program: Program, backend: str | None, problems: Problems) -> None:
+    """Adds what a backend refuses; without one a warning for what none of them does yet."""
+    if backend is not None:
+        compile(program, backend, problems)
+        return
+    if program.data is None or program.train is None:
+        return
+    refused: list[dict[tuple[str, str], Unsupported]] = []
+    for name in TRAINING:
+        found, own = find_backend(name), Problems()
+        assert found is not None
+        found.check(program, own)
+        refused.append({(p.what, p.reason): p for p in own if isinstance(p, Unsupported)})
+    first, *others = refused
+    for key, problem in first.items():
+        if all(key in other for other in others):
+            problems.add(Nowhere(problem.span, problem.what, problem.reason))
 
 
 def _stem_of(model: str, files: Container[str]) -> str:

@@ -48,6 +48,9 @@ class Driver(types.ModuleType):
             return None
         return types.SimpleNamespace(train=types.SimpleNamespace(source="a.npz"))
 
+    def check(self, program, backend, problems):
+        return None
+
     def compile(self, program, backend, problems):
         return {"model.py": "a = 1\n", "train.py": TRAIN}
 

@@ -42,7 +42,9 @@ def problems_of(code, folder):
     project, source = open_project(str(file), root=str(folder))
     problems = Problems()
     try:
-        driver.load(source, project, problems, {})
+        program = driver.load(source, project, problems, {})
+        if program is not None:
+            driver.check(program, None, problems)
     except FileRefused as refused:
         problems.add(refused.problem)
     return text, problems

@@ -8,7 +8,7 @@
 _shtab_bmc_subparsers=(init check compile train summary verify weights fmt explain doctor completion)
 
 _shtab_bmc_init_option_strings=(-h --help --force --format --color)
-_shtab_bmc_check_option_strings=(-h --help --set --root --stdin-filename --format --color)
+_shtab_bmc_check_option_strings=(-h --help --backend --set --root --stdin-filename --format --color)
 _shtab_bmc_compile_option_strings=(-h --help --backend -o --output --emit --force --set --root --stdin-filename --format --color)
 _shtab_bmc_train_option_strings=(-h --help --backend --force --data --epochs --steps --device --out --seed --overwrite --set --root --stdin-filename --format --color)
 _shtab_bmc_summary_option_strings=(-h --help --set --root --stdin-filename --format --color)
@@ -40,6 +40,7 @@ _shtab_bmc_fmt_pos_0_COMPGEN=_shtab_compgen_files
 
 _shtab_bmc_init___format_choices=(text json)
 _shtab_bmc_init___color_choices=(auto always never)
+_shtab_bmc_check___backend_choices=(torch keras onnx)
 _shtab_bmc_check___format_choices=(text json)
 _shtab_bmc_check___color_choices=(auto always never)
 _shtab_bmc_compile___backend_choices=(torch keras onnx)

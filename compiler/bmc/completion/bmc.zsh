@@ -35,6 +35,7 @@ _shtab_bmc_defaults_added=0
 
 _shtab_bmc_check_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--backend[report what torch, keras or onnx refuses]:NAME:(torch keras onnx)"
   "*--set[override a setting, such as train.epochs\=1 or Net.depth\=6\; repeatable]:KEY=VALUE:"
   "--root[folder that imports stay inside]:DIR:_files -/"
   "--stdin-filename[what to call the input]:NAME:"
@@ -50,7 +51,7 @@ _shtab_bmc_compile_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--backend[torch, keras or onnx]:NAME:(torch keras onnx)"
   {-o,--output}"[folder to write to]:DIR:_files -/"
-  "--emit[print what the compiler makes at this stage instead]:emit:(ast ir shapes torch keras onnx)"
+  "--emit[print a stage instead\: ast, ir, shapes, torch, keras, onnx]:STAGE:(ast ir shapes torch keras onnx)"
   "--force[replace files that were edited]"
   "*--set[override a setting, such as train.epochs\=1 or Net.depth\=6\; repeatable]:KEY=VALUE:"
   "--root[folder that imports stay inside]:DIR:_files -/"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import shtab
 
-from bmc.cli import SHELLS, parser
+from bmc.cli import SHELLS, STAGES, parser
 from bmc.emit.backend import BUILT_IN
 from bmc.refresh import main
 
@@ -26,6 +26,8 @@ def scripts() -> dict[Path, str]:
             action.complete = shtab.FILE if action.metavar == "FILE" else shtab.DIRECTORY  # type: ignore[attr-defined]
         if action.dest == "backend":
             action.choices = tuple(BUILT_IN)
+        if action.dest == "emit":
+            action.choices = STAGES
     folder = Path(__file__).parent
     return {folder / f"bmc.{shell}": shtab.complete(top, shell).rstrip() + "\n" for shell in SHELLS}
 

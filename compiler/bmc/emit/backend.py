@@ -188,13 +188,23 @@ class Lowerings:
 
 
 class Backend(Protocol):
-    """A target of the compiler."""
+    """A target of the compiler.
+
+    Its package has the rules of layers in `lower.table`, and the program that `bmc verify` runs in
+    `probe`. `single` says that it computes in single precision alone.
+    """
 
     name: str
     title: str
+    package: str
+    single: bool
 
     def compile(self, program: Program, problems: Problems) -> dict[str, str]:
         """The files of a project by relative path; empty when there were problems."""
+        ...
+
+    def check(self, program: Program, problems: Problems) -> bool:
+        """Whether the programs around the model can be written; reports what stands against it."""
         ...
 
 
@@ -216,3 +226,16 @@ def find_backend(name: str) -> Backend | None:
             found: Backend = entry.load()
             return found
     return None
+
+
+def known_backends() -> tuple[str, ...]:
+    """The names of the built-in backends, then of those that are installed beside bmc."""
+    from importlib.metadata import entry_points
+
+    return tuple(dict.fromkeys([*BUILT_IN, *(entry.name for entry in entry_points(group=GROUP))]))
+
+
+def table_of(package: str) -> Lowerings:
+    """The rules of a package."""
+    found: Lowerings = importlib.import_module(f"{package}.lower.table").LOWERINGS
+    return found

@@ -11,6 +11,7 @@ import numpy as np
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import VerifyFailed
+from bmc.emit.backend import find_backend
 from bmc.emit.names import class_name
 from bmc.ir.model import Program
 from bmc.records import record, replace
@@ -71,7 +72,8 @@ def _pair(
     backend: str, reference: str, answers: dict[str, Answer], names: list[str], dtype: str
 ) -> Pair:
     mine, theirs = answers[backend], answers[reference]
-    dtype = "float32" if "onnx" in (backend, reference) else dtype  # graphs are of that
+    both = (find_backend(backend), find_backend(reference))
+    dtype = "float32" if any(one is not None and one.single for one in both) else dtype
     differences = compare(mine, theirs, names, dtype)
     fine = all(difference.fine for difference in differences)
     first = None if fine else first_difference(mine, theirs, dtype)
@@ -112,17 +114,19 @@ def _answer(
     place = folder / backend
     place.mkdir()
     (place / "model.py").write_text(files["model.py"], encoding="utf-8")
+    made = find_backend(backend)
+    assert made is not None
     header: dict[str, Any] = {
         "name": class_name(program.main.name),
-        "dtype": plan.dtype if backend != "onnx" else "float32",
+        "dtype": "float32" if made.single else plan.dtype,
         "gradients": True,
         "layers": True,
     }
-    if backend == "onnx":  # graphs are of single precision
+    if made.single:
         weights = {k: _single(v) for k, v in weights.items()}
         inputs = [_single(v) for v in inputs]
     try:
-        return run(backend, place, header, weights, inputs)
+        return run(made.package, place, header, weights, inputs)
     except Failed as failure:
         problems.add(VerifyFailed(span, backend, f"its program failed: {failure}", None))
         return None

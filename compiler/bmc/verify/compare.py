@@ -63,21 +63,24 @@ class Failed(Exception):
 
 def missing(backend: str) -> list[str]:
     """The packages that a backend's programs need and that are not installed."""
-    return [name for name in PACKAGES[backend] if importlib.util.find_spec(name) is None]
+    return [name for name in PACKAGES.get(backend, ()) if importlib.util.find_spec(name) is None]
 
 
 def run(
-    backend: str,
+    package: str,
     program: Path,
     header: Mapping[str, Any],
     weights: Arrays,
     inputs: list[np.ndarray],
 ) -> Answer:
-    """Runs the program in a folder on weights and inputs, in a process of its own."""
+    """Runs the program in a folder on weights and inputs, in a process of its own.
+
+    `package` is the backend's, which has the module `probe`.
+    """
     request, answer = program / "request.npz", program / "answer.npz"
     pack(request, dict(header), weights=weights, inputs=inputs)
     done = subprocess.run(
-        [sys.executable, "-m", f"bmc_{backend}.probe", *map(str, (program, request, answer))],
+        [sys.executable, "-m", f"{package}.probe", *map(str, (program, request, answer))],
         env={**os.environ, **QUIET},
         capture_output=True,
         text=True,

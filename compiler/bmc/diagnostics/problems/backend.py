@@ -38,6 +38,33 @@ class Unsupported(Problem, code="BM501"):
 
 
 @record
+class Nowhere(Problem, code="BM505", severity="warning"):
+    """Something that the language has and that no backend carries out yet.
+
+    The file is right; compiling it is refused (BM501). `docs/support.md` shows what there is.
+
+    Example:
+        train {
+          loss      = (y, label) -> cross_entropy
+          optimizer = adam(lr=1e-3)
+          precision = fp16
+          epochs    = 3
+        }
+
+    Fix:
+        Use what the page shows as there, or wait for it.
+    """
+
+    what: str
+    reason: str
+
+    def diagnostic(self) -> Diagnostic:
+        return self.build(
+            f"no backend does {self.what} yet", notes=(self.reason,) if self.reason else ()
+        )
+
+
+@record
 class UnknownBackend(Problem, code="BM502"):
     """A backend that is not installed.
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.layers import sample as samples
-from tests.layers.test_contract import GRADIENTS, NUMBERS, OUTPUTS, SINGLE, close
-from tests.layers.test_padding import MORE, padded_inputs
+from tests.contract.layers import sample as samples
+from tests.contract.layers.test_contract import GRADIENTS, NUMBERS, OUTPUTS, SINGLE, close
+from tests.contract.layers.test_padding import MORE, padded_inputs
 
 import bmc.ops.layers  # noqa: F401
 from bmc.diagnostics.diagnostic import Problems

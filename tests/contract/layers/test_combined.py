@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.layers import sample as samples
-from tests.layers.test_contract import built, cases, close, loaded
+from tests.contract.layers import sample as samples
+from tests.contract.layers.test_contract import built, cases, close, loaded
 
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
 from bmc import driver

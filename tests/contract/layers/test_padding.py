@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.layers import sample as samples
-from tests.layers.test_contract import (
+from tests.contract.layers import sample as samples
+from tests.contract.layers.test_contract import (
     GRADIENTS,
     OUTPUTS,
     SINGLE,

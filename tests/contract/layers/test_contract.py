@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.layers import sample as samples
+from tests.contract.layers import sample as samples
 
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
 from bmc.diagnostics.diagnostic import Problems

@@ -19,6 +19,7 @@ from bmc.emit.function_body import FunctionBody, state_types
 from bmc.emit.helpers import Helpers
 from bmc.emit.lowering import lowered
 from bmc.emit.names import identifier
+from bmc.emit.parts import filled
 from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan, Value
 from bmc.ir.symbolic import known
 from bmc.ir.types import TensorType
@@ -30,30 +31,7 @@ from bmc_keras.lower.table import LAYOUTS, LOWERINGS, RESULTS, Layout, part
 Construct = Callable[[Instance, tuple[bool, ...], p.Expr, list[p.Expr]], p.Call]
 Results = Callable[[BlockSpec, tuple[bool, ...]], tuple[bool, ...]]
 PARAMETER = part("Parameter")
-SCAN = part("Scan")
-# `ops.scan` goes through one sequence of unknown length; of several, elements go by number.
-SCAN_SEVERAL = Support(
-    "Scan of several",
-    SCAN.code.replace(
-        """\
-        def advance(carried, elements):
-            given = list(inputs)
-            for place, element in zip(self.sequences, elements, strict=True):
-                given[place] = element
-""",
-        """\
-        def advance(carried, step):
-            given = list(inputs)
-            for place, elements in zip(self.sequences, along, strict=True):
-                given[place] = ops.take(elements, step, axis=0)
-""",
-    ).replace(
-        "        _, made = ops.scan(advance, first, along)\n",
-        "        steps = ops.arange(ops.shape(along[0])[0])\n"
-        "        _, made = ops.scan(advance, first, steps)\n",
-    ),
-    SCAN.roots,
-)
+SCAN, SCANS = "Scan", ("keras", "layers", "ops")  # runs a block's model at every step
 RESERVED = frozenset({"keras", "layers", "math", "name", "np", "ops"})
 
 
@@ -289,7 +267,9 @@ class KerasBody(FunctionBody):
         """The layer of a scan, after the model of a step."""
         scan = instance.target
         assert isinstance(scan, Scan) and isinstance(scan.step.target, BlockSpec)
-        self.support.append(SCAN if sum(scan.split) == 1 else SCAN_SEVERAL)
+        several = sum(scan.split) > 1  # `ops.scan` goes through one sequence of unknown length
+        made = filled("bmc_keras", "scan.py", SCAN, SCANS, int(several), several=several)
+        self.support.append(made)
         spec = scan.step.target
         own = (False,) * (len(spec.inputs) + len(spec.states))
         stem = instance.name or "step"

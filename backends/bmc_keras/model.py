@@ -21,7 +21,7 @@ from bmc.emit.layout import Printer, expression, render
 from bmc.emit.lowering import lowered
 from bmc.ir.model import BlockSpec, Input, Instance, Program, Repeat, Value
 from bmc.ops.base import Layer
-from bmc_keras.body import PARAMETER, RESERVED, SCAN, SCAN_SEVERAL, KerasBody, input_settings
+from bmc_keras.body import PARAMETER, RESERVED, SCAN, KerasBody, input_settings
 from bmc_keras.lower.table import LOWERINGS
 from bmc_keras.names import distinct
 from bmc_keras.weights import Places, Said
@@ -51,7 +51,7 @@ class ModelFile(FunctionFile):
         self.bodies: list[KerasBody] = []
         self.laid: dict[tuple[BlockSpec, tuple[bool, ...]], tuple[bool, ...]] = {}
         self.endings: dict[str, Support] = {}
-        self.supported: set[str] = {PARAMETER.name, SCAN.name}  # functions and classes of our own
+        self.supported: set[str] = {PARAMETER.name, SCAN}  # functions and classes of our own
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
@@ -63,8 +63,6 @@ class ModelFile(FunctionFile):
         self._model(main)
         if self.problems.failed:
             return ""
-        if SCAN_SEVERAL.name in self.support:
-            self.support.pop(SCAN.name, None)
         definitions = self.helpers.functions()
         self.used += definitions
         texts = [helper.code.strip("\n") for helper in self.support.values()]
@@ -82,7 +80,7 @@ class ModelFile(FunctionFile):
 
     def _inner(self) -> Literal["", "models", "scans"]:
         """What there is in the model that has layers of its own."""
-        if {SCAN.name, SCAN_SEVERAL.name} & self.support.keys():
+        if SCAN in self.support:
             return "scans"
         return "models" if any(body.inner for body in self.bodies) else ""
 

@@ -33,7 +33,6 @@ from bmc_keras.lower.table import LOWERINGS
 from bmc_programs import training
 from bmc_programs.programs import (
     FILES,
-    NOTES,
     PLACE,
     Framework,
     commands,
@@ -42,6 +41,7 @@ from bmc_programs.programs import (
     outputs_of,
     predict_file,
     readme,
+    text_of,
 )
 from bmc_programs.rate import Rates
 from bmc_programs.run import Run, name
@@ -55,54 +55,7 @@ NAMES = {
     "tf": Import("tensorflow", alias="tf"),
     "name_weights": Import("model", "name_weights"),
 }
-LOADING = '''\
-def choose_device(name: str) -> None:
-    """Hide the GPU from TensorFlow, or insist on one; "auto" takes what is there."""
-    if name == "cpu":
-        tf.config.set_visible_devices([], "GPU")
-    elif name == "cuda" and not tf.config.list_physical_devices("GPU"):
-        raise SystemExit("--device cuda: TensorFlow finds no GPU")
-
-
-def load_model(weights: Path) -> keras.Model:
-    model = {build}()
-    places = name_weights(model)
-    wanted = {{name: place.store().shape for name, place in places.items()}}
-    tensors = read_weights(weights, wanted)
-    for name, place in places.items():
-        place.restore(tensors[name])
-    return model'''
-LOAD_START = '''\
-def load_start(model: keras.Model, path: Path) -> None:
-    """Set the weights that a file has; the others stay as they begin."""
-    places = name_weights(model)
-    wanted = {name: place.store().shape for name, place in places.items()}
-    for name, tensor in read_start(path, wanted).items():
-        places[name].restore(tensor)'''
-ALONE = """\
-from safetensors.numpy import load_file
-from model import {build}, name_weights
-
-model = {build}()
-places = name_weights(model)
-for name, tensor in load_file("run/weights.safetensors").items():
-    places[name].restore(tensor)"""
-COMPUTE = '''\
-def compute_outputs(model: keras.Model, data: Data, split: str) -> Arrays:
-    """Run the model on the rows of a split; return its outputs, and their targets."""
-    rows: list[Arrays] = []
-    for batch in data.batches(split, BATCH):
-        {targets} = model.predict_on_batch({inputs})
-        rows.append(batch | {outputs})
-    return {{name: np.concatenate([row[name] for row in rows]) for name in rows[0]}}'''
 OPTIMIZER = "Optimisers with the papers' and PyTorch's update rules, as Keras optimisers."
-REQUIREMENTS = """\
-keras>=3.13
-numpy>=2.0
-safetensors>=0.5
-tensorflow>=2.20
-tqdm>=4.66
-"""
 
 
 def emit(run: Run, build: str) -> dict[str, str]:
@@ -116,7 +69,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(),
         "weights.py": weights_file(run, trains=True),
-        "requirements.txt": REQUIREMENTS,
+        "requirements.txt": fill("bmc_keras", "requirements.txt"),
         "README.md": readme(run, framework),
     }
 
@@ -130,16 +83,20 @@ def describe(run: Run, build: str) -> Framework:
         title="Keras on TensorFlow",
         names={**NAMES, build: Import("model", build), **training.names_of(update)},
         weights="weights.safetensors",
-        loading=LOADING.format(build=build),
+        loading=text_of("bmc_keras", "loading.py", build=Code(build)),
         setup=("choose_device(args.device)", "model = load_model(args.weights)"),
-        compute=COMPUTE.format(
-            targets=", ".join(map(name, run.outputs)), inputs=inputs, outputs=outputs_of(run, "{}")
+        compute=text_of(
+            "bmc_keras",
+            "compute.py",
+            targets=Code(", ".join(map(name, run.outputs))),
+            inputs=Code(inputs),
+            outputs=Code(outputs_of(run, "{}")),
         ),
         between=ENVIRONMENT,
         files=FILES | training.files_of(update) | start_note(run),
         commands=commands(run, "weights.safetensors"),
-        notes=NOTES,
-        alone=ALONE.format(build=build),
+        notes=text_of("bmc_programs", "notes.md"),
+        alone=text_of("bmc_keras", "alone.py", build=Code(build)),
     )
 
 
@@ -155,7 +112,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         optimizer_function(run, update),
         *(one.code.rstrip("\n") for one in training.loss_lines(run, LOWERINGS)[1]),
         step_function(run, update.kind),
-        LOAD_START if run.start is not None else None,
+        text_of("bmc_keras", "load_start.py") if run.start is not None else None,
     ]
     length = "epochs" if train.epochs is not None else "steps"
     text = fill(

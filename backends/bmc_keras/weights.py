@@ -11,69 +11,8 @@ from typing import Literal
 
 from bmc.emit.layout import expression
 from bmc.emit.pyexpr import DictExpr, lit
+from bmc.emit.templates import render as fill
 from bmc.records import record, replace
-
-PLACE = '''\
-@dataclass(frozen=True)
-class Place:
-    """A variable, and the order of its axes in weights.safetensors."""
-
-    variable: keras.Variable
-    axes: tuple[int, ...]
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.axes)
-
-    def store(self) -> np.ndarray:
-        """Return the variable in the layout of weights.safetensors."""
-        array = ops.convert_to_numpy(self.variable)
-        return np.asarray(array.transpose(self.axes), order="C")
-
-    def restore(self, tensor: np.ndarray) -> None:
-        """Set the variable from the layout of weights.safetensors."""
-        self.variable.assign(tensor.transpose(np.argsort(self.axes)))'''
-FLAT = '''\
-def flat_layers(model: keras.Model) -> Iterator[layers.Layer]:
-    """Go through the layers of a model, and of the models in it."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model) and not isinstance(layer, keras.Sequential):
-            yield from flat_layers(layer)
-        else:
-            yield layer'''
-FLAT_SCANS = FLAT.replace(
-    """            yield from flat_layers(layer)
-""",
-    """            yield from flat_layers(layer)
-        elif isinstance(layer, Scan):
-            yield from flat_layers(layer.step)
-""",
-).replace("and of the models in it", "of the models in it and of steps")
-SHAPED = '''\
-@dataclass(frozen=True)
-class Place:
-    """A variable, the order of its axes in weights.safetensors, and its shape there."""
-
-    variable: keras.Variable
-    axes: tuple[int, ...]
-    shape: tuple[int, ...] | None = None
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes in weights.safetensors."""
-        return len(self.shape or self.axes)
-
-    def store(self) -> np.ndarray:
-        """Return the variable in the layout of weights.safetensors."""
-        array = ops.convert_to_numpy(self.variable).transpose(self.axes)
-        return np.asarray(array.reshape(self.shape or array.shape), order="C")
-
-    def restore(self, tensor: np.ndarray) -> None:
-        """Set the variable from the layout of weights.safetensors."""
-        turned = [self.variable.shape[axis] for axis in self.axes]
-        array = tensor.reshape(turned).transpose(np.argsort(self.axes))
-        self.variable.assign(array)'''
 
 
 @record
@@ -144,7 +83,8 @@ class Places:
         """`Place` and `name_weights`; `inner` says what the model has layers in."""
         ats = [at for found in self.kinds.values() for weights in found for at in weights.values()]
         shaped = any(", shape)" in line for said in self.said.values() for line in said[0].lines)
-        place = SHAPED if shaped or any(at.shape for at in ats) else PLACE
+        shaped = shaped or any(at.shape for at in ats)
+        place = fill("bmc_keras", "place.py", shaped=shaped).rstrip("\n")
         branches: list[str] = []
         for test, found in sorted(self.kinds.items(), key=_built_in):
             if test not in self.said and not any(found):
@@ -173,7 +113,10 @@ class Places:
             "def name_weights(model: keras.Model) -> dict[str, Place]:",
             '    """Say where each weight of weights.safetensors lives in the model."""',
         ]
-        flat = {"": [], "models": [FLAT], "scans": [FLAT_SCANS]}[inner]
+        flat = []
+        if inner:
+            scans = inner == "scans"
+            flat.append(fill("bmc_keras", "flat_layers.py", scans=scans).rstrip("\n"))
         return [place, *flat, "\n".join([*head, *body, "    return weights"])]
 
 

@@ -13,6 +13,8 @@ from bmc.emit.backend import Support
 from bmc.emit.function_file import FunctionFile, Written, function_name
 from bmc.emit.gate import HEADER
 from bmc.emit.layout import Printer, render
+from bmc.emit.templates import Code
+from bmc.emit.templates import render as fill
 from bmc.ir.model import BlockSpec, Instance, Program
 from bmc_onnx.body import OnnxBody
 from bmc_onnx.lower import support, weighted
@@ -26,127 +28,7 @@ BY_NAME = {
     for helper in vars(module).values()
     if isinstance(helper, Support)
 }
-IMPORTS = """\
-import argparse
-import json
-from pathlib import Path
-from typing import Any
-
-import onnx
-from onnx import TensorProto, helper
-
-OPSET = 23
-IR_VERSION = 11"""
-GRAPH = '''\
-class Graph:
-    """A graph in the making: its nodes, and the weights that they read."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: dict[str, tuple[int, ...]] = {}
-
-    def add(self, op: str, *inputs: str, name: str, **attributes: Any) -> str:
-        """Append a node whose output has the node's name; return that name."""
-        self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
-        return name
-'''
-SEVERAL = '''\
-    def add_several(
-        self, op: str, *inputs: str, names: list[str], **attributes: Any
-    ) -> tuple[str, ...]:
-        """Append a node with several outputs; return their names."""
-        self.nodes.append(helper.make_node(op, inputs, names, names[0], **attributes))
-        return tuple(names)
-'''
-# Where a name is met again, of a layer used twice or of an output, nodes are told apart by numbers.
-NUMBERED = '''\
-class Graph:
-    """A graph in the making: its nodes, and the weights that they read.
-
-    The names of the graph's inputs and outputs are theirs alone.
-    """
-
-    def __init__(self, *names: str) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: dict[str, tuple[int, ...]] = {}
-        self.names = set(names)
-
-    def add(self, op: str, *inputs: str, name: str, **attributes: Any) -> str:
-        """Append a node and return the name of its output.
-
-        That is the node's name, with a number behind it where the name is taken.
-        """
-        output = self.new_name(name)
-        self.nodes.append(helper.make_node(op, inputs, [output], output, **attributes))
-        return output
-
-    def output(self, x: str, name: str) -> None:
-        """Give a value out under a name of the graph."""
-        self.nodes.append(helper.make_node("Identity", [x], [name], name))
-
-    def new_name(self, name: str) -> str:
-        found, number = name, 1
-        while found in self.names:
-            number += 1
-            found = f"{name}_{number}"
-        self.names.add(found)
-        return found
-'''
-NUMBERED_SEVERAL = '''\
-    def add_several(
-        self, op: str, *inputs: str, names: list[str], **attributes: Any
-    ) -> tuple[str, ...]:
-        """Append a node with several outputs; return their names."""
-        outputs = [self.new_name(name) if name else "" for name in names]
-        node = helper.make_node(op, inputs, outputs, outputs[0], **attributes)
-        self.nodes.append(node)
-        return tuple(outputs)
-'''
-STEP = '''\
-    def begin_step(self) -> "Graph":
-        """Begin a graph for one step, which reads the same weights."""
-        step = Graph()
-        step.weights = self.weights
-        return step
-'''
-NUMBERED_STEP = STEP.replace(
-    "        return step\n", "        step.names = self.names\n        return step\n"
-)
-ENDING = '''\
-def finish(
-    g: Graph,
-    name: str,
-    inputs: list[onnx.ValueInfoProto],
-    outputs: list[onnx.ValueInfoProto],
-) -> onnx.ModelProto:
-    """Make a model whose weights stay in weights.safetensors."""
-    weights = []
-    for key, shape in g.weights.items():
-        tensor = TensorProto(name=key, data_type=TensorProto.FLOAT, dims=shape)
-        tensor.data_location = TensorProto.EXTERNAL
-        tensor.external_data.add(key="location", value="weights.safetensors")
-        weights.append(tensor)
-    graph = helper.make_graph(g.nodes, name, inputs, outputs, weights)
-    opset = helper.make_opsetid("", OPSET)
-    return helper.make_model(graph, ir_version=IR_VERSION, opset_imports=[opset])
-
-
-def save(model: onnx.ModelProto, path: str | Path) -> None:
-    """Write the graph, and beside it the shapes of the weights that it reads."""
-    onnx.save(model, path)
-    shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
-    Path(path).with_suffix(".json").write_text(json.dumps(shapes, indent=1))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-o", "--output", default="{stem}.onnx")
-    args = parser.parse_args()
-    save({build}(), args.output)
-
-
-if __name__ == "__main__":
-    main()'''
+OWN = ("add_several", "begin_step")  # methods that the template has
 
 
 class ModelFile(FunctionFile):
@@ -171,16 +53,27 @@ class ModelFile(FunctionFile):
         stem = self.program.stem
         about = parts.model_doc(self.program, main) + f"\n\npython {stem}.py -o {stem}.onnx"
         doc = "\n".join(Printer({}, 88).docstring(about, 0))
-        top = "\n".join([IMPORTS, *([constants] if constants else [])])
-        ending = ENDING.replace("{build}", function_name(main)).replace("{stem}", stem)
-        texts = [self._graph(self.numbered).rstrip("\n"), *self.functions, ending]
-        return f"{HEADER}{doc}\n\n{top}\n\n\n" + "\n\n\n".join(texts) + "\n"
+        methods = self._methods()
+        return fill(
+            "bmc_onnx",
+            "model.py",
+            header=Code(HEADER.rstrip("\n")),
+            doc=Code(doc),
+            constants=Code(constants),
+            numbered=self.numbered,
+            several="add_several" in methods,
+            steps="begin_step" in methods,
+            methods=Code(
+                "\n".join(m.code for k, m in methods.items() if k not in OWN).rstrip("\n")
+            ),
+            functions=Code("\n\n\n".join(self.functions)),
+            build=Code(function_name(main)),
+            output=f"{stem}.onnx",
+        )
 
-    def _graph(self, numbered: bool) -> str:
-        """The graph class with the methods that the program calls."""
-        several = Support("add_several", NUMBERED_SEVERAL if numbered else SEVERAL)
-        begin = Support("begin_step", NUMBERED_STEP if numbered else STEP)
-        known = {"add_several": several, "begin_step": begin} | BY_NAME | self.support
+    def _methods(self) -> dict[str, Support]:
+        """The methods of the graph class that the program calls."""
+        known = {word: Support(word, "") for word in OWN} | BY_NAME | self.support
         needed = set(self.support)
         waiting = list(self.support)
         while waiting:
@@ -190,8 +83,7 @@ class ModelFile(FunctionFile):
             roots = known[word].roots
             waiting += [root for root in roots if root not in needed]
             needed.update(roots)
-        methods = [known[word].code for word in known if word in needed]
-        return "\n".join([NUMBERED if numbered else GRAPH, *methods])
+        return {word: found for word, found in known.items() if word in needed}
 
     # --- functions ------------------------------------------------------------------------------
 

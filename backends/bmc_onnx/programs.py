@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bmc.emit.imports import Import
 from bmc.emit.layout import string
+from bmc.emit.templates import Code
+from bmc.emit.templates import render as fill
 from bmc_programs.programs import (
     FILES,
     Framework,
@@ -12,6 +14,7 @@ from bmc_programs.programs import (
     outputs_of,
     predict_file,
     readme,
+    text_of,
 )
 from bmc_programs.run import Run, name
 from bmc_programs.weights import weights_file
@@ -19,47 +22,6 @@ from bmc_programs.weights import weights_file
 NAMES = {
     "onnxruntime": Import("onnxruntime"),
 }
-LOADING = '''\
-def choose_device(name: str) -> list[str]:
-    """Return onnxruntime's words for the device; "auto" takes a GPU if it can."""
-    cpu, cuda = "CPUExecutionProvider", "CUDAExecutionProvider"
-    if name != "cpu" and cuda in onnxruntime.get_available_providers():
-        return [cuda, cpu]
-    if name == "cuda":
-        raise SystemExit("--device cuda: this onnxruntime was built without CUDA")
-    return [cpu]
-
-
-def load_model(weights: Path, providers: list[str]) -> onnxruntime.InferenceSession:
-    """Open the graph and give it the weights; model.py writes the graph if need be."""
-    if not GRAPH.exists():
-        from model import {build}, save
-
-        save({build}(), GRAPH)
-    shapes = json.loads(GRAPH.with_suffix(".json").read_text())
-    wanted = {{name: tuple(shape) for name, shape in shapes.items()}}
-    tensors = read_weights(weights, wanted)
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(t) for t in tensors.values()]
-    options = onnxruntime.SessionOptions()
-    options.add_external_initializers(list(tensors), values)
-    return onnxruntime.InferenceSession(GRAPH, options, providers=providers)'''
-COMPUTE = '''\
-def compute_outputs(
-    model: onnxruntime.InferenceSession, data: Data, split: str
-) -> Arrays:
-    """Run the model on the rows of a split; return its outputs, and their targets."""
-    rows: list[Arrays] = []
-    for batch in data.batches(split, BATCH):
-        inputs = {inputs}
-        {targets} = model.run({names}, inputs)
-        rows.append(batch | {outputs})
-    return {{name: np.concatenate([row[name] for row in rows]) for name in rows[0]}}'''
-REQUIREMENTS = "numpy>=2.0\nonnx>=1.21\nonnxruntime>=1.23\nsafetensors>=0.5\n"
-NOTES = """\
-`weights.safetensors` comes from the PyTorch or the Keras program of the same spec; this one
-predicts. `model.py` needs `onnx`, once: it writes `model.onnx`, the graph without weights, and
-`model.json`, the shapes of the weights that it reads. With these files in place the other programs
-need onnxruntime, numpy and safetensors alone."""
 
 
 def emit(run: Run, build: str) -> dict[str, str]:
@@ -69,7 +31,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
         "weights.py": weights_file(run, trains=False),
-        "requirements.txt": REQUIREMENTS,
+        "requirements.txt": fill("bmc_onnx", "requirements.txt"),
         "README.md": readme(run, framework),
     }
 
@@ -84,20 +46,22 @@ def describe(run: Run, build: str) -> Framework:
         title="ONNX on onnxruntime",
         names=NAMES,
         weights="weights.safetensors",
-        loading=LOADING.format(build=build),
+        loading=text_of("bmc_onnx", "loading.py", build=Code(build)),
         setup=(
             "providers = choose_device(args.device)",
             "model = load_model(args.weights, providers)",
         ),
-        compute=COMPUTE.format(
-            inputs=f"{{{inputs}}}",
-            targets=targets if len(run.outputs) > 1 else f"({targets},)",
-            names=f"[{names}]",
-            outputs=outputs_of(run, "{}"),
+        compute=text_of(
+            "bmc_onnx",
+            "compute.py",
+            inputs=Code(f"{{{inputs}}}"),
+            targets=Code(targets if len(run.outputs) > 1 else f"({targets},)"),
+            names=Code(f"[{names}]"),
+            outputs=Code(outputs_of(run, "{}")),
         ),
         constants=('GRAPH = Path(__file__).with_name("model.onnx")',),
         files=FILES,
         commands=("python model.py -o model.onnx", *others),
-        notes=NOTES,
-        alone=f'from model import {build}, save\n\nsave({build}(), "model.onnx")',
+        notes=text_of("bmc_onnx", "notes.md"),
+        alone=text_of("bmc_onnx", "alone.py", build=Code(build)),
     )

@@ -8,6 +8,8 @@ import keyword
 from bmc.emit.gate import HEADER
 from bmc.emit.layout import clean, render
 from bmc.emit.pyexpr import Assign, Name
+from bmc.emit.templates import Code
+from bmc.emit.templates import render as fill
 from bmc.ir.data import DataProgram, Entry
 from bmc_programs.batch import batch_functions
 from bmc_programs.library import Definition, import_block, needed
@@ -24,11 +26,6 @@ from bmc_programs.run import Run
 from bmc_programs.undo import undo as undo_function
 from bmc_programs.undo import undo_arguments
 
-DOC = '''\
-"""Reads, prepares and batches what the model learns from.
-
-Source: {file}. Every backend has this same file, so all see the same batches.
-"""'''
 LOCALS = {
     "arrays", "batch", "columns", "draw", "fitted", "folder", "known", "parts", "path", "points",
     "row", "rows", "table", "words", "word", "part", "np", "Path", "Any",
@@ -133,9 +130,14 @@ def _assemble(
         *(function.render() for function in glue),
         *(helper.text for helper in rest),
     ]
-    doc = DOC.format(file=clean(file))
-    head = f"{HEADER}{doc}\n\n{import_block(used)}\n\n"
-    return head + "\n\n\n".join(blocks) + "\n"
+    return fill(
+        "bmc_programs",
+        "data.py",
+        header=Code(HEADER.rstrip("\n")),
+        file=Code(clean(file)),
+        imports=Code(import_block(used)),
+        blocks=Code("\n\n\n".join(blocks)),
+    )
 
 
 def _target(line: Statement) -> str:

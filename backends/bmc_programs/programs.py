@@ -101,6 +101,11 @@ def finished(text: str, framework: Framework, run: Run) -> str:
     return text.replace(PLACE, block)
 
 
+def text_of(package: str, file: str, **slots: Any) -> str:
+    """A piece of a file, from its template."""
+    return fill(package, file, **slots).rstrip("\n")
+
+
 def template(framework: Framework, run: Run, file: str, **values: Any) -> str:
     """A shared template with its slots filled."""
     shared: dict[str, Any] = {
@@ -266,11 +271,6 @@ FILES = {
     "predict.py": "predictions as a table",
     "weights.py": "reading and writing weights, checked",
 }
-NOTES = """\
-Training writes into `run`:
-
-- `weights.safetensors`: the trained weights, readable by the programs of every framework
-- `metrics.jsonl`: a line for each record"""
 
 
 def commands(run: Run, weights: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from bmc.emit.names import Scope, class_name, identifier
 from bmc.ir.model import BlockSpec, Instance, Program, Scan
 from bmc.records import record, replace
 from bmc_torch.body import TorchBody
+from bmc_torch.lower.table import part
 from bmc_torch.scan import scanned
 from bmc_torch.starts import Starts
 
@@ -75,7 +76,7 @@ class ModelFile:
             self.used.append(ending)
             texts.append(render([ending]).strip("\n"))
         if self.has_counters():
-            texts.append(NAME_WEIGHTS)
+            texts.append(part("name_weights").code.rstrip("\n"))
         constants = parts.constants(main, parts.used_names(self.used))
         head = HEADER + "\n".join(Printer({}, 88).docstring(parts.model_doc(self.program, main), 0))
         top = [self._imports().render().rstrip("\n")]
@@ -195,13 +196,3 @@ def _with_self(node: Any, names: list[str]) -> Any:
     if isinstance(node, tuple):
         return tuple(_with_self(item, names) for item in node)
     return node
-
-
-NAME_WEIGHTS = '''\
-def name_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Return what weights.safetensors holds: the state without batch norm's counters.
-
-    Nothing reads those while `momentum` is given, and loading does without them.
-    """
-    state = model.state_dict()
-    return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}'''

@@ -29,7 +29,6 @@ from bmc.emit.templates import render as fill
 from bmc_programs import training
 from bmc_programs.programs import (
     FILES,
-    NOTES,
     PLACE,
     Framework,
     commands,
@@ -38,6 +37,7 @@ from bmc_programs.programs import (
     outputs_of,
     predict_file,
     readme,
+    text_of,
 )
 from bmc_programs.rate import Rates
 from bmc_programs.run import Run, name
@@ -52,48 +52,8 @@ NAMES = {
     "Tensor": Import("torch", "Tensor"),
     "name_weights": Import("model", "name_weights"),
 }
-LOADING = """\
-def choose_device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    elif name == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("--device cuda: PyTorch finds no GPU")
-    return torch.device(name)
-
-
-def load_model(weights: Path, device: torch.device) -> nn.Module:
-    model = {model}().to(device)
-    wanted = {{name: tuple(tensor.shape) for name, tensor in {named}.items()}}
-    found = read_weights(weights, wanted)
-    tensors = {{name: torch.from_numpy(array) for name, array in found.items()}}
-    model.load_state_dict(tensors{loosely})
-    return model"""
-LOAD_START = '''\
-def load_start(model: nn.Module, path: Path) -> None:
-    """Set the weights that a file has; the others stay as they begin."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    found = {k: torch.from_numpy(v) for k, v in read_start(path, wanted).items()}
-    model.load_state_dict(found, strict=False)'''
-ALONE = """\
-from safetensors.torch import load_file
-from model import {model}
-
-model = {model}()
-model.load_state_dict(load_file("run/weights.safetensors"){loosely})"""
-COMPUTE = '''\
-@torch.inference_mode()
-def compute_outputs(model: nn.Module, data: Data, split: str) -> Arrays:
-    """Run the model on the rows of a split; return its outputs, and their targets."""
-    device = next(model.parameters()).device
-    model.eval()
-    rows: list[Arrays] = []
-    for batch in data.batches(split, BATCH):
-{run}
-        rows.append(batch | {outputs})
-    return {{name: np.concatenate([row[name] for row in rows]) for name in rows[0]}}'''
 OPTIMIZER = "The update rule, which PyTorch does not have."
 OPTIMIZERS = {**NAMES, "ParamsT": Import("torch.optim.optimizer", "ParamsT")}
-REQUIREMENTS = "numpy>=2.0\nsafetensors>=0.5\ntorch>=2.10\ntqdm>=4.66\n"
 
 
 def emit(run: Run, counters: bool) -> dict[str, str]:
@@ -107,7 +67,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "runs.py": runs_file(),
         "weights.py": weights_file(run, trains=True),
         **training.optimizer_file(training.update_of(run, LOWERINGS), OPTIMIZER, OPTIMIZERS),
-        "requirements.txt": REQUIREMENTS,
+        "requirements.txt": fill("bmc_torch", "requirements.txt"),
         "README.md": readme(run, framework),
     }
 
@@ -121,7 +81,7 @@ def describe(run: Run, counters: bool) -> Framework:
     calls = [
         f"        {line}" for line in _forward(run, "torch.from_numpy(batch.pop({})).to(device)")
     ]
-    loading = LOADING.format(model=model, loosely=loosely, named=named)
+    slots = {"model": Code(model), "loosely": Code(loosely), "named": Code(named)}
     return Framework(
         title="PyTorch",
         names={
@@ -130,16 +90,21 @@ def describe(run: Run, counters: bool) -> Framework:
             **training.names_of(training.update_of(run, LOWERINGS)),
         },
         weights="weights.safetensors",
-        loading=loading,
+        loading=text_of("bmc_torch", "loading.py", **slots),
         setup=(
             "device = choose_device(args.device)",
             "model = load_model(args.weights, device)",
         ),
-        compute=COMPUTE.format(run="\n".join(calls), outputs=outputs_of(run, "{}.cpu().numpy()")),
+        compute=text_of(
+            "bmc_torch",
+            "compute.py",
+            run=Code("\n".join(calls)),
+            outputs=Code(outputs_of(run, "{}.cpu().numpy()")),
+        ),
         files=FILES | training.files_of(training.update_of(run, LOWERINGS)) | start_note(run),
         commands=commands(run, "weights.safetensors"),
-        notes=NOTES,
-        alone=ALONE.format(model=model, loosely=loosely),
+        notes=text_of("bmc_programs", "notes.md"),
+        alone=text_of("bmc_torch", "alone.py", **slots),
     )
 
 
@@ -164,7 +129,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     functions += [one.code.rstrip("\n") for one in training.loss_lines(run, LOWERINGS)[1]]
     functions.append(step_function(run))
     if run.start is not None:
-        functions.append(LOAD_START)
+        functions.append(text_of("bmc_torch", "load_start.py"))
     length = "epochs" if train.epochs is not None else "steps"
     text = fill(
         "bmc_torch",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Function, Lowered, Module, Site, Support, Unsupported
+from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.lowering import plain
 from bmc.emit.pyexpr import Attr, Call, Compare, call, lit, name
@@ -145,23 +145,9 @@ def keep_top(op: ops.KeepTop, site: Site) -> Lowered:
     )
 
 
-def _gated(gate: str) -> Support:
-    exact = ", approximate=False" if gate == "gelu" else ""
-    return Support(
-        f"{gate}_glu",
-        f'''\
-def {gate}_glu(x, axis: int):
-    """Multiply one half of an axis by the {gate} of the other (Shazeer 2020)."""
-    a, b = ops.split(x, 2, axis=axis)
-    return a * ops.{gate}(b{exact})
-''',
-        ("ops",),
-    )
-
-
 @lower(ops.Glu)
 def glu(op: ops.Glu, site: Site) -> Lowered:
     """A helper for each gate."""
     place = axis(site.inputs[0], op.axis)
-    helper = _gated(op.gate)
+    helper = part(f"{op.gate}_glu")
     return Function(lambda args: call(helper.name, args[0], axis=place), (helper,))

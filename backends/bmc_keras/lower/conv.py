@@ -7,6 +7,7 @@ from typing import Any
 
 from bmc.emit.backend import Lowered, Module, Site, Support, Unsupported
 from bmc.emit.helpers import keywords
+from bmc.emit.parts import filled
 from bmc.emit.pyexpr import Call, Expr, call, lit, name
 from bmc.emit.values import one_number, same_pads
 from bmc.ir.types import TensorType
@@ -25,33 +26,6 @@ KERNELS = {
     3: At("kernel", (4, 3, 0, 1, 2), "DHWIO -> OIDHW"),
 }
 DEFAULTS = literals(strides=1, padding="valid", dilation_rate=1, use_bias=True)
-GROUPED = {
-    axes: Support(
-        f"GroupedConv{axes}D",
-        f'''\
-class GroupedConv{axes}D(layers.Conv{axes}D):
-    """A convolution of each group of channels by itself.
-
-    TensorFlow computes `groups` in one step, without a gradient on a CPU.
-    """
-
-    def convolution_op(self, inputs, kernel):
-        settings = {{
-            "strides": list(self.strides),
-            "padding": self.padding,
-            "dilation_rate": self.dilation_rate,
-        }}
-        parts = zip(
-            ops.split(inputs, self.groups, axis=-1),
-            ops.split(kernel, self.groups, axis=-1),
-        )
-        made = [ops.conv(part, window, **settings) for part, window in parts]
-        return ops.concatenate(made, axis=-1)
-''',
-        ("layers", "ops"),
-    )
-    for axes in (1, 2, 3)
-}
 HELPERS = {1: "conv1d", 2: "conv", 3: "conv3d"}
 
 
@@ -93,11 +67,12 @@ def conv(op: Conv, site: Site) -> Lowered:
     groups = op.group_count(x)
     if groups != 1 and _depthwise(op, x, axes):
         return _by_channel(op, site, settings, use)
-    kind, helper, support = f"layers.Conv{axes}D", HELPERS[axes], ()
+    kind, helper = f"layers.Conv{axes}D", HELPERS[axes]
+    support: tuple[Support, ...] = ()
     if groups != 1:
         kind, helper = f"GroupedConv{axes}D", f"grouped_{HELPERS[axes]}"
         settings = {"groups": groups, **settings}
-        support = (GROUPED[axes],)  # type: ignore[assignment]
+        support = (filled("bmc_keras", "grouped_conv.py", kind, ("layers", "ops"), axes=axes),)
     return Module(
         Call(name(kind), (lit(op.filters),), keywords(settings)),
         use,

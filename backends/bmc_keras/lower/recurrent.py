@@ -12,40 +12,7 @@ from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import lower, part
 from bmc_keras.weights import At, Said
 
-GRU_PLACE = Support(
-    "GRUPlace",
-    '''\
-@dataclass(frozen=True)
-class GRUPlace(Place):
-    """A variable of a GRU: gates z, r, n in Keras, and r, z, n in weights.safetensors.
-
-    `row` is the row of a variable that holds both biases.
-    """
-
-    row: int | None = None
-
-    def store(self) -> np.ndarray:
-        """Return the variable in the layout of weights.safetensors."""
-        array = ops.convert_to_numpy(self.variable)
-        array = array if self.row is None else array[self.row]
-        z, r, n = np.split(array, 3, axis=-1)
-        gates = np.concatenate((r, z, n), axis=-1)
-        return np.asarray(gates.transpose(self.axes), order="C")
-
-    def restore(self, tensor: np.ndarray) -> None:
-        """Set the variable from the layout of weights.safetensors."""
-        r, z, n = np.split(tensor.transpose(np.argsort(self.axes)), 3, axis=-1)
-        array = np.concatenate((z, r, n), axis=-1)
-        if self.row is not None:
-            both = ops.convert_to_numpy(self.variable).copy()
-            both[self.row] = array
-            array = both
-        self.variable.assign(array)
-''',
-    ("dataclass", "np", "ops"),
-)
-
-
+GRU_PLACE = part("GRUPlace")
 BOTH_WAYS = part("is_both_ways")
 STACK = part("is_stack")
 STACK_BOTH_WAYS = part("is_stack_both_ways")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Function, Lowered, Module, Site, Support
+from bmc.emit.backend import Function, Lowered, Module, Site
 from bmc.emit.lowering import plain
 from bmc.emit.pyexpr import Attr, Call, Compare, Expr, call, lit, method
 from bmc.emit.rows import dim
@@ -126,25 +126,11 @@ def keep_top(op: ops.KeepTop, site: Site) -> Lowered:
     )
 
 
-def _gated(gate: str) -> Support:
-    call_of = {"sigmoid": "torch.sigmoid", "tanh": "torch.tanh"}.get(gate, f"F.{gate}")
-    return Support(
-        f"{gate}_glu",
-        f'''\
-def {gate}_glu(x: Tensor, dim: int) -> Tensor:
-    """Multiply one half of an axis by the {gate} of the other (Shazeer 2020)."""
-    a, b = x.chunk(2, dim=dim)
-    return a * {call_of}(b)
-''',
-        (call_of.partition(".")[0], "Tensor"),
-    )
-
-
 @lower(ops.Glu)
 def glu(op: ops.Glu, site: Site) -> Lowered:
     """`F.glu`, or a helper for another gate."""
     axis = dim(site.inputs[0], op.axis)
     if op.gate == "sigmoid":
         return Function(lambda args: call("F.glu", args[0], dim=axis))
-    helper = _gated(op.gate)
+    helper = part(f"{op.gate}_glu")
     return Function(lambda args: call(helper.name, args[0], dim=axis), (helper,))

@@ -8,26 +8,6 @@ from bmc.emit.values import unless
 from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
 from bmc_torch.lower.table import lower, part
 
-
-def _one_bias(kind: str) -> Support:
-    return Support(
-        kind,
-        f'''\
-class {kind}(nn.{kind}):
-    """`nn.{kind}` with one learned bias: the second, which doubles it, stays zero."""
-
-    def __init__(self, *args, **settings) -> None:
-        super().__init__(*args, **settings)
-        for name in [name for name in self._parameters if name.startswith("bias_hh")]:
-            zeros = torch.zeros_like(self.get_parameter(name))
-            del self._parameters[name]
-            self.register_buffer(name, zeros, persistent=False)
-        self._init_flat_weights()
-''',
-        ("nn", "torch"),
-    )
-
-
 RUN_PADDED = part("run_padded")
 LSTM_CELL = part("LSTMCell")
 
@@ -53,14 +33,14 @@ def _recurrent(op: Recurrent, site: Site, kind: str, support: tuple[Support, ...
 @lower(RNN)
 def rnn(op: RNN, site: Site) -> Lowered:
     """`nn.RNN`; with a bias a subclass of it."""
-    own = (_one_bias("RNN"),) if op.bias else ()
+    own = (part("RNN"),) if op.bias else ()
     return _recurrent(op, site, "RNN" if op.bias else "nn.RNN", own)
 
 
 @lower(LSTM)
 def lstm(op: LSTM, site: Site) -> Lowered:
     """`nn.LSTM`; with a bias a subclass of it."""
-    own = (_one_bias("LSTM"),) if op.bias else ()
+    own = (part("LSTM"),) if op.bias else ()
     return _recurrent(op, site, "LSTM" if op.bias else "nn.LSTM", own)
 
 

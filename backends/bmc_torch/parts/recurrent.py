@@ -27,3 +27,27 @@ class LSTMCell(nn.LSTMCell):
             zeros = torch.zeros_like(self.get_parameter("bias_hh"))
             del self._parameters["bias_hh"]
             self.register_buffer("bias_hh", zeros, persistent=False)
+
+
+class LSTM(nn.LSTM):
+    """`nn.LSTM` with one learned bias: the second, which doubles it, stays zero."""
+
+    def __init__(self, *args, **settings) -> None:
+        super().__init__(*args, **settings)
+        for name in [name for name in self._parameters if name.startswith("bias_hh")]:
+            zeros = torch.zeros_like(self.get_parameter(name))
+            del self._parameters[name]
+            self.register_buffer(name, zeros, persistent=False)
+        self._init_flat_weights()
+
+
+class RNN(nn.RNN):
+    """`nn.RNN` with one learned bias: the second, which doubles it, stays zero."""
+
+    def __init__(self, *args, **settings) -> None:
+        super().__init__(*args, **settings)
+        for name in [name for name in self._parameters if name.startswith("bias_hh")]:
+            zeros = torch.zeros_like(self.get_parameter(name))
+            del self._parameters[name]
+            self.register_buffer(name, zeros, persistent=False)
+        self._init_flat_weights()

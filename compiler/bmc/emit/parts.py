@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from bmc.emit.backend import Support
 
@@ -62,6 +63,20 @@ class Stock:
                     raise ValueError(f"{path}: {name} is defined twice")
                 found[name] = Support(name, code + "\n", roots)
         return found
+
+
+def filled(
+    package: str,
+    template: str,
+    name: str,
+    roots: tuple[str, ...],
+    general: int = 0,
+    **flags: Any,
+) -> Support:
+    """A definition from a template, for what depends on more than its name."""
+    from bmc.emit.templates import render
+
+    return Support(name, render(package, template, **flags), roots, general)
 
 
 class Methods:

@@ -74,9 +74,9 @@ def filled(
     **flags: Any,
 ) -> Support:
     """A definition from a template, for what depends on more than its name."""
-    from bmc.emit.templates import render
+    from bmc.emit.templates import Code, render
 
-    return Support(name, render(package, template, **flags), roots, general)
+    return Support(name, render(package, template, name=Code(name), **flags), roots, general)
 
 
 class Methods:

@@ -23,12 +23,12 @@ class KerasBackend:
             return files
         import bmc_programs
         from bmc.emit.function_file import function_name
-        from bmc_keras import training
+        from bmc_keras import programs
         from bmc_programs.run import Run
 
         run = Run(program, program.train, program.data)
         files["data.py"] = bmc_programs.emit_for(run)
-        return files | training.emit(run, function_name(program.main))
+        return files | programs.emit(run, function_name(program.main))
 
     def check(self, program: Program, problems: Problems) -> bool:
         """Whether losses, metrics, data and settings all have rules."""

@@ -21,9 +21,9 @@ from bmc.emit.lowering import lowered
 from bmc.emit.names import identifier
 from bmc.emit.parts import filled
 from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan, Value
-from bmc.ir.symbolic import known
-from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
+from bmc.types.symbolic import known
+from bmc.types.tensor import TensorType
 from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import LAYOUTS, LOWERINGS, RESULTS, Layout, part
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bmc.emit.imports import Import
-from bmc.emit.layout import string
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
-from bmc_programs.programs import (
+from bmc.emit.text import string
+from bmc_programs.files import (
     FILES,
     Framework,
     commands,

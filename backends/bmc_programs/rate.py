@@ -11,7 +11,7 @@ from bmc.emit.pyexpr import Assign, Bin, Expr, GeneratorExp, Name, call
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.ir.training import TrainProgram
-from bmc.ops.base import Measure
+from bmc.ops.kinds import Measure
 from bmc.ops.schedules import Constant, Schedule
 from bmc_programs.lower.table import LOWERINGS
 

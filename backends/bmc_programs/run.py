@@ -9,9 +9,9 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit.backend import NOWHERE, Function, Lowerings, Site
 from bmc.emit.backend import Unsupported as NotLowered
-from bmc.emit.layout import clean
 from bmc.emit.lowering import rule_for
 from bmc.emit.names import class_name, identifier
+from bmc.emit.text import clean
 from bmc.ir.data import DataProgram
 from bmc.ir.model import Program
 from bmc.ir.training import Pretrained, Report, TrainProgram, Tree, Undo, parts, tensors

@@ -7,8 +7,8 @@ from bmc.emit.layout import render
 from bmc.emit.pyexpr import Assign, Expr, ListExpr, Name, Statement, TupleExpr, call, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
+from bmc.ir.name_map import Entry
 from bmc.ir.training import Pretrained
-from bmc.weights.names import Entry
 from bmc_programs.run import Run
 
 

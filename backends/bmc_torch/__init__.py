@@ -24,11 +24,11 @@ class TorchBackend:
             return files
         import bmc_programs
         from bmc_programs.run import Run
-        from bmc_torch import training
+        from bmc_torch import programs
 
         run = Run(program, program.train, program.data)
         files["data.py"] = bmc_programs.emit_for(run)
-        return files | training.emit(run, model.has_counters())
+        return files | programs.emit(run, model.has_counters())
 
     def check(self, program: Program, problems: Problems) -> bool:
         """Whether losses, metrics, data and settings all have rules."""

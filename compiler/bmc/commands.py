@@ -134,12 +134,12 @@ def summary(options: argparse.Namespace) -> int:
     program = _load(options.file, options, problems)
     if program is None or problems.failed:
         return _finish(problems, options)
-    from bmc import driver, table
+    from bmc import columns, driver
 
     result = driver.summary(program)
     if options.format == "json":
-        return _finish(problems, options, table.to_data(result))
-    print(table.to_text(result))
+        return _finish(problems, options, columns.to_data(result))
+    print(columns.to_text(result))
     return _finish(problems, options, quiet=True)
 
 

@@ -17,9 +17,10 @@ from typing import Any
 from bmc import refresh, samples
 from bmc.diagnostics.diagnostic import Problem
 from bmc.diagnostics.problems import every_problem
-from bmc.ir.types import TensorType, show_shape
-from bmc.ops.base import REGISTRY, REQUIRED, Declaration, Layer, Sample, Setting, Word
+from bmc.ops.base import REQUIRED, Declaration, Layer, Sample, Setting
+from bmc.ops.kinds import REGISTRY, Word
 from bmc.support import nowhere, support_page
+from bmc.types.tensor import TensorType, show_shape
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"
 HEADER = "<!-- Written by `python -m bmc.docs --write`; edit the declarations, not this page. -->"
@@ -112,7 +113,7 @@ def layers_page() -> str:
 
 
 def _keys() -> str:
-    from bmc.ops.training import KEYS
+    from bmc.ops.keys import KEYS
 
     rows = ["| key | subject | takes | default | what it is |", "|---|---|---|---|---|"]
     for key in KEYS.values():

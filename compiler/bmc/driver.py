@@ -13,20 +13,20 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Nowhere, UnknownBackend, Unsupported
 from bmc.diagnostics.problems.files import InternalError
 from bmc.diagnostics.problems.training import DuplicateKey, SectionMissing
+from bmc.elaborate.evaluate import Evaluator
+from bmc.elaborate.models import Elaborator
+from bmc.elaborate.naming import snake
+from bmc.elaborate.resolve import Overrides, Resolver, overridden, read_overrides
+from bmc.elaborate.scope import UNKNOWN, FileTable, Scope
 from bmc.emit.backend import find_backend, known_backends
 from bmc.emit.gate import check_program
+from bmc.ir.cost import ModelSummary
+from bmc.ir.cost import summary as cost_summary
 from bmc.ir.model import BlockSpec, Program
-from bmc.ops.base import Word
-from bmc.passes.cost import ModelSummary
-from bmc.passes.cost import summary as cost_summary
-from bmc.passes.elaborate import Elaborator
-from bmc.passes.evaluate import Evaluator
-from bmc.passes.link import link
-from bmc.passes.naming import snake
-from bmc.passes.resolve import Overrides, Resolver, overridden, read_overrides
-from bmc.passes.scope import UNKNOWN, FileTable, Scope
+from bmc.ops.kinds import Word
 from bmc.project import Project
 from bmc.records import replace
+from bmc.sections.link import link
 from bmc.source import Source, Span
 from bmc.syntax import ast
 from bmc.syntax.parse import parse
@@ -68,7 +68,7 @@ def load(
         )
     ends = [entry.value.type for spec in models.values() for entry in spec.inputs]
     if not problems.failed and any(kind.ragged for kind in ends):
-        from bmc.passes.masks import explicit_masks
+        from bmc.ir.masks import explicit_masks
 
         explicit_masks(program, problems)
     return None if problems.failed else program

@@ -6,9 +6,10 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from bmc.ir.symbolic import Sym
-from bmc.ir.types import TensorType
-from bmc.ops.base import Declaration, Sample, Word
+from bmc.ops.base import Declaration, Sample
+from bmc.ops.kinds import Word
+from bmc.types.symbolic import Sym
+from bmc.types.tensor import TensorType
 
 
 def type_of(entry: tuple[Any, ...]) -> TensorType:

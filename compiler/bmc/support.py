@@ -12,7 +12,8 @@ from typing import Any
 from bmc import samples
 from bmc.emit.backend import BUILT_IN, Lowerings, Site, Unsupported, find_backend, table_of
 from bmc.emit.lowering import rule_for
-from bmc.ops.base import REGISTRY, Declaration, Layer, Sample
+from bmc.ops.base import Declaration, Layer, Sample
+from bmc.ops.kinds import REGISTRY
 from bmc.records import record
 
 PROGRAMS = "bmc_programs"  # what programs do in NumPy, whatever the backend
@@ -138,7 +139,7 @@ def _matrix(family: str, columns: dict[str, str]) -> tuple[str, list[str]]:
 
 def _keys() -> str:
     """The keys of `train`, and which of them are honoured."""
-    from bmc.ops.training import KEYS
+    from bmc.ops.keys import KEYS
     from bmc_programs.run import LATER
 
     rows = ["| key | PyTorch and Keras |", "|---|---|"]

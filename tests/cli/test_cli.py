@@ -13,7 +13,7 @@ import bmc
 from bmc import cli, doctor
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.names import UnknownName
-from bmc.passes.cost import ModelSummary, Row
+from bmc.ir.cost import ModelSummary, Row
 from bmc.source import Span
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bmc import samples
-from bmc.ops.base import REGISTRY
 from bmc.ops.data import Source, Step
+from bmc.ops.kinds import REGISTRY
 from bmc_programs.lower.table import BATCHING, LOWERINGS, PREPARING
 
 samples.load_declarations()

@@ -13,7 +13,8 @@ from bmc.emit.backend import Function, Lowerings, Site
 from bmc.emit.layout import expression
 from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import Name
-from bmc.ops.base import REGISTRY, Sample
+from bmc.ops.base import Sample
+from bmc.ops.kinds import REGISTRY
 from bmc.ops.losses import SCALAR, Loss
 from bmc.samples import make, type_of
 

@@ -10,7 +10,7 @@ import pytest
 import bmc.ops.metrics  # noqa: F401  (declaring a metric registers it)
 from bmc.emit.backend import Function, Site
 from bmc.emit.lowering import rule_for
-from bmc.ops.base import REGISTRY
+from bmc.ops.kinds import REGISTRY
 from bmc.ops.losses import SCALAR
 from bmc.samples import make, type_of
 from bmc_programs.lower.table import LOWERINGS

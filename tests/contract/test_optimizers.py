@@ -12,7 +12,7 @@ import pytest
 import bmc.ops.optimizers  # noqa: F401  (declaring an optimiser registers it)
 from bmc.emit.backend import NOWHERE, Lowerings, Update
 from bmc.emit.lowering import rule_for
-from bmc.ops.base import REGISTRY
+from bmc.ops.kinds import REGISTRY
 from bmc.ops.optimizers import Optimizer
 from bmc.samples import make
 

@@ -15,7 +15,7 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.emit.backend import NOWHERE, Unsupported
 from bmc.emit.lowering import rule_for
 from bmc.ir.training import TrainProgram
-from bmc.ops.base import REGISTRY, Measure
+from bmc.ops.kinds import REGISTRY, Measure
 from bmc.ops.schedules import Schedule
 from bmc.project import open_project
 from bmc.records import replace

@@ -12,9 +12,9 @@ from bmc.emit.backend import Function, Site
 from bmc.emit.layout import expression
 from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import Name
-from bmc.ir.symbolic import known
-from bmc.ir.types import TensorType
-from bmc.ops.base import REGISTRY
+from bmc.ops.kinds import REGISTRY
+from bmc.types.symbolic import known
+from bmc.types.tensor import TensorType
 from bmc_programs.lower.table import LOWERINGS
 
 samples.load_declarations()

@@ -16,12 +16,12 @@ import pytest
 import bmc_programs
 from bmc.diagnostics.diagnostic import Problems
 from bmc.ir.data import DataProgram, Wanted
-from bmc.ir.symbolic import Sym
-from bmc.ir.types import TensorType
-from bmc.passes.data import build_data
+from bmc.sections.data import build_data
 from bmc.source import Source
 from bmc.syntax import ast
 from bmc.syntax.parse import parse
+from bmc.types.symbolic import Sym
+from bmc.types.tensor import TensorType
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "specs" / "data"

@@ -325,7 +325,7 @@ def test_helpers_need_no_other_module() -> None:
 
 
 def test_compiling_imports_no_numpy() -> None:
-    program = "import bmc_programs, bmc.passes.data, sys; sys.exit('numpy' in sys.modules)"
+    program = "import bmc_programs, bmc.sections.data, sys; sys.exit('numpy' in sys.modules)"
     path = os.pathsep.join([str(ROOT / "compiler"), str(ROOT / "backends"), *sys.path])
     subprocess.run(
         [sys.executable, "-c", program], check=True, env={**os.environ, "PYTHONPATH": path}

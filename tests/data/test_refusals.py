@@ -10,9 +10,10 @@ import pytest
 from tests.data.making import T, build, ids, messages, number, ragged, target
 
 from bmc.ir.data import Wanted
-from bmc.ops.base import REGISTRY, alias_of
+from bmc.ops.base import alias_of
 from bmc.ops.data import LATER
 from bmc.ops.data_steps import UNBUILT_TOKENS
+from bmc.ops.kinds import REGISTRY
 
 CSV = 'source = csv("a.csv")\n '
 TEXT = 'source = text("a.txt")\n '

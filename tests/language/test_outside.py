@@ -13,7 +13,7 @@ import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.render import render_all
-from bmc.ops.base import REGISTRY
+from bmc.ops.kinds import REGISTRY
 from bmc.project import open_project
 
 SPEC = """

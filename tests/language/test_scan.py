@@ -8,9 +8,9 @@ import pytest
 
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
+from bmc.ir.cost import parameters, summary
 from bmc.ir.model import BlockSpec, Program, leaves, weights
 from bmc.ir.print import show_ir
-from bmc.passes.cost import parameters, summary
 from bmc.project import open_project
 
 CELL = """

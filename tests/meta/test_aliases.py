@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from bmc import samples
-from bmc.ops.base import REGISTRY
-from bmc.ops.training import KEYS
+from bmc.ops.keys import KEYS
+from bmc.ops.kinds import REGISTRY
 
 samples.load_declarations()
 # What an arrow may lead to is looked up in these together.

@@ -8,7 +8,7 @@ import pytest
 from bmc import docs, samples
 from bmc.diagnostics.diagnostic import Label
 from bmc.diagnostics.problems import every_problem
-from bmc.ops.base import REGISTRY
+from bmc.ops.kinds import REGISTRY
 from bmc.records import fields
 from bmc.source import Source, Span
 

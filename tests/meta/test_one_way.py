@@ -43,3 +43,28 @@ def test_no_file_leads_back_to_itself() -> None:
         ended |= free
     left = sorted(leads.keys() - ended)
     assert not left, f"in circles, or led to one: {left}"
+
+
+def room_of(module: str) -> str:
+    """The folder of the compiler that a module is in, or the module itself."""
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "bmc" else parts[0]
+
+
+def test_no_folder_leads_back_to_itself() -> None:
+    """`types` below `ops`, that below `ir`, and so on up to the command line."""
+    modules = files()
+    leads: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        others = {room_of(other) for other in imported(path, modules)}
+        leads.setdefault(room_of(name), set()).update(others - {room_of(name)})
+    order: list[str] = []
+    while True:
+        free = sorted(r for r, others in leads.items() if r not in order and others <= {*order})
+        if not free:
+            break
+        order += free
+    left = {room: sorted(leads[room] - {*order}) for room in leads.keys() - {*order}}
+    assert not left, f"in circles, or led to one: {left}"
+    below = ["bmc.types", "bmc.ops", "bmc.ir", "bmc.elaborate", "bmc.sections", "bmc.driver"]
+    assert [room for room in order if room in below] == below

@@ -15,7 +15,7 @@ driver = pytest.importorskip("bmc.driver")
 EXAMPLES = {code: docs.problem_parts(problem)[1] for code, problem in every_problem().items()}
 ENCODER = "block Encoder { input x: float[8]  output y = x -> dense(8) }\n"
 MODEL = "model Net { input x: float[8]  output y = x -> dense(3) }\n"
-DATA = 'data { source = csv("rows.csv")  x = ["a", "b"]  label: int[] = "y" }\n'
+DATA = 'data { source = csv("rows.csv")  x = ["a".."h"]  label: int[] = "y" }\n'
 CIRCLE = 'import { A } from "example.bm"\nblock B { input x: float[8]  output y = x -> relu }\n'
 
 

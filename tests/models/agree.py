@@ -11,8 +11,8 @@ from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.render import render_all
 from bmc.emit.names import class_name
+from bmc.ir.cost import parameters
 from bmc.ir.model import BlockSpec, weights
-from bmc.passes.cost import parameters
 from bmc.project import open_project
 from bmc.verify.chance import draw_inputs, draw_lengths, draw_weights
 from bmc.verify.compare import difference

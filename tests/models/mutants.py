@@ -9,7 +9,7 @@ from collections.abc import Callable
 from tests.models.steps import shown
 
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
-from bmc.ops.base import REGISTRY
+from bmc.ops.kinds import REGISTRY
 from bmc.samples import settings
 
 STAGE = re.compile(r"-> *([A-Za-z_]\w*(?:\[[^\]]*\])?(?:\((?:[^()]|\([^()]*\))*\))?)(?: *\* *\d+)?")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
 from bmc.emit.names import TORCH_MODULE
-from bmc.ops.base import REGISTRY
+from bmc.ops.kinds import REGISTRY
 from bmc.syntax.grammar import keywords
 
 WORDS = sorted(

@@ -13,18 +13,15 @@ from typing import Any
 
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
 from bmc import samples
-from bmc.ir.symbolic import Sym
-from bmc.ir.types import TensorType
 from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take
 from bmc.ops.axes import Number, Optional, PaddingKind, SizeUpTo
-from bmc.ops.base import (
+from bmc.ops.base import Declaration, Layer
+from bmc.ops.kinds import (
     REGISTRY,
     Bool,
-    Declaration,
     Float,
     Int,
     Kind,
-    Layer,
     ListOf,
     Made,
     OneOf,
@@ -33,6 +30,8 @@ from bmc.ops.base import (
     Words,
 )
 from bmc.records import record, replace
+from bmc.types.symbolic import Sym
+from bmc.types.tensor import TensorType
 from bmc.verify.chance import LENGTH
 
 Types = tuple[TensorType, ...]

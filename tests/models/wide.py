@@ -13,9 +13,9 @@ from tests.models import steps
 from tests.models.names import WORDS
 from tests.models.steps import Step, Types
 
-from bmc.ir.symbolic import Sym
-from bmc.ir.types import TensorType
-from bmc.ops.base import REGISTRY
+from bmc.ops.kinds import REGISTRY
+from bmc.types.symbolic import Sym
+from bmc.types.tensor import TensorType
 
 SIZES = (1, 1, 2, 3, 3, 4, 4, 5, 6, 7, 8, 8, 9, 13)
 AXES = "ABCDE"

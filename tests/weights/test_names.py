@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bmc import cli
-from bmc.weights.names import BadMap, apply_map, read_map
+from bmc.ir.name_map import BadMap, apply_map, read_map
 
 safetensors = pytest.importorskip("safetensors.numpy")
 SPEC = """model Net {

@@ -7,10 +7,10 @@ from bmc.emit.helpers import keywords
 from bmc.emit.lowering import plain
 from bmc.emit.pyexpr import Attr, Call, Compare, call, lit, name
 from bmc.emit.values import number, unless
-from bmc.ir.types import TensorType
 from bmc.ops import activation as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import Layer
+from bmc.types.tensor import TensorType
 from bmc_keras.lower.common import axis
 from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import Layout, lower, part

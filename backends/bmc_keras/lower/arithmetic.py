@@ -7,8 +7,8 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Bin, Compare, Expr, Index, SliceExpr, Un, call, lit
 from bmc.emit.values import number
-from bmc.ir.symbolic import known
 from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take
+from bmc.types.symbolic import known
 from bmc_keras.lower.common import alike, reshaped, spread, stretching, summed
 from bmc_keras.lower.table import lower
 

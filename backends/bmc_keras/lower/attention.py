@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from bmc.elaborate.naming import snake
 from bmc.emit.attention import Configuration, configuration
 from bmc.emit.backend import Lowered, Module, Site, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Bin, Call, Expr, Un, call, lit, name
 from bmc.ops.attention import Attention, SelfAttention
 from bmc.ops.initializers import GlorotUniform
-from bmc.passes.naming import snake
 from bmc.records import replace
 from bmc_keras.lower.attention_parts import attention, helpers
 from bmc_keras.lower.common import literals

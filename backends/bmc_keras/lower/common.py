@@ -8,8 +8,8 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Rule, Site, Support, Unsupported
 from bmc.emit.pyexpr import Bin, Call, Expr, SliceExpr, call, lit
 from bmc.emit.values import number
-from bmc.ir.symbolic import known
-from bmc.ir.types import Shape, TensorType
+from bmc.types.symbolic import known
+from bmc.types.tensor import Shape, TensorType
 from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import Layout, part
 from bmc_keras.weights import At

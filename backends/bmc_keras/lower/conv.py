@@ -10,10 +10,10 @@ from bmc.emit.helpers import keywords
 from bmc.emit.parts import filled
 from bmc.emit.pyexpr import Call, Expr, call, lit, name
 from bmc.emit.values import one_number, same_pads
-from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv, ConvTranspose
+from bmc.types.tensor import TensorType
 from bmc_keras.lower.common import bias as kept_bias
 from bmc_keras.lower.common import literals, starts
 from bmc_keras.lower.initializers import explicit

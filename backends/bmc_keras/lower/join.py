@@ -7,9 +7,9 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Expr, ListExpr, call, chain
-from bmc.ir.types import TensorType
 from bmc.ops import join as ops
 from bmc.ops.axes import axis_of
+from bmc.types.tensor import TensorType
 from bmc_keras.lower.common import alike, axis, spread, stretching, summed
 from bmc_keras.lower.table import Layout, lower
 

@@ -8,9 +8,9 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Bin, Call, Expr, call, name
-from bmc.ir.types import TensorType
 from bmc.ops import norm as ops
 from bmc.ops.axes import axis_of, ragged_axis
+from bmc.types.tensor import TensorType
 from bmc_keras.lower.common import axis, literals
 from bmc_keras.lower.masks import widened
 from bmc_keras.lower.table import Layout, lower, part

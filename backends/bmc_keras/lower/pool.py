@@ -7,9 +7,9 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call
 from bmc.emit.values import same_pads, step_size
-from bmc.ir.types import TensorType
 from bmc.ops.axes import axis_of, explicit_padding
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
+from bmc.types.tensor import TensorType
 from bmc_keras.lower.conv import keeps_size
 from bmc_keras.lower.masks import mean_of_data
 from bmc_keras.lower.table import Layout, lower, part

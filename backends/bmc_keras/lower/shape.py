@@ -6,12 +6,12 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call
-from bmc.ir.symbolic import Dim, known, product
-from bmc.ir.types import Shape, TensorType
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
 from bmc.ops.pattern import Pattern
+from bmc.types.symbolic import Dim, known, product
+from bmc.types.tensor import Shape, TensorType
 from bmc_keras.lower.common import axis, reshaped
 from bmc_keras.lower.table import lower
 

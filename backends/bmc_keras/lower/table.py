@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from bmc.emit.backend import Lowerings, Rule
 from bmc.emit.parts import Stock
-from bmc.ir.types import TensorType
 from bmc.ops.base import Declaration
+from bmc.types.tensor import TensorType
 
 # `last`: channels last, as Keras computes. `any`: each element by itself. `own`: the language's.
 Layout = Literal["last", "any", "own"]

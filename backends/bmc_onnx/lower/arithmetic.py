@@ -6,8 +6,8 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call, name
-from bmc.ir.symbolic import Sym
 from bmc.ops.arithmetic import Arithmetic, Negate, Take
+from bmc.types.symbolic import Sym
 from bmc_onnx.lower.common import below, listed, method, node, own_number, spread, widening
 from bmc_onnx.lower.support import CUT, NUMBER, PICK
 from bmc_onnx.lower.table import lower

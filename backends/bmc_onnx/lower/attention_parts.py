@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bmc.elaborate.naming import snake
 from bmc.emit.attention import Configuration
 from bmc.emit.backend import Support
-from bmc.passes.naming import snake
 from bmc_onnx.lower.table import part
 
 ROTATE = part("rotate")

@@ -7,8 +7,8 @@ from typing import Any
 
 from bmc.emit.backend import Function, Site, Support
 from bmc.emit.pyexpr import Expr, FString, ListExpr, Lit, Name, call, lit, name
-from bmc.ir.symbolic import known
-from bmc.ir.types import TensorType
+from bmc.types.symbolic import known
+from bmc.types.tensor import TensorType
 from bmc_onnx.lower.support import WIDEN
 
 ELEMENTS = {"float": "TensorProto.FLOAT", "int": "TensorProto.INT64", "bool": "TensorProto.BOOL"}

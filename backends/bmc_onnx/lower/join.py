@@ -6,9 +6,9 @@ from functools import reduce
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call
-from bmc.ir.types import TensorType
 from bmc.ops import join as ops
 from bmc.ops.axes import axis_of
+from bmc.types.tensor import TensorType
 from bmc_onnx.lower.common import axis, below, listed, method, node, spread, widening
 from bmc_onnx.lower.support import GATHER, PICK, REPEAT, SPLIT, WIDEN
 from bmc_onnx.lower.table import lower

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bmc.emit.backend import Function, Lowered, Site, Support
 from bmc.emit.pyexpr import Expr, call
 from bmc.emit.values import number
-from bmc.ir.symbolic import known
 from bmc.ops import norm as ops
 from bmc.ops.axes import axis_of, ragged_axis
+from bmc.types.symbolic import known
 from bmc_onnx.lower.common import axis, below, listed, method, turned
 from bmc_onnx.lower.masks import FILL, filled
 from bmc_onnx.lower.support import INTEGERS, NUMBER, STANDARDIZE, TAKE

@@ -7,11 +7,11 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call, name
 from bmc.emit.values import number
-from bmc.ir.symbolic import known
-from bmc.ir.types import Shape
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
+from bmc.types.symbolic import known
+from bmc.types.tensor import Shape
 from bmc_onnx.lower.common import axis, below, listed, method, node, own_number, pads, permuted
 from bmc_onnx.lower.support import (
     FRAMES,

@@ -8,9 +8,9 @@ from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import call, method
 from bmc.emit.rows import dim
 from bmc.emit.values import number
-from bmc.ir.symbolic import known
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
+from bmc.types.symbolic import known
 from bmc_programs.lower.table import lower
 
 FREE = Unsupported("an axis of free size is shaped inside the model")

@@ -7,8 +7,8 @@ from typing import Any
 from bmc.emit.attention import configuration
 from bmc.emit.backend import Lowered, Module, Site
 from bmc.emit.pyexpr import Call, Expr, call, method
-from bmc.ir.symbolic import known
 from bmc.ops.attention import Attention, SelfAttention
+from bmc.types.symbolic import known
 from bmc_torch.lower.attention_parts import attention, helpers
 from bmc_torch.lower.table import lower
 

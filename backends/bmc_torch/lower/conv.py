@@ -7,10 +7,10 @@ from typing import Any
 from bmc.emit.backend import Lowered, Module, Site, Support
 from bmc.emit.pyexpr import Call, Expr, call
 from bmc.emit.values import Pads, fixed, one_number, same_pads, unless
-from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv, ConvTranspose
+from bmc.types.tensor import TensorType
 from bmc_torch.lower.table import lower, part
 
 SAME_PADDING = part("pad_same")

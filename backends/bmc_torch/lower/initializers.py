@@ -7,9 +7,9 @@ from typing import Any
 
 from bmc.emit.pyexpr import Call, Expr, Index, Un, call, lit, method
 from bmc.emit.values import unless
-from bmc.ir.symbolic import expression_of, product
 from bmc.ops import initializers as ops
 from bmc.ops.base import Initializer, Weight
+from bmc.types.symbolic import expression_of, product
 
 Rule = Callable[[Expr, Any, Weight], Call]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Attr, Expr, Index, TupleExpr, call, chain, lit, method
 from bmc.emit.rows import ALL, dim, spread
-from bmc.ir.types import TensorType
 from bmc.ops import join as ops
 from bmc.ops.axes import axis_of
+from bmc.types.tensor import TensorType
 from bmc_torch.lower.table import lower
 
 

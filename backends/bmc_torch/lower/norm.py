@@ -9,10 +9,10 @@ from bmc.emit.backend import Function, Lowered, Module, Site
 from bmc.emit.pyexpr import Bin, Call, Expr, call, method
 from bmc.emit.rows import dim
 from bmc.emit.values import rest, unless
-from bmc.ir.symbolic import known
-from bmc.ir.types import TensorType
 from bmc.ops import norm as ops
 from bmc.ops.axes import axis_of, ragged_axis
+from bmc.types.symbolic import known
+from bmc.types.tensor import TensorType
 from bmc_torch.lower.table import lower, part
 
 STANDARDIZE = part("standardize_series")

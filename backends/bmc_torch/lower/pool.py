@@ -7,10 +7,10 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
 from bmc.emit.pyexpr import Expr, call, method
 from bmc.emit.values import Pads, number, one_number, same_pads, step_size, unless
-from bmc.ir.types import TensorType
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
+from bmc.types.tensor import TensorType
 from bmc_torch.lower.conv import SAME_PADDING, torch_pads
 from bmc_torch.lower.masks import mean_of_data
 from bmc_torch.lower.table import lower, part

@@ -9,9 +9,9 @@ from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Bin, Expr, Index, SliceExpr, TupleExpr, call, chain, lit, method
 from bmc.emit.rows import ALL, dim, spread
 from bmc.emit.values import step_size
-from bmc.ir.types import TensorType
 from bmc.ops import reduce as ops
 from bmc.ops.axes import axis_of
+from bmc.types.tensor import TensorType
 from bmc_torch.lower.masks import mean_of_data
 from bmc_torch.lower.table import lower, part
 

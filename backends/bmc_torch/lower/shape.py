@@ -8,11 +8,11 @@ from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Compare, Expr, call, lit, method, name
 from bmc.emit.rows import dim
 from bmc.emit.values import number
-from bmc.ir.symbolic import known
-from bmc.ir.types import TensorType
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.pattern import Group
+from bmc.types.symbolic import known
+from bmc.types.tensor import TensorType
 from bmc_torch.lower.table import lower, part
 
 PAD_AXIS = part("pad_axis")

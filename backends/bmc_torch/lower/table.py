@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from bmc.emit.backend import Lowerings, Rule
 from bmc.emit.parts import Stock
-from bmc.ir.types import TensorType
 from bmc.ops.base import Declaration
+from bmc.types.tensor import TensorType
 
 R = TypeVar("R", bound=Rule)
 Fresh = Callable[[Any, tuple[TensorType, ...]], bool]

@@ -13,9 +13,10 @@ from typing import Any, Literal, Protocol, TypeVar
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit.pyexpr import Call, Expr
 from bmc.ir.model import Program
-from bmc.ir.types import TensorType
-from bmc.ops.base import Declaration, Measure, Weight
+from bmc.ops.base import Declaration, Weight
+from bmc.ops.kinds import Measure
 from bmc.records import field, record
+from bmc.types.tensor import TensorType
 
 BUILT_IN = {"torch": "bmc_torch", "keras": "bmc_keras", "onnx": "bmc_onnx"}
 GROUP = "bmc.backends"

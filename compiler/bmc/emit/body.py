@@ -17,10 +17,10 @@ from bmc.emit import pyexpr as p
 from bmc.emit.backend import Function, Module
 from bmc.emit.names import identifier
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan, Value
-from bmc.ir.symbolic import Const, Num, Real, Sym, expression_of
-from bmc.ir.types import TensorType
 from bmc.ops.base import Layer
 from bmc.records import replace
+from bmc.types.symbolic import Const, Num, Real, Sym, expression_of
+from bmc.types.tensor import TensorType
 
 LONGEST_DIM = 24
 

@@ -14,8 +14,8 @@ from bmc.emit import pyexpr as p
 from bmc.emit.backend import Support
 from bmc.emit.body import Body
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan
-from bmc.ir.symbolic import Num, expression_of
-from bmc.ir.types import TensorType
+from bmc.types.symbolic import Num, expression_of
+from bmc.types.tensor import TensorType
 
 NAME = p.Name("name")
 

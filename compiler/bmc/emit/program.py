@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bmc.elaborate.naming import snake
 from bmc.emit import pyexpr as p
 from bmc.emit.body import shape_text
 from bmc.emit.names import identifier
+from bmc.ir.cost import parameters
 from bmc.ir.model import BlockSpec, Input, Instance, Program, Repeat, Scan
-from bmc.ir.symbolic import Num, Real
-from bmc.ir.types import TensorType
-from bmc.ops.base import REGISTRY
-from bmc.passes.cost import parameters
-from bmc.passes.evaluate import literal
-from bmc.passes.naming import snake
+from bmc.ops.kinds import REGISTRY
+from bmc.types.symbolic import Num, Real, literal
+from bmc.types.tensor import TensorType
 
 LONGEST_DOC = 76
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
-from bmc.ir import symbolic
-from bmc.ir.symbolic import Num, Real, Sym
 from bmc.records import record
+from bmc.types import symbolic
+from bmc.types.symbolic import Num, Real, Sym
 
 
 class Expr:

@@ -7,8 +7,8 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Bin, Compare, Expr, Index, SliceExpr, Un, lit
 from bmc.emit.values import number
-from bmc.ir.types import TensorType
 from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take
+from bmc.types.tensor import TensorType
 
 ALL = SliceExpr(None, None, None)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bmc import cache
-from bmc.emit import layout
-from bmc.emit.layout import clean
+from bmc.emit import text
+from bmc.emit.text import clean
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,7 +31,7 @@ def finalize(value: Any) -> str:
     if isinstance(value, Code):
         return value
     if isinstance(value, str):
-        return layout.string(value)
+        return text.string(value)
     if value is None or isinstance(value, bool):
         return repr(value)
     if isinstance(value, int):

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from bmc.emit.pyexpr import Expr, Index, SliceExpr, call, from_expression, lit
-from bmc.ir.symbolic import Num, Real, Sym, known
-from bmc.ir.types import TensorType
 from bmc.ops.axes import ragged_axis, same_padding
 from bmc.ops.base import per_axis
+from bmc.types.symbolic import Num, Real, Sym, known
+from bmc.types.tensor import TensorType
 
 Pads = tuple[tuple[Any, Any], ...]
 

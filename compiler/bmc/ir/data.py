@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from bmc.ir.types import DType, TensorType
 from bmc.ops.data import Carried, Carrying, Source, Split, Step
 from bmc.ops.data_steps import Windows
 from bmc.records import field, record
 from bmc.source import Span
+from bmc.types.tensor import DType, TensorType
 
 Role = Literal["input", "target"]
 Size = int | None  # None: known when the data is read, or different from batch to batch

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from bmc.ir.symbolic import Dim
-from bmc.ir.types import TensorType
 from bmc.ops.base import Initializer, Layer, Weight
 from bmc.records import field, record
 from bmc.source import Span
+from bmc.types.symbolic import Dim
+from bmc.types.tensor import TensorType
 
 
 @record(frozen=False, eq=False)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bmc.ir.model import Apply, BlockSpec, Program, Repeat, Scan
-from bmc.ir.types import show_shape
 from bmc.ops.base import Declaration
+from bmc.types.tensor import show_shape
 
 
 def show_ir(program: Program) -> str:

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from bmc.ir.types import TensorType
-from bmc.ops.base import Declaration, Measure
+from bmc.ops.base import Declaration
+from bmc.ops.kinds import Measure
 from bmc.ops.metrics import Metric
 from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Every, Patience, Schedule
 from bmc.records import field, record
 from bmc.source import Span
+from bmc.types.tensor import TensorType
 
 if TYPE_CHECKING:
-    from bmc.weights.names import Entry
+    from bmc.ir.name_map import Entry
 
 Origin = Literal["output", "data"]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import TensorType
 from bmc.ops.axes import (
     AXIS,
     COUNT,
@@ -17,20 +15,19 @@ from bmc.ops.axes import (
     retype,
 )
 from bmc.ops.base import (
-    Float,
     Initializer,
     Layer,
-    Made,
     Padding,
-    Refusal,
     Sample,
     Weight,
-    Words,
     param,
     require_batch,
     require_float,
 )
 from bmc.ops.initializers import Constant
+from bmc.ops.kinds import Float, Made, Refusal, Words
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import TensorType
 
 LAYOUTS = ("channels_first", "sequence", "bidirectional")
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ir.symbolic import Dim, Sym, product
-from bmc.ir.types import TensorType, show_shape
 from bmc.ops.axes import Number, Optional, common_ragged, ragged_axis, retype
-from bmc.ops.base import Kind, Layer, Padding, Refusal, Sample, Words, param
+from bmc.ops.base import Layer, Padding, Sample, param
+from bmc.ops.kinds import Kind, Refusal, Words
+from bmc.types.symbolic import Dim, Sym, product
+from bmc.types.tensor import TensorType, show_shape
 
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 

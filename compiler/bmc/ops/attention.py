@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import TensorType
 from bmc.ops.axes import COUNT, Optional, known_dim, ragged_axis, retype
 from bmc.ops.base import (
-    Bool,
-    Float,
     Initializer,
     Layer,
-    Made,
     Padding,
     Positions,
-    Refusal,
     Sample,
     Weight,
     param,
@@ -21,7 +15,10 @@ from bmc.ops.base import (
     require_float,
 )
 from bmc.ops.initializers import GlorotUniform, Normal, TruncatedNormal, Zeros
+from bmc.ops.kinds import Bool, Float, Made, Refusal
 from bmc.ops.positions import Alibi, Relative2d, Rope, ShiftedWindows
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import TensorType
 
 _KV = "number of key and value heads; `heads` unless given"
 _SCALE = "factor of the scores; 1 / sqrt(size of a head) unless given"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ir.symbolic import Dim, Sym, known
-from bmc.ir.types import Shape, TensorType
-from bmc.ops.base import Int, Kind, ListOf, OneOf, Refusal, Words, per_axis, show
+from bmc.ops.base import per_axis
+from bmc.ops.kinds import Int, Kind, ListOf, OneOf, Refusal, Words, show
+from bmc.types.symbolic import Dim, Sym, known
+from bmc.types.tensor import Shape, TensorType
 
 LARGEST = 2**31 - 1
 MOST_AXES = 8

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import Shape, TensorType
 from bmc.ops.axes import (
     COUNT,
     PaddingKind,
@@ -19,16 +17,11 @@ from bmc.ops.axes import (
     window_output,
 )
 from bmc.ops.base import (
-    Bool,
     Initializer,
     Layer,
-    Made,
-    OneOf,
     Padding,
-    Refusal,
     Sample,
     Weight,
-    Words,
     param,
     per_axis,
     require_batch,
@@ -36,6 +29,9 @@ from bmc.ops.base import (
     require_rank,
 )
 from bmc.ops.initializers import GlorotUniform, Normal, Zeros
+from bmc.ops.kinds import Bool, Made, OneOf, Refusal, Words
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import Shape, TensorType
 
 EXAMPLE = "[C, T], [C, H, W] or [C, D, H, W]"
 CHANNELS_FIRST = "channels_first"

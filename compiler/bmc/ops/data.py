@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from bmc.ir.symbolic import Real
-from bmc.ops.base import Declaration, Kind, Measure, Refusal, show
+from bmc.ops.base import Declaration
+from bmc.ops.kinds import Kind, Measure, Refusal, show
 from bmc.records import field, record, replace
+from bmc.types.symbolic import Real
 
 Carried = Literal["text", "document", "array", "numbers", "ids", "tokens", "paths", "images"]
 When = Literal["load", "batch", "either"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ops.base import Float, Int, Kind, ListOf, Refusal, Size, Word, Words, param
+from bmc.ops.base import param
 from bmc.ops.data import Carrying, Step
+from bmc.ops.kinds import Float, Int, Kind, ListOf, Refusal, Size, Word, Words
 
 MEANS = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),

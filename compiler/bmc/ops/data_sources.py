@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bmc.ops.base import Bool, Int, ListOf, Refusal, Str, param
+from bmc.ops.base import param
 from bmc.ops.data import Carrying, Source
+from bmc.ops.kinds import Bool, Int, ListOf, Refusal, Str
 
 
 class Npz(Source, name="npz", aliases=("numpy", "np", "npy")):

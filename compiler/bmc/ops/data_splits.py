@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ops.base import Int, Kind, Refusal, Str, Word, param, show
+from bmc.ops.base import param
 from bmc.ops.data import Fraction, Parts, Split
+from bmc.ops.kinds import Int, Kind, Refusal, Str, Word, show
 
 
 class EntryName(Kind):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ops.base import Float, Int, Kind, ListOf, OneOf, Refusal, Str, Word, Words, param
+from bmc.ops.base import param
 from bmc.ops.data import Carried, Carrying, Step
+from bmc.ops.kinds import Float, Int, Kind, ListOf, OneOf, Refusal, Str, Word, Words
 from bmc.records import replace
 
 NUMBERS: tuple[Carried, ...] = ("numbers", "ids", "array")

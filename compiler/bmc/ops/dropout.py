@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from bmc.ir.types import TensorType
 from bmc.ops.axes import retype
-from bmc.ops.base import (
-    Float,
-    Layer,
-    Refusal,
-    Sample,
-    param,
-    require_batch,
-    require_float,
-    require_rank,
-)
+from bmc.ops.base import Layer, Sample, param, require_batch, require_float, require_rank
+from bmc.ops.kinds import Float, Refusal
+from bmc.types.tensor import TensorType
 
 _RATE = Float(min=0, below=1)
 

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import TensorType
 from bmc.ops.axes import COUNT, Optional, known_dim, ragged_axis, retype
-from bmc.ops.base import (
-    Float,
-    Initializer,
-    Int,
-    Layer,
-    Made,
-    Refusal,
-    Sample,
-    Weight,
-    param,
-    require_float,
-)
+from bmc.ops.base import Initializer, Layer, Sample, Weight, param, require_float
 from bmc.ops.initializers import Normal, ZeroRow
+from bmc.ops.kinds import Float, Int, Made, Refusal
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import TensorType
 
 _SMALL = Normal(std=0.02, mean=0.0)
 

@@ -6,8 +6,9 @@ fan-in is in * kernel and the fan-out out * kernel, unless the layer says otherw
 
 from __future__ import annotations
 
-from bmc.ir.types import Shape, show_shape
-from bmc.ops.base import Float, Initializer, Int, Made, Refusal, param
+from bmc.ops.base import Initializer, param
+from bmc.ops.kinds import Float, Int, Made, Refusal
+from bmc.types.tensor import Shape, show_shape
 
 _SPREAD = Float(min=0, max=1000)
 _VALUE = Float(min=-1e6, max=1e6)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import TensorType
 from bmc.ops.arithmetic import broadcast
 from bmc.ops.axes import (
     AXIS,
@@ -16,7 +14,10 @@ from bmc.ops.axes import (
     ragged_axis,
     replace_axis,
 )
-from bmc.ops.base import Layer, ListOf, OneOf, Padding, Refusal, Sample, param
+from bmc.ops.base import Layer, Padding, Sample, param
+from bmc.ops.kinds import ListOf, OneOf, Refusal
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import TensorType
 
 MOST = 256  # values of one sum, product, maximum or minimum
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import TensorType, show_shape
 from bmc.ops.axes import (
     AXIS,
     COUNT,
@@ -14,20 +12,11 @@ from bmc.ops.axes import (
     replace_axis,
     retype,
 )
-from bmc.ops.base import (
-    Bool,
-    Initializer,
-    Layer,
-    Made,
-    Refusal,
-    Sample,
-    SharedWeight,
-    Weight,
-    WeightRef,
-    param,
-    require_float,
-)
+from bmc.ops.base import Initializer, Layer, Sample, Weight, param, require_float
 from bmc.ops.initializers import GlorotUniform, Zeros
+from bmc.ops.kinds import Bool, Made, Refusal, SharedWeight, WeightRef
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import TensorType, show_shape
 
 
 class Dense(Layer, name="dense", aliases=("linear", "fc", "fully_connected", "affine", "gemm")):

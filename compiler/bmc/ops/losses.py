@@ -9,19 +9,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from bmc.ir.symbolic import Dim
-from bmc.ir.types import TensorType, show_shape
-from bmc.ops.base import (
-    Declaration,
-    Float,
-    Int,
-    ListOf,
-    OneOf,
-    Refusal,
-    Sample,
-    Words,
-    param,
-)
+from bmc.ops.base import Declaration, Sample, param
+from bmc.ops.kinds import Float, Int, ListOf, OneOf, Refusal, Words
+from bmc.types.symbolic import Dim
+from bmc.types.tensor import TensorType, show_shape
 
 SCALAR = TensorType("float", (), batched=False)
 REDUCE = Words("mean", "sum")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ir.types import TensorType
 from bmc.ops.axes import AXIS, COUNT, Number
-from bmc.ops.base import Int, Layer, Words, param
+from bmc.ops.base import Layer, param
+from bmc.ops.kinds import Int, Words
+from bmc.types.tensor import TensorType
 
 
 class Mask(Layer, family="mask"):

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from bmc.ir.types import TensorType
-from bmc.ops.base import Declaration, Int, Refusal, Sample, Words, param
+from bmc.ops.base import Declaration, Sample, param
+from bmc.ops.kinds import Int, Refusal, Words
 from bmc.ops.losses import class_axis, ids_type, require_logits, require_numbers, require_same_shape
+from bmc.types.tensor import TensorType
 
 Task = Literal["classes", "binary", "labels"]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import Shape, TensorType
 from bmc.ops.axes import (
     AXIS,
     COUNT,
@@ -17,13 +15,8 @@ from bmc.ops.axes import (
     retype,
 )
 from bmc.ops.base import (
-    Bool,
-    Float,
     Layer,
-    ListOf,
-    OneOf,
     Padding,
-    Refusal,
     Sample,
     Weight,
     param,
@@ -32,6 +25,9 @@ from bmc.ops.base import (
     require_rank,
 )
 from bmc.ops.initializers import Ones, Zeros
+from bmc.ops.kinds import Bool, Float, ListOf, OneOf, Refusal
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import Shape, TensorType
 
 _EPSILON = Float(above=0, max=1)
 _EPSILON_DOC = "added to the variance"

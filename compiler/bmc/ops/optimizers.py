@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bmc.ops.base import Bool, Declaration, Float, ListOf, Refusal, Sample, param
+from bmc.ops.base import Declaration, Sample, param
+from bmc.ops.kinds import Bool, Float, ListOf, Refusal
 
 LR = Float(min=0)
 LR_DOC = "the learning rate; a schedule starts from it"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from bmc.ir.symbolic import Dim, Sym, product
-from bmc.ir.types import Shape, show_shape
-from bmc.ops.base import Refusal
+from bmc.ops.kinds import Refusal
 from bmc.records import record
+from bmc.types.symbolic import Dim, Sym, product
+from bmc.types.tensor import Shape, show_shape
 
 Group = tuple[str, ...]
 _TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<mark>->|[()1]))")

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import TensorType
 from bmc.ops.axes import AXIS, Optional, PaddingKind, SizeUpTo, axis_of, ragged_axis, retype
-from bmc.ops.base import (
-    Layer,
-    Padding,
-    Refusal,
-    Sample,
-    param,
-    per_axis,
-    require_batch,
-    require_float,
-)
+from bmc.ops.base import Layer, Padding, Sample, param, per_axis, require_batch, require_float
 from bmc.ops.conv import CHANNELS_FIRST, check_same, check_spatial, conv_shape, window_rule
+from bmc.ops.kinds import Refusal
 from bmc.records import replace
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import TensorType
 
 _AXIS_DOC = "the one axis to pool, when the input is not channels first"
 

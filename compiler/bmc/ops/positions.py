@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bmc.ops.base import Bool, Float, Int, Positions, Refusal, param
+from bmc.ops.base import Positions, param
+from bmc.ops.kinds import Bool, Float, Int, Refusal
 
 
 class Rope(Positions, name="rope", aliases=("rotary", "rotary_embedding")):

@@ -9,26 +9,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import TensorType
 from bmc.ops.axes import COUNT, known_dim, ragged_axis, retype
 from bmc.ops.base import (
-    Bool,
     Initializer,
-    Int,
     Layer,
-    Made,
     Padding,
-    Refusal,
     Sample,
     Weight,
-    Words,
     param,
     require_batch,
     require_float,
     require_rank,
 )
 from bmc.ops.initializers import ForgetGateOne, GlorotUniform, Orthogonal, Zeros
+from bmc.ops.kinds import Bool, Int, Made, Refusal, Words
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import TensorType
 
 _BIDIRECTIONAL = "whether a second one runs from the end; both states are joined"
 _LAYERS = "how many are stacked, each on the states of the one before"

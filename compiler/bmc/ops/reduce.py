@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import TensorType
 from bmc.ops.axes import (
     AXIS,
     Optional,
@@ -14,19 +12,11 @@ from bmc.ops.axes import (
     ragged_axis,
     retype,
 )
-from bmc.ops.base import (
-    Bool,
-    Layer,
-    ListOf,
-    OneOf,
-    Padding,
-    Refusal,
-    Sample,
-    Words,
-    param,
-    require_float,
-)
+from bmc.ops.base import Layer, Padding, Sample, param, require_float
 from bmc.ops.join import spread
+from bmc.ops.kinds import Bool, ListOf, OneOf, Refusal, Words
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import TensorType
 
 _AXIS_OR_BATCH = OneOf(AXIS, Words("batch"))
 _AXES = Optional(OneOf(_AXIS_OR_BATCH, ListOf(_AXIS_OR_BATCH)))

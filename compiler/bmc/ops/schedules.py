@@ -9,20 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ops.base import (
-    Declaration,
-    Float,
-    Int,
-    Kind,
-    ListOf,
-    Measure,
-    Measured,
-    Refusal,
-    Sample,
-    Word,
-    Words,
-    param,
-)
+from bmc.ops.base import Declaration, Sample, param
+from bmc.ops.kinds import Float, Int, Kind, ListOf, Measure, Measured, Refusal, Word, Words
 
 SPAN = Measured("steps", "epochs")
 WARMUP = Measured("steps", "epochs", "%")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from bmc.ir.symbolic import Dim, product
-from bmc.ir.types import Shape, TensorType, show_shape
 from bmc.ops.axes import (
     AXIS,
     COUNT,
@@ -18,22 +16,11 @@ from bmc.ops.axes import (
     retype,
     window_output,
 )
-from bmc.ops.base import (
-    Int,
-    Kind,
-    Layer,
-    ListOf,
-    OneOf,
-    Refusal,
-    Sample,
-    Str,
-    Words,
-    param,
-    per_axis,
-    require_batch,
-    require_float,
-)
+from bmc.ops.base import Layer, Sample, param, per_axis, require_batch, require_float
+from bmc.ops.kinds import Int, Kind, ListOf, OneOf, Refusal, Str, Words
 from bmc.ops.pattern import Pattern, parse
+from bmc.types.symbolic import Dim, product
+from bmc.types.tensor import Shape, TensorType, show_shape
 
 
 def _refuse_ragged(x: TensorType) -> None:

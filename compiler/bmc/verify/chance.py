@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from bmc.ir.model import BlockSpec, Input, Instance, Repeat, Scan, Value, weights
-from bmc.ir.symbolic import Sym
-from bmc.ir.types import TensorType
 from bmc.ops.axes import ragged_axis
 from bmc.ops.embedding import Embedding
 from bmc.ops.join import Gather
+from bmc.types.symbolic import Sym
+from bmc.types.tensor import TensorType
 
 LENGTH = 7  # of free axes, where their limits allow it
 BATCH = 2

@@ -9,7 +9,7 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import VerifyFailed, WeightsDiffer
 from bmc.diagnostics.problems.files import CannotRead, nowhere
 from bmc.ir.model import BlockSpec, weights
-from bmc.weights.names import BadMap, Mapped, apply_map, read_map
+from bmc.ir.name_map import BadMap, Mapped, apply_map, read_map
 
 if TYPE_CHECKING:
     import numpy as np

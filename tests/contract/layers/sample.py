@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 
 from bmc.diagnostics.diagnostic import Problems
+from bmc.ir.masks import explicit_masks
 from bmc.ir.model import Apply, BlockSpec, Input, Instance, Output, Program, Repeat, Value
 from bmc.ir.model import weights as all_weights
-from bmc.ir.symbolic import Sym
-from bmc.ir.types import TensorType
-from bmc.ops.base import REGISTRY, Layer, Refusal, Sample
-from bmc.passes.masks import explicit_masks
+from bmc.ops.base import Layer, Sample
+from bmc.ops.kinds import REGISTRY, Refusal
 from bmc.records import replace
 from bmc.samples import make, type_of
 from bmc.source import Source, Span
+from bmc.types.symbolic import Sym
+from bmc.types.tensor import TensorType
 
 SPAN = Span(Source("sample.bm", ""), 0, 0)
 BATCH = 4

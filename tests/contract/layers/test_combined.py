@@ -20,7 +20,8 @@ from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit.backend import find_backend
 from bmc.ir.model import Program
-from bmc.ops.base import REGISTRY, Sample
+from bmc.ops.base import Sample
+from bmc.ops.kinds import REGISTRY
 from bmc.project import open_project
 from bmc.verify.chance import draw_weights
 

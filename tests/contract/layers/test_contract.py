@@ -20,7 +20,8 @@ import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit.backend import find_backend
 from bmc.ir.model import weights as all_weights
-from bmc.ops.base import REGISTRY, Sample
+from bmc.ops.base import Sample
+from bmc.ops.kinds import REGISTRY
 
 LENGTHS = (7, 10)  # of free axes
 OUTPUTS = {"float32": 1e-5, "float64": 1e-10}

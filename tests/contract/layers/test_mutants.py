@@ -20,7 +20,7 @@ from tests.contract.layers.test_padding import MORE, padded_inputs
 import bmc.ops.layers  # noqa: F401
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit.backend import find_backend
-from bmc.ops.base import REGISTRY
+from bmc.ops.kinds import REGISTRY
 from bmc.verify.probe import load_module
 
 pytestmark = [pytest.mark.torch, pytest.mark.keras, pytest.mark.onnx]

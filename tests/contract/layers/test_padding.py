@@ -23,10 +23,11 @@ from tests.contract.layers.test_contract import (
 )
 
 import bmc.ops.layers  # noqa: F401  (declaring a layer registers it)
-from bmc.ir.symbolic import known
 from bmc.ops.axes import ragged_axis
-from bmc.ops.base import REGISTRY, Layer, Refusal, Sample
+from bmc.ops.base import Layer, Sample
+from bmc.ops.kinds import REGISTRY, Refusal
 from bmc.samples import make
+from bmc.types.symbolic import known
 
 LENGTHS = (7, 3, 1, 5)  # of the samples of a batch
 FILLING = 3.5  # what stands in the padding of numbers: nothing may depend on it

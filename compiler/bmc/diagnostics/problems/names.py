@@ -10,7 +10,8 @@ from typing import Literal
 
 from bmc.diagnostics.diagnostic import Diagnostic, Label, Problem
 from bmc.diagnostics.suggest import article, did_you_mean, listing
-from bmc.ops.base import REGISTRY, alias_of
+from bmc.ops.base import alias_of
+from bmc.ops.kinds import REGISTRY
 from bmc.records import record
 from bmc.source import Span
 

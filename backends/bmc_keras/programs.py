@@ -1,0 +1,219 @@
+"""train.py, optimizer.py, evaluate.py, predict.py and the rest of a Keras program."""
+
+from __future__ import annotations
+
+from bmc.emit.backend import Update
+from bmc.emit.gate import HEADER
+from bmc.emit.imports import Import
+from bmc.emit.layout import render
+from bmc.emit.pyexpr import (
+    Assign,
+    Attr,
+    Bin,
+    Call,
+    Compare,
+    Def,
+    Expr,
+    ExprStmt,
+    Index,
+    ListComp,
+    Name,
+    Param,
+    Return,
+    Statement,
+    TupleExpr,
+    With,
+    call,
+    lit,
+)
+from bmc.emit.pyexpr import name as dotted
+from bmc.emit.templates import Code
+from bmc.emit.templates import render as fill
+from bmc.emit.text import string
+from bmc_keras.lower.table import LOWERINGS
+from bmc_programs import loop
+from bmc_programs.files import (
+    FILES,
+    PLACE,
+    Framework,
+    commands,
+    evaluate_file,
+    finished,
+    outputs_of,
+    predict_file,
+    readme,
+    text_of,
+)
+from bmc_programs.rate import Rates
+from bmc_programs.run import Run, name
+from bmc_programs.start import start_file, start_note
+from bmc_programs.weights import runs_file, weights_file
+
+ENVIRONMENT = 'os.environ["KERAS_BACKEND"] = "tensorflow"'
+NAMES = {
+    "keras": Import("keras"),
+    "ops": Import("keras", "ops"),
+    "tf": Import("tensorflow", alias="tf"),
+    "name_weights": Import("model", "name_weights"),
+}
+OPTIMIZER = "Optimisers with the papers' and PyTorch's update rules, as Keras optimisers."
+
+
+def emit(run: Run, build: str) -> dict[str, str]:
+    """The files around model.py; `build` is the function in it."""
+    framework = describe(run, build)
+    return {
+        "train.py": train_file(run, framework, build),
+        **loop.optimizer_file(loop.update_of(run, LOWERINGS), OPTIMIZER, NAMES),
+        "evaluate.py": evaluate_file(run, framework),
+        "predict.py": predict_file(run, framework),
+        **({"start.py": start_file(run.start)} if run.start else {}),
+        "runs.py": runs_file(),
+        "weights.py": weights_file(run, trains=True),
+        "requirements.txt": fill("bmc_keras", "requirements.txt"),
+        "README.md": readme(run, framework),
+    }
+
+
+def describe(run: Run, build: str) -> Framework:
+    """What evaluate.py and predict.py need to know of Keras."""
+    update = loop.update_of(run, LOWERINGS)
+    popped = [f"batch.pop({string(entry)})" for entry in run.inputs]
+    inputs = popped[0] if len(popped) == 1 else f"[{', '.join(popped)}]"
+    return Framework(
+        title="Keras on TensorFlow",
+        names={**NAMES, build: Import("model", build), **loop.names_of(update)},
+        weights="weights.safetensors",
+        loading=text_of("bmc_keras", "loading.py", build=Code(build)),
+        setup=("choose_device(args.device)", "model = load_model(args.weights)"),
+        compute=text_of(
+            "bmc_keras",
+            "compute.py",
+            targets=Code(", ".join(map(name, run.outputs))),
+            inputs=Code(inputs),
+            outputs=Code(outputs_of(run, "{}")),
+        ),
+        between=ENVIRONMENT,
+        files=FILES | loop.files_of(update) | start_note(run),
+        commands=commands(run, "weights.safetensors"),
+        notes=text_of("bmc_programs", "notes.md"),
+        alone=text_of("bmc_keras", "alone.py", build=Code(build)),
+    )
+
+
+# --- train.py -------------------------------------------------------------------------------------
+
+
+def train_file(run: Run, framework: Framework, build: str) -> str:
+    """train.py"""
+    train = run.train
+    update = loop.update_of(run, LOWERINGS)
+    functions = [
+        Rates(train).function(),
+        optimizer_function(run, update),
+        *(one.code.rstrip("\n") for one in loop.loss_lines(run, LOWERINGS)[1]),
+        step_function(run, update.kind),
+        text_of("bmc_keras", "load_start.py") if run.start is not None else None,
+    ]
+    length = "epochs" if train.epochs is not None else "steps"
+    text = fill(
+        "bmc_keras",
+        "train.py",
+        header=Code(HEADER.rstrip("\n")),
+        imports=Code(PLACE),
+        model=Code(run.model),
+        build=Code(build),
+        data=Code(run.path),
+        constants=Code(loop.constants(run, update)),
+        functions=Code("\n\n\n".join(filter(None, functions))),
+        length=Code(length),
+        default=Code(length.upper()),
+        learned=loop.learned(run),
+        files=loop.files(run),
+        **loop.start_slots(run),
+        loop=loop.text(
+            run,
+            step=step_lines(run),
+            first=f"batch[{string((*run.targets, *run.inputs)[0])}]",
+            mode="",
+            collected="tf.stack(losses)",
+        ),
+    )
+    return finished(text, framework, run)
+
+
+def step_lines(run: Run) -> list[str]:
+    """The lines of the loop for one batch."""
+    given = [f"batch[{string(array)}]" for array in (*run.inputs, *run.targets)]
+    lines = []
+    rates = Rates(run.train)
+    if rates.made is not None:
+        lines.append(f"rate = tf.constant({rates.call()}, tf.float32)")
+        given.append("rate")
+    lines.append(f"losses.append(train_step({', '.join(given)}))")
+    return lines
+
+
+def optimizer_function(run: Run, update: Update) -> str:
+    """`create_optimizer`"""
+    optimizer = run.train.main_optimizer
+    settings = loop.settings_of(update, optimizer)
+    made = call(update.kind, Name("LEARNING_RATE"), **settings)
+    body: list[Statement] = [Assign(Name("optimizer"), made)]
+    doc = None
+    if optimizer.weight_decay and not optimizer.decay_norm:
+        doc = f"{optimizer.name}; biases and normalisation weights, of one axis, do not decay."
+        places = call(Attr(call("name_weights", Name("model")), "values"))
+        one_axis = Compare("==", dotted("place.ndim"), lit(1))
+        kept = ListComp(dotted("place.variable"), Name("place"), places, (one_axis,))
+        body.append(Assign(Name("kept"), kept))
+        body.append(ExprStmt(call("optimizer.exclude_from_weight_decay", var_list=Name("kept"))))
+    body.append(ExprStmt(call("optimizer.build", dotted("model.trainable_variables"))))
+    body.append(Return(Name("optimizer")))
+    takes = (Param("model", dotted("keras.Model")),)
+    gives = Name(update.kind)
+    return render([Def("create_optimizer", takes, gives, tuple(body), doc)]).rstrip("\n")
+
+
+def step_function(run: Run, kind: str) -> str:
+    """`create_train_step`: a closure, since Python objects as arguments cost time at each call."""
+    arrays = (*run.inputs, *run.targets)
+    takes = [Param(name(array), dotted("tf.Tensor")) for array in arrays]
+    inputs: tuple[Expr, ...] = tuple(Name(name(entry)) for entry in run.inputs)
+    given = inputs[0] if len(inputs) == 1 else call("list", TupleExpr(inputs))
+    outputs = tuple(Name(name(output)) for output in run.outputs)
+    forward = Call(Name("model"), (given,), (("training", lit(True)),))
+    recorded: tuple[Statement, ...] = (
+        Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
+        *loop.loss_lines(run, LOWERINGS)[0],
+    )
+    body: list[Statement] = [
+        With(call("tf.GradientTape"), recorded, "tape"),
+        Assign(Name("variables"), dotted("model.trainable_variables")),
+        Assign(Name("gradients"), call("tape.gradient", Name("loss"), Name("variables"))),
+    ]
+    if run.train.clip_norm is not None:
+        norm = call("tf.linalg.global_norm", Name("gradients"))
+        body.append(Assign(Name("norm"), norm))
+        share = Bin("/", Name("CLIP_NORM"), Bin("+", Name("norm"), lit(1e-6)))
+        body.append(Assign(Name("factor"), call("ops.minimum", 1.0, share)))
+        shorter = ListComp(
+            Bin("*", Name("gradient"), Name("factor")), Name("gradient"), Name("gradients")
+        )
+        body.append(Assign(Name("gradients"), shorter))
+    if Rates(run.train).made is not None:
+        takes.append(Param("rate", dotted("tf.Tensor")))
+        body.append(Assign(dotted("optimizer.learning_rate"), Name("rate")))
+    body.append(ExprStmt(call("optimizer.apply", Name("gradients"), Name("variables"))))
+    body.append(Return(Name("loss")))
+    doc = "Update the model on one batch; return the mean loss of the batch."
+    decorator = call("tf.function", reduce_retracing=True)
+    inner = Def("train_step", tuple(takes), dotted("tf.Tensor"), tuple(body), doc, (decorator,))
+    gives = Index(Name("Callable"), (lit(...), dotted("tf.Tensor")))
+    outer = Def(
+        "create_train_step",
+        (Param("model", dotted("keras.Model")), Param("optimizer", Name(kind))),
+        gives,
+        (inner, Return(Name("train_step"))),
+    )
+    return render([outer]).rstrip("\n")

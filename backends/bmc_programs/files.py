@@ -1,0 +1,299 @@
+"""evaluate.py, predict.py and README.md: the frame that all backends share, and its slots.
+
+A backend gives the texts that touch its framework: how a model is loaded and run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bmc.emit.backend import Function
+from bmc.emit.gate import HEADER
+from bmc.emit.imports import Import, import_block
+from bmc.emit.layout import render
+from bmc.emit.pyexpr import (
+    Assign,
+    Call,
+    DictExpr,
+    Expr,
+    Name,
+    Return,
+    Statement,
+    call,
+    chain,
+    lit,
+    walk,
+)
+from bmc.emit.pyexpr import Index as IndexExpr
+from bmc.emit.templates import Code, markdown_text
+from bmc.emit.templates import render as fill
+from bmc.emit.text import clean, string
+from bmc.ir.training import TensorRef, Tree
+from bmc.records import field, record
+from bmc_programs.library import needed
+from bmc_programs.lower.table import LOWERINGS
+from bmc_programs.run import Run, metric_rule, name
+from bmc_programs.trees import Printer
+from bmc_programs.undo import undo_arguments
+from bmc_programs.weights import RUNS
+
+PLACE = "import __imports__"
+STANDARD = {
+    "argparse": Import("argparse"),
+    "csv": Import("csv"),
+    "json": Import("json"),
+    "math": Import("math"),
+    "os": Import("os"),
+    "signal": Import("signal"),
+    "sys": Import("sys"),
+    "time": Import("time"),
+    "Any": Import("typing", "Any"),
+    "Callable": Import("collections.abc", "Callable"),
+    "Path": Import("pathlib", "Path"),
+    "np": Import("numpy", alias="np"),
+    "tqdm": Import("tqdm", "tqdm"),
+}
+OWN = {
+    "Array": Import("data", "Array"),
+    "Arrays": Import("data", "Arrays"),
+    "Data": Import("data", "Data"),
+    "load": Import("data", "load"),
+    "name_pictures": Import("data", "name_pictures"),
+    "read_start": Import("start", "read_start"),
+    "load_inputs": Import("data", "load_inputs"),
+    "compute_metrics": Import("evaluate", "compute_metrics"),
+    "choose_device": Import("predict", "choose_device"),
+    "compute_outputs": Import("predict", "compute_outputs"),
+    "load_model": Import("predict", "load_model"),
+    "read_learned": Import("weights", "read_learned"),
+    "read_tensors": Import("weights", "read_tensors"),
+    "read_weights": Import("weights", "read_weights"),
+    "write_weights": Import("weights", "write_weights"),
+    **{name: Import("runs", name) for name in RUNS},
+}
+
+
+@record
+class Framework:
+    """What a backend adds to the shared files."""
+
+    title: str
+    names: Mapping[str, Import]  # of the framework and of its model.py
+    weights: str  # the file that --weights takes, as help texts say it
+    loading: str  # choose_device and load_model
+    setup: Sequence[str]  # the lines of main that make `model`
+    compute: str  # compute_outputs
+    between: str = ""  # what stands after the imports of the standard library
+    constants: Sequence[str] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    commands: Sequence[str] = ()
+    notes: str = ""
+    alone: str = ""  # how model.py is used without the other files
+
+
+def finished(text: str, framework: Framework, run: Run) -> str:
+    """A file with its imports in place."""
+    table = {**STANDARD, **framework.names, **OWN}
+    table |= {f"undo_{entry}": Import("data", f"undo_{entry}") for entry in run.undone}
+    block = import_block(text.replace(PLACE, ""), table)
+    if framework.between and "import keras" in block:
+        block = import_block(text.replace(PLACE, ""), table, framework.between)
+    return text.replace(PLACE, block)
+
+
+def text_of(package: str, file: str, **slots: Any) -> str:
+    """A piece of a file, from its template."""
+    return fill(package, file, **slots).rstrip("\n")
+
+
+def template(framework: Framework, run: Run, file: str, **values: Any) -> str:
+    """A shared template with its slots filled."""
+    shared: dict[str, Any] = {
+        "header": Code(HEADER.rstrip("\n")),
+        "imports": Code(PLACE),
+        "model": Code(run.model),
+        "data": Code(run.path),
+        "weights": Code(framework.weights),
+    }
+    return finished(fill("bmc_programs", file, **shared, **values), framework, run)
+
+
+def evaluate_file(run: Run, framework: Framework) -> str:
+    """evaluate.py"""
+    before, scores = _scores(run)
+    names = [key.replace("_", " ") for key in scores]
+    table = DictExpr(tuple((lit(key), value) for key, value in scores.items()))
+    body = [*before, Return(table)]
+    helpers = [h for h in needed(_functions(body), False) if h.name not in SHARED]
+    reads = "load(args.data, read_learned(args.weights))" if run.learned else "load(args.data)"
+    setup = [*framework.setup, f"data = {reads}"]
+    return template(
+        framework,
+        run,
+        "evaluate.py",
+        about=Code(_listed(names)),
+        split=Code(run.split),
+        splits=Code(repr(_splits(run)).replace("'", '"')),
+        functions=Code("\n" + "\n\n\n".join(h.text for h in helpers)),
+        scores=Code(render(body, indent=4).rstrip("\n")),
+        setup=_lines(setup),
+    )
+
+
+def _splits(run: Run) -> list[str]:
+    """The splits that rows may belong to."""
+    known = run.data.splits()
+    by_column = run.data.split is not None and run.data.split.by_column
+    names = ("train", "validation", "test")
+    return [name for name in names if by_column or name in known]
+
+
+SHARED = ("Array", "Arrays", "Columns", "Data", "DataError")
+
+
+def _scores(run: Run) -> tuple[list[Statement], dict[str, Expr]]:
+    """Lines that work out several losses, and `"loss": cross_entropy(arrays["logits"], …)`."""
+    printer = Printer(LOWERINGS, _array)
+    losses = {term.name: printer(term.value) for term in run.train.losses}
+    before: list[Statement] = []
+    if len(losses) > 1:
+        words = {key: Name(f"{name(key)}_loss") for key in losses}
+        before = [Assign(words[key], value) for key, value in losses.items()]
+        losses = dict(words)
+    found = {"loss": chain("+", list(losses.values())), **(losses if before else {})}
+    for report in run.train.metrics:
+        measure = metric_rule(report)
+        assert isinstance(measure, Function)
+        found[report.name] = measure.build([printer(report.prediction), printer(report.target)])
+    return before, found
+
+
+def _array(ref: TensorRef) -> Expr:
+    return IndexExpr(Name("arrays"), (lit(ref.name),))
+
+
+def _functions(values: Iterable[Any]) -> set[str]:
+    """The names of what is called."""
+    calls = (node.fn for value in values for node in walk(value) if isinstance(node, Call))
+    return {function.id for function in calls if isinstance(function, Name)}
+
+
+def _names(values: Iterable[Expr]) -> set[str]:
+    return {node.id for value in values for node in walk(value) if isinstance(node, Name)}
+
+
+def predict_file(run: Run, framework: Framework) -> str:
+    """predict.py"""
+    columns: dict[str, Expr] = {}
+    takes_fitted = False
+    for prediction in run.train.predictions:
+        columns[prediction.name] = _column(run, prediction.value)
+        takes_fitted = takes_fitted or "learned" in _names([columns[prediction.name]])
+    helpers = [h for h in needed(_functions(columns.values()), False) if h.name not in SHARED]
+    body: list[Any] = []
+    for output in run.outputs:
+        read = IndexExpr(Name("arrays"), (lit(output),))
+        if name(output) in _names(columns.values()):
+            body.append(Assign(Name(name(output)), read))
+    table = DictExpr(tuple((lit(key), value) for key, value in columns.items()))
+    body.append(Return(table))
+    learned = run.learned
+    setup = list(framework.setup)
+    if learned and (takes_fitted or run.learned_inputs):
+        setup.append("learned = read_learned(args.weights)")
+    reads = "load_inputs(args.data, learned)" if run.learned_inputs else "load_inputs(args.data)"
+    setup.append(f"data = {reads}")
+    files = _files(run, set(columns))
+    functions = "".join(h.text + "\n\n\n" for h in helpers)
+    return template(
+        framework,
+        run,
+        "predict.py",
+        constants=Code("".join("\n" + line for line in framework.constants)),
+        loading=Code(framework.loading),
+        functions=Code(functions),
+        compute=Code(framework.compute),
+        fitted=Code(", learned: dict[str, Any]" if takes_fitted else ""),
+        columns=Code(render(body, indent=4).rstrip("\n")),
+        output=run.train.writes,
+        setup=_lines(setup),
+        table=Code(f"{files}predict(arrays{', learned' if takes_fitted else ''})"),
+    )
+
+
+def _files(run: Run, taken: set[str]) -> str:
+    """`{"file": …} | `, where the rows are files of a folder."""
+    entries = [e for e in run.data.entries if e.head == "paths" and e.name in run.inputs]
+    if not entries:
+        return ""
+    column = "file"
+    while column in taken:
+        column += "_"
+    held = f"data.columns[{string(entries[0].name)}]"
+    return f'{{"{column}": name_pictures({held}, args.data)}} | '
+
+
+def _column(run: Run, tree: Tree) -> Expr:
+    """A prediction as numpy on the model's outputs."""
+
+    def undo(entry: str, value: Expr) -> Expr:
+        arguments = undo_arguments(run.data, entry)
+        if arguments is None:
+            return value
+        more = [Name("learned")] if "fitted" in arguments else []
+        return call(f"undo_{entry}", value, *more)
+
+    return Printer(LOWERINGS, lambda ref: Name(name(ref.name)), undo)(tree)
+
+
+def readme(run: Run, framework: Framework) -> str:
+    """README.md"""
+    about = (run.program.doc or run.program.main.doc or run.model).strip()
+    files = [f"| `{file}` | {what} |" for file, what in framework.files.items()]
+    return fill(
+        "bmc_programs",
+        "README.md",
+        title=Code(f"{run.model} in {framework.title}"),
+        about=markdown_text(about),
+        source=markdown_text(run.program.file.replace("\\", "/").rpartition("/")[2]),
+        framework=Code(framework.title),
+        files=Code("\n".join(files)),
+        commands=Code("\n".join(framework.commands)),
+        notes=Code(framework.notes),
+        alone=Code(framework.alone),
+    )
+
+
+FILES = {
+    "model.py": "the network, a module of its own",
+    "data.py": "reading, preparing and batching the data",
+    "evaluate.py": "loss and metrics of saved weights",
+    "predict.py": "predictions as a table",
+    "weights.py": "reading and writing weights, checked",
+}
+
+
+def commands(run: Run, weights: str) -> tuple[str, ...]:
+    """The commands of a README."""
+    return (
+        f"python train.py --data {run.path} --out run",
+        f"python evaluate.py --weights run/{weights} --data {run.path}",
+        f"python predict.py --weights run/{weights} --data {run.path} -o predictions.csv",
+    )
+
+
+def outputs_of(run: Run, form: str) -> str:
+    """`{"logits": logits}`, each value in a form such as `{}.numpy()`."""
+    pairs = [f"{string(output)}: {form.format(name(output))}" for output in run.outputs]
+    return "{" + ", ".join(pairs) + "}"
+
+
+def _lines(lines: Sequence[str]) -> Code:
+    return Code("\n".join(f"    {line}" for line in lines))
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return clean(f"{', '.join(names[:-1])} and {names[-1]}")

@@ -1,0 +1,150 @@
+"""What the train.py of every backend that trains has alike: constants, schedule, loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bmc.emit.backend import NOWHERE, Lowerings, Support, Update
+from bmc.emit.gate import HEADER
+from bmc.emit.imports import Import, import_block
+from bmc.emit.layout import render
+from bmc.emit.lowering import rule_for
+from bmc.emit.pyexpr import Assign, Expr, Name, Statement, chain, lit
+from bmc.emit.templates import Code
+from bmc.emit.templates import render as fill
+from bmc.ops.optimizers import Optimizer
+from bmc_programs.files import STANDARD
+from bmc_programs.rate import Rates
+from bmc_programs.run import Run, name
+from bmc_programs.trees import Printer
+
+FILES = {"train.py": "the training loop", "runs.py": "the folder of a run, its records"}
+
+
+def update_of(run: Run, table: Lowerings) -> Update:
+    """The optimiser as a backend has it."""
+    found = rule_for(table, run.train.main_optimizer, NOWHERE)
+    assert isinstance(found, Update)
+    return found
+
+
+def optimizer_file(update: Update, doc: str, names: Mapping[str, Import]) -> dict[str, str]:
+    """optimizer.py: the class that the run uses, and what that stands on; none of the framework's.
+
+    `names` are the imports that definitions may have.
+    """
+    if not update.classes:
+        return {}
+    code = [one.code.rstrip("\n") for one in update.classes]
+    imports = import_block("\n".join(code), {**STANDARD, **names})
+    head = f'{HEADER}"""{doc}"""\n\n{imports}'
+    return {"optimizer.py": "\n\n\n".join([head.rstrip("\n"), *code]) + "\n"}
+
+
+def files_of(update: Update) -> dict[str, str]:
+    """What the README says of the files around the training loop."""
+    rule = {"optimizer.py": "the update rule"} if update.classes else {}
+    return {**rule, **FILES}
+
+
+def names_of(update: Update) -> dict[str, Import]:
+    """The imports of what optimizer.py defines."""
+    return {one.name: Import("optimizer", one.name) for one in update.classes}
+
+
+def settings_of(update: Update, optimizer: Optimizer) -> dict[str, Expr]:
+    """The keywords that an optimiser is made with, besides the rate."""
+    named: dict[str, Expr] = {
+        keyword: Name(constant) for constant, (keyword, _) in update.settings.items()
+    }
+    if optimizer.weight_decay:
+        named["weight_decay"] = Name("WEIGHT_DECAY")
+    return named | {keyword: lit(value) for keyword, value in update.fixed.items()}
+
+
+def constants(run: Run, update: Update) -> str:
+    """The constants of train.py, in a fixed order."""
+    train = run.train
+    optimizer = train.main_optimizer
+    found: dict[str, Any] = {}
+    if train.epochs is not None:
+        found["EPOCHS"] = train.epochs
+    else:
+        found["STEPS"] = train.steps
+    found["BATCH"] = train.batch
+    found["SEED"] = train.seed
+    found["LEARNING_RATE"] = optimizer.lr
+    found |= Rates(train).constants()
+    found |= {key: value for key, (_, value) in update.settings.items()}
+    if optimizer.weight_decay:
+        found["WEIGHT_DECAY"] = optimizer.weight_decay
+    if train.clip_norm is not None:
+        found["CLIP_NORM"] = train.clip_norm
+    text = render([Assign(Name(key), lit(value)) for key, value in found.items()])
+    files = {"WEIGHTS": "weights.safetensors", "METRICS": "metrics.jsonl"}
+    if run.start is not None:
+        files = {"START": run.start.file, **files}
+    return text + "\n" + render([Assign(Name(k), lit(v)) for k, v in files.items()]).rstrip("\n")
+
+
+def loss_lines(run: Run, table: Lowerings) -> tuple[list[Statement], list[Support]]:
+    """The statements that give `loss` its value, and the helpers that they call."""
+    terms = run.train.losses
+    printer = Printer(table, lambda ref: Name(name(ref.name)))
+    names = ["loss" if len(terms) == 1 else f"{name(term.name)}_loss" for term in terms]
+    found: list[Statement] = [
+        Assign(Name(word), printer(term.value)) for word, term in zip(names, terms)
+    ]
+    if len(names) > 1:
+        found.append(Assign(Name("loss"), chain("+", [Name(word) for word in names])))
+    return found, list(printer.support.values())
+
+
+def text(run: Run, *, step: Sequence[str], first: str, mode: str, collected: str) -> Code:
+    """The loop over epochs or steps; `step` are the lines for one batch, `first` an array of it."""
+    train = run.train
+    rates = Rates(train)
+    before, scheduled = rates.before(), rates.made is not None
+    rows = 'data.sizes["train"]'
+    if train.model.least_rows > 1:
+        rows = f"({rows} - 1)"  # a last batch of one row is left out
+    per_epoch = f"math.ceil({rows} / BATCH)"
+    counted = train.steps is not None or scheduled
+    lines = [*(["step += 1"] if counted else []), *step]
+    if train.steps is None and scheduled:
+        length = ["steps = args.epochs * steps_per_epoch"] if rates.counts_steps() else []
+        before = [*length, *before, "step = 0"]
+    elif any("steps_per_epoch" in line for line in before):
+        before = [f"steps_per_epoch = {per_epoch}", *before]
+    made = fill(
+        "bmc_programs",
+        "steps.py" if train.steps is not None else "epochs.py",
+        per_epoch=Code(per_epoch),
+        counters=Code("\n".join(f"    {line}" for line in before)),
+        mode=Code(mode),
+        step=Code("\n".join(" " * 12 + line for line in lines)),
+        first=Code(first),
+        collected=Code(collected),
+    )
+    return Code(made.rstrip("\n"))
+
+
+def start_slots(run: Run) -> dict[str, Code]:
+    """The argument and the line that set the weights to start from, if there are any."""
+    if run.start is None:
+        return {"start_argument": Code(""), "start": Code("")}
+    words = 'help="first weights"'
+    argument = f'    parser.add_argument("--start", type=Path, default=START, {words})'
+    return {"start_argument": Code(argument), "start": Code("    load_start(model, args.start)")}
+
+
+def files(run: Run) -> Code:
+    """The files of a run, as a tuple; the first marks that there is one."""
+    kept = ', "learned.json"' if run.learned else ""
+    return Code(f"(METRICS, WEIGHTS{kept})")
+
+
+def learned(run: Run) -> Code:
+    """What was learned from the data, if anything was, as it is handed on to be kept."""
+    return Code(", data.fitted" if run.learned else "")

@@ -1,0 +1,225 @@
+"""train.py, evaluate.py, predict.py and the rest of a PyTorch program."""
+
+from __future__ import annotations
+
+from bmc.emit.backend import Update
+from bmc.emit.gate import HEADER
+from bmc.emit.imports import Import
+from bmc.emit.layout import render
+from bmc.emit.pyexpr import (
+    Assign,
+    Call,
+    Def,
+    DictExpr,
+    Expr,
+    ExprStmt,
+    Index,
+    ListExpr,
+    Name,
+    Param,
+    Return,
+    Statement,
+    call,
+    lit,
+    method,
+)
+from bmc.emit.pyexpr import name as dotted
+from bmc.emit.templates import Code
+from bmc.emit.templates import render as fill
+from bmc_programs import loop
+from bmc_programs.files import (
+    FILES,
+    PLACE,
+    Framework,
+    commands,
+    evaluate_file,
+    finished,
+    outputs_of,
+    predict_file,
+    readme,
+    text_of,
+)
+from bmc_programs.rate import Rates
+from bmc_programs.run import Run, name
+from bmc_programs.start import start_file, start_note
+from bmc_programs.weights import runs_file, weights_file
+from bmc_torch.lower.table import LOWERINGS
+
+NAMES = {
+    "torch": Import("torch"),
+    "nn": Import("torch", "nn"),
+    "F": Import("torch.nn.functional", alias="F"),
+    "Tensor": Import("torch", "Tensor"),
+    "name_weights": Import("model", "name_weights"),
+}
+OPTIMIZER = "The update rule, which PyTorch does not have."
+OPTIMIZERS = {**NAMES, "ParamsT": Import("torch.optim.optimizer", "ParamsT")}
+
+
+def emit(run: Run, counters: bool) -> dict[str, str]:
+    """The files around model.py; `counters` says that batch norm keeps some of its own."""
+    framework = describe(run, counters)
+    return {
+        "train.py": train_file(run, framework, counters),
+        "evaluate.py": evaluate_file(run, framework),
+        "predict.py": predict_file(run, framework),
+        **({"start.py": start_file(run.start)} if run.start else {}),
+        "runs.py": runs_file(),
+        "weights.py": weights_file(run, trains=True),
+        **loop.optimizer_file(loop.update_of(run, LOWERINGS), OPTIMIZER, OPTIMIZERS),
+        "requirements.txt": fill("bmc_torch", "requirements.txt"),
+        "README.md": readme(run, framework),
+    }
+
+
+def describe(run: Run, counters: bool) -> Framework:
+    """What evaluate.py and predict.py need to know of PyTorch."""
+    loosely, named = "", "model.state_dict()"
+    if counters:
+        loosely, named = ", strict=False", "name_weights(model)"
+    model = run.model
+    calls = [
+        f"        {line}" for line in _forward(run, "torch.from_numpy(batch.pop({})).to(device)")
+    ]
+    slots = {"model": Code(model), "loosely": Code(loosely), "named": Code(named)}
+    return Framework(
+        title="PyTorch",
+        names={
+            **NAMES,
+            model: Import("model", model),
+            **loop.names_of(loop.update_of(run, LOWERINGS)),
+        },
+        weights="weights.safetensors",
+        loading=text_of("bmc_torch", "loading.py", **slots),
+        setup=(
+            "device = choose_device(args.device)",
+            "model = load_model(args.weights, device)",
+        ),
+        compute=text_of(
+            "bmc_torch",
+            "compute.py",
+            run=Code("\n".join(calls)),
+            outputs=Code(outputs_of(run, "{}.cpu().numpy()")),
+        ),
+        files=FILES | loop.files_of(loop.update_of(run, LOWERINGS)) | start_note(run),
+        commands=commands(run, "weights.safetensors"),
+        notes=text_of("bmc_programs", "notes.md"),
+        alone=text_of("bmc_torch", "alone.py", **slots),
+    )
+
+
+def _forward(run: Run, read: str) -> list[str]:
+    """`image = …` for each input, then the call of the model."""
+    from bmc.emit.text import string
+
+    lines = [f"{name(entry)} = {read.format(string(entry))}" for entry in run.inputs]
+    targets = ", ".join(name(output) for output in run.outputs)
+    lines.append(f"{targets} = model({', '.join(map(name, run.inputs))})")
+    return lines
+
+
+# --- train.py -------------------------------------------------------------------------------------
+
+
+def train_file(run: Run, framework: Framework, counters: bool) -> str:
+    """train.py"""
+    train = run.train
+    update = loop.update_of(run, LOWERINGS)
+    functions = [Rates(train).function(), optimizer_function(run, update)]
+    functions += [one.code.rstrip("\n") for one in loop.loss_lines(run, LOWERINGS)[1]]
+    functions.append(step_function(run))
+    if run.start is not None:
+        functions.append(text_of("bmc_torch", "load_start.py"))
+    length = "epochs" if train.epochs is not None else "steps"
+    text = fill(
+        "bmc_torch",
+        "train.py",
+        header=Code(HEADER.rstrip("\n")),
+        imports=Code(PLACE),
+        model=Code(run.model),
+        data=Code(run.path),
+        constants=Code(loop.constants(run, update)),
+        functions=Code("\n\n\n".join(filter(None, functions))),
+        length=Code(length),
+        default=Code(length.upper()),
+        learned=loop.learned(run),
+        files=loop.files(run),
+        **loop.start_slots(run),
+        state=Code("name_weights(model)" if counters else "model.state_dict()"),
+        loop=loop.text(
+            run,
+            step=step_lines(run),
+            first=name((*run.targets, *run.inputs)[0]),
+            mode="model.train()",
+            collected="torch.stack(losses).cpu()",
+        ),
+    )
+    return finished(text, framework, run)
+
+
+def step_lines(run: Run) -> list[str]:
+    """The lines of the loop for one batch."""
+    from bmc.emit.text import string
+
+    arrays = (*run.inputs, *run.targets)
+    lines = [f"{name(a)} = to_device(batch[{string(a)}], device)" for a in arrays]
+    rates = Rates(run.train)
+    if rates.made is not None:
+        lines += ["for group in optimizer.param_groups:", f'    group["lr"] = {rates.call()}']
+    lines.append(f"losses.append(train_step(model, optimizer, {', '.join(map(name, arrays))}))")
+    return lines
+
+
+def optimizer_function(run: Run, update: Update) -> str:
+    """`create_optimizer`"""
+    optimizer = run.train.main_optimizer
+    body: list[Statement] = []
+    weights: Expr = call("model.parameters")
+    doc = None
+    decay = bool(optimizer.weight_decay)
+    if decay and not optimizer.decay_norm:
+        from bmc.emit.pyexpr import Attr, Compare
+
+        doc = f"{optimizer.name}; biases and normalisation weights, of one axis, do not decay."
+        for target, sign in (("decayed", ">"), ("kept", "==")):
+            test = Compare(sign, Attr(Name("p"), "ndim"), lit(1))
+            body.append(Assign(Name(target), _filtered(test)))
+        parts = (
+            DictExpr(((lit("params"), Name("decayed")),)),
+            DictExpr(((lit("params"), Name("kept")), (lit("weight_decay"), lit(0.0)))),
+        )
+        kind_of_groups = Index(Name("list"), (Index(Name("dict"), (Name("str"), Name("Any"))),))
+        body.append(Assign(Name("groups"), ListExpr(parts), kind_of_groups))
+        weights = Name("groups")
+    settings = loop.settings_of(update, optimizer)
+    body.append(Return(call(update.kind, weights, lr=Name("LEARNING_RATE"), **settings)))
+    parameter = Param("model", Name(run.model))
+    gives = dotted("torch.optim.Optimizer")
+    return render([Def("create_optimizer", (parameter,), gives, tuple(body), doc)]).rstrip("\n")
+
+
+def _filtered(test: Expr) -> Expr:
+    from bmc.emit.pyexpr import ListComp
+
+    return ListComp(Name("p"), Name("p"), call("model.parameters"), (test,))
+
+
+def step_function(run: Run) -> str:
+    """`train_step`: forward, backward, update. Nothing waits for the device."""
+    arrays = (*run.inputs, *run.targets)
+    takes = [Param("model", Name(run.model)), Param("optimizer", dotted("torch.optim.Optimizer"))]
+    takes += [Param(name(a), Name("Tensor")) for a in arrays]
+    outputs = tuple(Name(name(output)) for output in run.outputs)
+    forward = Call(Name("model"), tuple(Name(name(entry)) for entry in run.inputs))
+    body: list[Statement] = [
+        Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
+        *loop.loss_lines(run, LOWERINGS)[0],
+        ExprStmt(call("optimizer.zero_grad", set_to_none=True)),
+        ExprStmt(call("loss.backward")),
+    ]
+    if run.train.clip_norm is not None:
+        weights = call("model.parameters")
+        body.append(ExprStmt(call("nn.utils.clip_grad_norm_", weights, Name("CLIP_NORM"))))
+    body += [ExprStmt(call("optimizer.step")), Return(method(Name("loss"), "detach"))]
+    doc = "Update the model on one batch; return the mean loss of the batch."
+    return render([Def("train_step", tuple(takes), Name("Tensor"), tuple(body), doc)]).rstrip("\n")

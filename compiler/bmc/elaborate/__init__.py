@@ -1,0 +1,1 @@
+"""From the tree as written to the IR of models."""

@@ -1,0 +1,168 @@
+"""Files, imports and top-level names; `--set` overrides.
+
+Reads through the project only, so that no import leaves its root.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.files import FileRefused
+from bmc.diagnostics.problems.names import (
+    DuplicateName,
+    ImportCycle,
+    ImportMissing,
+    ReservedName,
+    UnknownName,
+    WrongCase,
+)
+from bmc.elaborate.budget import BUDGETS
+from bmc.elaborate.evaluate import Evaluator
+from bmc.elaborate.scope import UNKNOWN, FileTable, Scope
+from bmc.ops.kinds import Word
+from bmc.project import Project
+from bmc.records import field, record, replace
+from bmc.source import Source
+from bmc.syntax import ast
+from bmc.syntax.parse import parse, parse_expression
+
+
+@record(frozen=False)
+class Overrides:
+    """`--set` values by what they change: lets, settings of models, keys of sections."""
+
+    lets: dict[str, ast.Expr] = field(default_factory=dict)
+    models: dict[str, dict[str, ast.Expr]] = field(default_factory=dict)
+    sections: dict[str, dict[str, ast.Expr]] = field(default_factory=dict)
+
+
+class Resolver:
+    """Makes the table of a file and of all that it imports."""
+
+    def __init__(self, project: Project, problems: Problems) -> None:
+        self.project = project
+        self.problems = problems
+        self.tables: dict[str, FileTable | None] = {}
+        self.chain: list[str] = []
+
+    def table(self, file: ast.File, source: Source, overrides: Overrides) -> FileTable:
+        """The names that a file sees, imports included."""
+        table = FileTable(source.name, file=file)
+        scope = Scope(table)
+        self.chain.append(source.path or source.name)
+        for item in file.items:
+            if isinstance(item, ast.Import):
+                self._import(item, table, source)
+            elif isinstance(item, ast.Block):
+                self._block(item, table)
+            elif isinstance(item, ast.Let):
+                self._let(item, table, scope, overrides)
+        self.chain.pop()
+        return table
+
+    def _block(self, block: ast.Block, table: FileTable) -> None:
+        if not block.name[0].isupper():
+            self.problems.add(WrongCase(block.name_span, block.name, "capital", block.kind))
+        self._declare(block.name, block, table, block.name_span)
+
+    def _declare(self, name: str, block: ast.Block, table: FileTable, span: Any) -> None:
+        if name in table.blocks:
+            self.problems.add(DuplicateName(span, name, "name", table.spans[name]))
+            return
+        table.blocks[name] = block
+        table.spans[name] = span
+
+    def _let(self, item: ast.Let, table: FileTable, scope: Scope, overrides: Overrides) -> None:
+        if item.name in BUDGETS:
+            why = "`assert` counts it"
+            self.problems.add(ReservedName(item.span, item.name, why))
+            return
+        if item.name in table.lets:
+            self.problems.add(DuplicateName(item.span, item.name, "let", table.spans[item.name]))
+            return
+        expr = overrides.lets.get(item.name, item.value)
+        evaluator = Evaluator(self.problems)
+        value = evaluator.constant(expr, scope)
+        if isinstance(value, Word):
+            evaluator.unknown_word(expr, value, scope)
+            value = UNKNOWN
+        table.lets[item.name] = value
+        table.spans[item.name] = item.span
+
+    def _import(self, item: ast.Import, table: FileTable, source: Source) -> None:
+        try:
+            path = self.project.resolve_import(
+                source.path or source.name, item.path.value, item.path.span
+            )
+            if path in self.chain:
+                chain = (*self.chain[self.chain.index(path) :], path)
+                self.problems.add(ImportCycle(item.span, chain))
+                return
+            if path not in self.tables:
+                read = self.project.read(path, item.path.span)
+                file = parse(read, self.problems)
+                self.tables[path] = None if file is None else self.table(file, read, Overrides())
+        except FileRefused as refused:
+            self.problems.add(refused.problem)
+            path = ""
+        imported = self.tables.get(path)
+        if imported is None:
+            table.lets |= {name.id: UNKNOWN for name in item.names}
+            return
+        for name in item.names:
+            self._import_name(name, imported, table, item)
+
+    def _import_name(
+        self, name: ast.Name, imported: FileTable, table: FileTable, item: ast.Import
+    ) -> None:
+        if name.id in imported.blocks:
+            self._declare(name.id, imported.blocks[name.id], table, name.span)
+            table.owners[name.id] = imported.owner(name.id)
+        elif name.id in imported.lets:
+            table.lets[name.id] = imported.lets[name.id]
+            table.spans[name.id] = name.span
+        else:
+            known = (*imported.blocks, *imported.lets)
+            self.problems.add(ImportMissing(name.span, name.id, item.path.value, known))
+
+
+def read_overrides(settings: dict[str, str], file: ast.File, problems: Problems) -> Overrides:
+    """`--set` values parsed, each checked against what the file declares."""
+    found = Overrides()
+    models = {i.name: i for i in file.items if isinstance(i, ast.Block) and i.kind == "model"}
+    lets = {i.name for i in file.items if isinstance(i, ast.Let)}
+    sections = {i.kind for i in file.items if isinstance(i, ast.Section)}
+    for key, text in settings.items():
+        source = Source(f"--set {key}", text)
+        expr = parse_expression(source, problems)
+        if expr is None:
+            continue
+        owner, _, rest = key.partition(".")
+        if not rest and owner in lets:
+            found.lets[owner] = expr
+        elif owner in models and rest in {s.name for s in models[owner].settings}:
+            found.models.setdefault(owner, {})[rest] = expr
+        elif owner in sections and rest:
+            found.sections.setdefault(owner, {})[rest] = expr
+        else:
+            settings_of = [f"{m}.{s.name}" for m, b in models.items() for s in b.settings]
+            known = (*sorted(lets), *settings_of, *(f"{s}.…" for s in sorted(sections)))
+            problems.add(UnknownName(expr.span, key, "setting to override", known))
+    return found
+
+
+def overridden(section: ast.Section, values: dict[str, ast.Expr]) -> ast.Section:
+    """A section with some of its keys replaced or added."""
+    body: list[ast.Statement] = []
+    left = dict(values)
+    for statement in section.body:
+        key = statement.targets[0].name if isinstance(statement, ast.Assign) else ""
+        if isinstance(statement, ast.Assign) and key in left:
+            body.append(replace(statement, value=left.pop(key)))
+        else:
+            body.append(statement)
+    for key, expr in left.items():
+        place = ast.Place(expr.span, key, None)
+        body.append(ast.Assign(expr.span, (place,), None, expr, None))
+    return replace(section, body=tuple(body))

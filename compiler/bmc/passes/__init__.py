@@ -1,1 +1,0 @@
-"""From the tree as written to the program as meant."""

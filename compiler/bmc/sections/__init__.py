@@ -1,0 +1,1 @@
+"""The sections `data`, `train` and `predict`: from the tree to what they mean."""

@@ -1,0 +1,262 @@
+"""Ties a model to its data and training: which entry feeds which input, which is a target.
+
+Losses say what type their targets have, model inputs what type the data must give; this pass
+carries both to the data section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.training import MissingData, SectionMissing
+from bmc.elaborate.evaluate import Evaluator
+from bmc.elaborate.scope import UNKNOWN, FileTable, Scope
+from bmc.ir.data import DataProgram, Wanted
+from bmc.ir.model import Apply, BlockSpec, Program, Repeat, Scan, Value
+from bmc.ir.model import weights as all_weights
+from bmc.ir.training import Applied, ModelUse, TensorRef, TrainProgram, Tree, parts, tensors
+from bmc.ops.base import Layer
+from bmc.ops.losses import Loss
+from bmc.records import replace
+from bmc.sections.data import build_data
+from bmc.sections.pipelines import Surroundings
+from bmc.sections.train import build_training
+from bmc.source import Span
+from bmc.syntax import ast
+from bmc.types.symbolic import Sym, known
+from bmc.types.tensor import TensorType
+
+KEYS = ("source", "split")
+SHORTEST = 4096  # the longest window that a padded input is filled up to
+PARTS = ("train", "validation", "test")
+
+
+def link(
+    program: Program,
+    table: FileTable,
+    sections: dict[str, ast.Section],
+    problems: Problems,
+    read: Callable[[str, Span], str],
+) -> None:
+    """Fills `program.data` and `program.train` from their sections.
+
+    `read` gives the text of a file beside the spec.
+    """
+    data, train = sections.get("data"), sections.get("train")
+    if train is not None and data is None:
+        problems.add(SectionMissing(train.span, "data", "training needs something to learn from"))
+        return
+    if data is None:
+        return
+    model = program.main
+    around = replace(_surroundings(model, data, table, problems), read=read)
+    trained = build_training(train, sections.get("predict"), around, problems)
+    if problems.failed:
+        return
+    wanted = _wanted_inputs(model)
+    if not _inputs_present(model, data, problems):
+        return
+    if trained is not None:
+        wanted |= _wanted_targets(trained, set(wanted))
+    program.data = build_data(data, wanted, problems, table.lets)
+    if trained is not None and program.data is not None:
+        program.train = _with_data(trained, program.data)
+
+
+def _with_data(trained: TrainProgram, data: DataProgram) -> TrainProgram:
+    splits = data.splits()
+    source = getattr(data.source, "path", None) or getattr(data.source, "file", None) or "data"
+    return replace(trained, source=source, validation="validation" in splits, test="test" in splits)
+
+
+# --- what the training section sees ---------------------------------------------------------
+
+
+def _surroundings(
+    model: BlockSpec, data: ast.Section, table: FileTable, problems: Problems
+) -> Surroundings:
+    refs: dict[str, TensorRef] = {}
+    untyped: set[str] = set()
+    spans = {}
+    inputs = {entry.value.name: entry.value.type for entry in model.inputs}
+    for place, statement in _entries(data):
+        kind = inputs.get(place.name) or _declared(statement, table, problems)
+        if kind is None:
+            untyped.add(place.name)
+            kind = TensorType("float", ())
+        refs[place.name] = TensorRef(place.name, kind, "data")
+        spans[place.name] = place.span
+    for output in model.outputs:
+        refs[output.name] = TensorRef(output.name, output.value.type, "output")
+        spans[output.name] = output.value.span
+    return Surroundings(
+        scope=Scope(table),
+        model=_use(model),
+        tensors=refs,
+        untyped=untyped,
+        spans=spans,
+        weight_names=tuple(name for name, _ in all_weights(model)),
+        splits=_split_names(data),
+    )
+
+
+def _entries(data: ast.Section) -> list[tuple[ast.Place, ast.Assign]]:
+    return [
+        (place, statement)
+        for statement in data.body
+        if isinstance(statement, ast.Assign)
+        for place in statement.targets
+        if place.name not in KEYS
+    ]
+
+
+def _declared(statement: ast.Assign, table: FileTable, problems: Problems) -> TensorType | None:
+    """The type that an entry is given, when all of its axes are numbers."""
+    if statement.type is None:
+        return None
+    evaluator = Evaluator(problems)
+    shape = []
+    for dim in statement.type.dims:
+        if isinstance(dim, ast.DimSetting):
+            continue
+        size = evaluator.constant(dim.size, Scope(table)) if isinstance(dim, ast.Dim) else UNKNOWN
+        if isinstance(size, bool) or not isinstance(size, int):
+            return None
+        shape.append(size)
+    kind: Any = statement.type.kind
+    return TensorType(kind, tuple(shape))
+
+
+def _split_names(data: ast.Section) -> tuple[str, ...]:
+    """The splits that `source` and `split` name, before either is checked."""
+    found = ["train"]
+    for statement in data.body:
+        if isinstance(statement, ast.Assign) and statement.targets[0].name in KEYS:
+            call = statement.value
+            if isinstance(call, ast.Call):
+                found += [a.name for a in call.arguments if a.name in PARTS]
+                if isinstance(call.function, ast.Name) and call.function.id == "column":
+                    found += PARTS
+    return tuple(dict.fromkeys(found))
+
+
+def _use(model: BlockSpec) -> ModelUse:
+    return ModelUse(
+        model.name,
+        tuple(entry.value.name for entry in model.inputs),
+        tuple(output.name for output in model.outputs),
+        least_rows=max((op.least_rows(*types) for op, types in _sites(model)), default=1),
+    )
+
+
+def _sites(model: BlockSpec) -> list[tuple[Layer, tuple[TensorType, ...]]]:
+    """Every use of a layer in the model and in its blocks, with the types that it sees there."""
+    found: list[tuple[Layer, tuple[TensorType, ...]]] = []
+    specs, known = [model], {model}
+    while specs:
+        uses = specs.pop().applies()
+        stack = [(use.instance.target, tuple(v.type for v in use.inputs)) for use in uses]
+        while stack:
+            target, types = stack.pop()
+            if isinstance(target, Repeat):
+                stack += [(copy.target, copy.inputs) for _, copy in target.runs]
+            elif isinstance(target, Scan):
+                stack.append((target.step.target, target.step.inputs))
+            elif isinstance(target, Layer):
+                found.append((target, types))
+            elif target not in known:  # a block of the same types is one spec
+                known.add(target)
+                specs.append(target)
+    return found
+
+
+# --- what the data section must give ----------------------------------------------------------
+
+
+def _inputs_present(model: BlockSpec, data: ast.Section, problems: Problems) -> bool:
+    names = {place.name for place, _ in _entries(data)}
+    fine = True
+    for entry in model.inputs:
+        if entry.value.name not in names:
+            problems.add(MissingData(entry.value.span, entry.value.name, model.name))
+            fine = False
+    return fine
+
+
+def _wanted_inputs(model: BlockSpec) -> dict[str, TensorType | Wanted]:
+    wanted: dict[str, TensorType | Wanted] = {}
+    for entry in model.inputs:
+        value = entry.value
+        pad = None if entry.pad is None else int(entry.pad)
+        longest = next(iter(entry.limits.values()), None)
+        wanted[value.name] = Wanted(
+            value.type,
+            "input",
+            pad=pad,
+            longest=None if longest is None else int(longest),
+            shortest=1 if pad is None else _shortest(model, value),
+            count=_ids(model, value),
+            model=model.name,
+        )
+    return wanted
+
+
+def _shortest(model: BlockSpec, value: Value) -> int:
+    """The length of a padded input at which no value of the model is empty."""
+    free = {name for dim in value.type.shape if isinstance(dim, Sym) for name in dim.symbols()}
+    kinds = [*(output.value.type for output in model.outputs)]
+    kinds += [kind for _, types in _sites(model) for kind in types]
+    sizes = {dim for kind in kinds for dim in kind.shape if isinstance(dim, Sym)}
+    found = 1
+    for size in sizes:
+        if set(size.symbols()) == free and len(free) == 1:
+            while found < SHORTEST and size.evaluate(dict.fromkeys(free, found)) < 1:
+                found += 1
+    return found
+
+
+def _ids(model: BlockSpec, value: Value) -> int | None:
+    """How many ids every layer that takes the input has."""
+    counts = [
+        use.instance.target.ids()
+        for use in model.applies()
+        if value in use.inputs and isinstance(use.instance.target, Layer)
+    ]
+    return min((count for count in counts if count is not None), default=None)
+
+
+def _wanted_targets(trained: TrainProgram, inputs: set[str]) -> dict[str, TensorType | Wanted]:
+    wanted: dict[str, TensorType | Wanted] = {}
+    trees: list[Tree] = [loss.value for loss in trained.losses]
+    for report in trained.metrics:
+        trees += [report.target, report.prediction]
+    counts = _class_counts(trees)
+    for tree in trees:
+        for ref in tensors(tree):
+            if ref.origin == "data" and ref.name not in inputs:
+                kind = ref.type
+                wanted[ref.name] = Wanted(kind, "target", count=counts.get(ref.name))
+    for prediction in trained.predictions:
+        for ref in tensors(prediction.value):
+            if ref.origin == "data" and ref.name not in inputs:
+                wanted.setdefault(ref.name, Wanted(ref.type, "target"))
+    return wanted
+
+
+def _class_counts(trees: list[Tree]) -> dict[str, int]:
+    """Classes of each target of a loss over classes, from the width of its scores."""
+    counts: dict[str, int] = {}
+    for tree in trees:
+        for part in parts(tree):
+            if not isinstance(part, Applied) or not isinstance(part.op, Loss):
+                continue
+            scores, target = part.inputs[0], part.inputs[-1]
+            size = part.op.classes(scores.type)
+            if isinstance(target, TensorRef) and isinstance(size, int) and known(size):
+                counts[target.name] = int(size)
+    return counts
+
+
+__all__ = ["Apply", "link"]

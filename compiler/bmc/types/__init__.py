@@ -1,0 +1,1 @@
+"""Sizes that remember how they were computed, and the types of values."""

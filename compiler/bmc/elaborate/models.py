@@ -28,7 +28,7 @@ from bmc.elaborate.scope import UNKNOWN, FileTable, Scope
 from bmc.elaborate.work import BLOCK
 from bmc.ir.model import BlockSpec, Input, Instance, Value
 from bmc.ops.axes import ragged_axis
-from bmc.ops.base import Declaration
+from bmc.ops.base import Declaration, Layer
 from bmc.ops.kinds import BlockRef, Refusal, Word, show
 from bmc.source import Span
 from bmc.syntax import ast
@@ -343,18 +343,15 @@ class Elaborator:
 
     def count(self, instance: Instance) -> int:
         """Layers under an instance, copies of repeats included."""
-        from bmc.ir.model import Repeat, Scan
-
         target = instance.target
-        if isinstance(target, BlockSpec):
-            if target not in self.layers:
-                self.layers[target] = sum(self.count(inner) for inner in target.instances)
+        if isinstance(target, Layer):
+            return 1
+        if target in self.layers:
             return self.layers[target]
-        if isinstance(target, Repeat):
-            return sum(number * self.count(copy) for number, copy in target.runs)
-        if isinstance(target, Scan):
-            return self.count(target.step)
-        return 1
+        found = sum(number * self.count(inner) for number, inner in instance.inside())
+        if isinstance(target, BlockSpec):
+            self.layers[target] = found
+        return found
 
     def within_budget(self, count: int, span: Span) -> bool:
         """Whether so many layers are allowed; reports it when not."""

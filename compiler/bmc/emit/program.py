@@ -10,7 +10,7 @@ from bmc.emit import pyexpr as p
 from bmc.emit.body import shape_text
 from bmc.emit.names import identifier
 from bmc.ir.cost import parameters
-from bmc.ir.model import BlockSpec, Input, Instance, Program, Repeat, Scan
+from bmc.ir.model import BlockSpec, Input, Instance, Program
 from bmc.ops.kinds import REGISTRY
 from bmc.types.symbolic import Num, Real, literal
 from bmc.types.tensor import TensorType
@@ -114,16 +114,14 @@ def specs_below(spec: BlockSpec) -> list[BlockSpec]:
 
     def visit(current: BlockSpec) -> None:
         for instance in current.instances:
-            targets = [instance]
-            while targets:
-                target = targets.pop().target
-                if isinstance(target, Repeat):
-                    targets += [copy for _, copy in target.runs]
-                elif isinstance(target, Scan):
-                    targets.append(target.step)
-                elif isinstance(target, BlockSpec) and target not in found:
-                    visit(target)
-                    found.append(target)
+            waiting = [instance]
+            while waiting:
+                here = waiting.pop()
+                if not isinstance(here.target, BlockSpec):
+                    waiting += [inner for _, inner in here.inside()]
+                elif here.target not in found:
+                    visit(here.target)
+                    found.append(here.target)
 
     visit(spec)
     return found

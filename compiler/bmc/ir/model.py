@@ -85,6 +85,17 @@ class Instance:
         """The types of a layer's inputs, without masks."""
         return self.inputs[: len(self.inputs) - len(self.masks)]
 
+    def inside(self) -> list[tuple[int, Instance]]:
+        """What stands directly inside, with how many there are alike; of a layer nothing."""
+        match self.target:
+            case BlockSpec(instances=instances):
+                return [(1, instance) for instance in instances]
+            case Repeat(runs=runs):
+                return runs
+            case Scan(step=step):
+                return [(1, step)]
+        return []
+
 
 @record(frozen=False, eq=False)
 class Repeat:
@@ -219,19 +230,16 @@ class Program:
         return list(self.models.values())[-1]
 
 
-def leaves(instance: Instance, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Instance]]:
-    """Every layer instance under this one with its dotted path, copies of repeats included."""
+def walk(instance: Instance, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Instance]]:
+    """An instance and all that stands inside it, with their dotted paths, each copy by itself."""
     here = (*path, *_steps(instance))
-    if isinstance(instance.target, BlockSpec):
-        for inner in instance.target.instances:
-            yield from leaves(inner, here)
-    elif isinstance(instance.target, Repeat):
+    yield ".".join(here), instance
+    if isinstance(instance.target, Repeat):
         for index, copy in enumerate(instance.target.copies()):
-            yield from leaves(copy, (*here, str(index)))
-    elif isinstance(instance.target, Scan):
-        yield from leaves(instance.target.step, here)
-    else:
-        yield ".".join(here), instance
+            yield from walk(copy, (*here, str(index)))
+        return
+    for _, inner in instance.inside():
+        yield from walk(inner, here)
 
 
 def _steps(instance: Instance) -> tuple[str, ...]:
@@ -241,23 +249,14 @@ def _steps(instance: Instance) -> tuple[str, ...]:
     return (instance.name, *map(str, instance.loops))
 
 
-def weights(spec: BlockSpec, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Weight]]:
+def weights(spec: BlockSpec) -> Iterator[tuple[str, Weight]]:
     """Every weight of a model by its canonical name, in order of creation."""
     for parameter in spec.params:
-        yield ".".join((*path, parameter.name)), Weight(parameter.value.type.shape, parameter.init)
+        yield parameter.name, Weight(parameter.value.type.shape, parameter.init)
     for instance in spec.instances:
-        here = (*path, *_steps(instance))
-        yield from _instance_weights(instance, here)
-
-
-def _instance_weights(instance: Instance, here: tuple[str, ...]) -> Iterator[tuple[str, Weight]]:
-    if isinstance(instance.target, BlockSpec):
-        yield from weights(instance.target, here)
-    elif isinstance(instance.target, Repeat):
-        for index, copy in enumerate(instance.target.copies()):
-            yield from _instance_weights(copy, (*here, str(index)))
-    elif isinstance(instance.target, Scan):
-        yield from _instance_weights(instance.target.step, here)
-    else:
-        for name, weight in instance.weights.items():
-            yield ".".join((*here, name)), weight
+        for path, inner in walk(instance):
+            if isinstance(inner.target, BlockSpec):
+                for one in inner.target.params:
+                    yield f"{path}.{one.name}", Weight(one.value.type.shape, one.init)
+            for name, weight in inner.weights.items():
+                yield f"{path}.{name}", weight

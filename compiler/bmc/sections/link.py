@@ -14,7 +14,7 @@ from bmc.diagnostics.problems.training import MissingData, SectionMissing
 from bmc.elaborate.evaluate import Evaluator
 from bmc.elaborate.scope import UNKNOWN, FileTable, Scope
 from bmc.ir.data import DataProgram, Wanted
-from bmc.ir.model import Apply, BlockSpec, Program, Repeat, Scan, Value
+from bmc.ir.model import Apply, BlockSpec, Program, Value
 from bmc.ir.model import weights as all_weights
 from bmc.ir.training import Applied, ModelUse, TensorRef, TrainProgram, Tree, parts, tensors
 from bmc.ops.base import Layer
@@ -157,15 +157,14 @@ def _sites(model: BlockSpec) -> list[tuple[Layer, tuple[TensorType, ...]]]:
     specs, known = [model], {model}
     while specs:
         uses = specs.pop().applies()
-        stack = [(use.instance.target, tuple(v.type for v in use.inputs)) for use in uses]
+        stack = [(use.instance, tuple(v.type for v in use.inputs)) for use in uses]
         while stack:
-            target, types = stack.pop()
-            if isinstance(target, Repeat):
-                stack += [(copy.target, copy.inputs) for _, copy in target.runs]
-            elif isinstance(target, Scan):
-                stack.append((target.step.target, target.step.inputs))
-            elif isinstance(target, Layer):
+            instance, types = stack.pop()
+            target = instance.target
+            if isinstance(target, Layer):
                 found.append((target, types))
+            elif not isinstance(target, BlockSpec):
+                stack += [(inner, inner.inputs) for _, inner in instance.inside()]
             elif target not in known:  # a block of the same types is one spec
                 known.add(target)
                 specs.append(target)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bmc.ir.model import BlockSpec, Input, Instance, Repeat, Scan, Value, weights
+from bmc.ir.model import BlockSpec, Input, Instance, Value, weights
 from bmc.ops.axes import ragged_axis
 from bmc.ops.embedding import Embedding
 from bmc.ops.join import Gather
@@ -119,13 +119,8 @@ def id_limit(model: BlockSpec) -> int:
     while waiting:
         instance: Instance = waiting.pop()
         target = instance.target
-        if isinstance(target, BlockSpec):
-            waiting += target.instances
-        elif isinstance(target, Repeat):
-            waiting += [copy for _, copy in target.runs]
-        elif isinstance(target, Scan):
-            waiting.append(target.step)
-        elif isinstance(target, Embedding):
+        waiting += [inner for _, inner in instance.inside()]
+        if isinstance(target, Embedding):
             limit = min(limit, int(target.count))
         elif isinstance(target, Gather):
             size = instance.inputs[0].shape[target.axis]

@@ -19,7 +19,7 @@ from bmc.records import record
 FOLDER = Path(__file__).parent / "parts"
 MODULES = (
     "core", "plain", "drawn", "splits", "npz", "tables", "pictures", "steps", "tokens", "values",
-    "scores", "weights", "runs",
+    "losses",    "scores", "weights", "runs",
 )  # fmt: skip
 THIRD = ("numpy", "PIL", "safetensors", "tqdm")
 OWN = "bmc_programs.parts"

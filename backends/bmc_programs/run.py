@@ -104,7 +104,7 @@ class Run:
 def name(text: str) -> str:
     """A data entry or an output as a variable that hides nothing of a program."""
     word = identifier(text)
-    return f"{word}_" if word in TAKEN or word in functions("values", "scores") else word
+    return f"{word}_" if word in TAKEN or word in functions("values", "losses", "scores") else word
 
 
 TAKEN = frozenset(

@@ -9,7 +9,7 @@ import pytest
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
 from bmc.ir.cost import parameters, summary
-from bmc.ir.model import BlockSpec, Program, leaves, weights
+from bmc.ir.model import BlockSpec, Program, walk, weights
 from bmc.ir.print import show_ir
 from bmc.project import open_project
 
@@ -48,7 +48,7 @@ def test_a_scanned_block_has_one_set_of_weights(tmp_path: Path) -> None:
         "cell.dense.bias": (6,),
     }
     assert parameters(spec) == 6 * 13 + 6
-    assert [name for instance in spec.instances for name, _ in leaves(instance)][-1] == "cell.index"
+    assert [name for instance in spec.instances for name, _ in walk(instance)][-1] == "cell.index"
 
 
 def test_steps_cost_operations_and_no_weights(tmp_path: Path) -> None:

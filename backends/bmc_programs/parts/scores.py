@@ -50,13 +50,6 @@ def r2(prediction: Array, target: Array) -> float:
     return float(shares.mean())
 
 
-def huber(prediction: Array, target: Array, delta: float) -> float:
-    """Half the square of differences up to `delta`, straight beyond it (Huber 1964)."""
-    far = np.abs(prediction.astype(np.float64) - target)
-    near = np.minimum(far, delta)
-    return float((near * (far - near / 2)).mean())
-
-
 def accuracy(logits: Array, target: Array) -> float:
     """The share of rows whose highest logit is that of their class."""
     return float((logits.argmax(axis=-1) == target).mean())

@@ -114,49 +114,6 @@ def require_ids(prediction: TensorType, target: TensorType, axis: int) -> None:
         )
 
 
-class Mse(Loss, name="mse", aliases=("mean_squared_error", "mseloss", "l2")):
-    """Mean squared error.
-
-    `mean((prediction - target) ** 2)`
-    """
-
-    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
-    samples = (
-        Sample(inputs=((8,), (8,))),
-        Sample(inputs=((), ())),
-        Sample({"reduce": "sum"}, inputs=((4, 3), (4, 3))),
-    )
-
-
-class Mae(Loss, name="mae", aliases=("mean_absolute_error", "l1", "l1loss")):
-    """Mean absolute error.
-
-    `mean(|prediction - target|)`
-    """
-
-    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
-    samples = (
-        Sample(inputs=((8,), (8,))),
-        Sample({"reduce": "sum"}, inputs=((4, 3), (4, 3))),
-    )
-
-
-class Huber(Loss, name="huber", aliases=("smooth_l1", "huberloss", "smoothl1loss")):
-    """Squared near zero, straight beyond `delta` (Huber 1964).
-
-    With d = |prediction - target|: `d ** 2 / 2` when d is at most `delta`, else
-    `delta * (d - delta / 2)`.
-    """
-
-    delta: float = param(Float(above=0), "where the square turns into a line", 1.0)
-    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
-    samples = (
-        Sample(inputs=((8,), (8,))),
-        Sample({"delta": 0.5}, inputs=((8,), (8,))),
-        Sample({"reduce": "sum"}, inputs=((8,), (8,))),
-    )
-
-
 class CrossEntropy(
     Loss,
     name="cross_entropy",
@@ -284,77 +241,114 @@ class BinaryCrossEntropy(
         """0 or 1 for every logit."""
         return TensorType("int", prediction.shape)
 
+    def classes(self, scores: TensorType) -> Dim | None:
+        """No and yes."""
+        return 2
 
-class GaussianNll(Loss, name="gaussian_nll", aliases=("gaussian_nll_loss", "gaussiannllloss")):
-    """Negative log-likelihood under a normal distribution, without the constant.
 
-    `(log(v) + (target - mean) ** 2 / v) / 2` with v = max(variance, epsilon)
+class Focal(Loss, name="focal", aliases=("focal_loss", "sigmoid_focal", "binary_focal")):
+    """Cross-entropy that counts what is known already less (Lin et al. 2017).
+
+    `(1 - p) ** gamma * -log(p)`, p being the probability of the truth: by softmax for class numbers,
+    by sigmoid for yes-or-no targets of the scores' shape.
     """
 
-    takes = ("mean", "variance", "target")
-    epsilon: float = param(Float(above=0), "least variance", 1e-6)
+    gamma: float = param(Float(min=0), "how much less; 0 is plain cross-entropy", 2.0)
     reduce: str = param(REDUCE, REDUCE_DOC, "mean")
     samples = (
-        Sample(inputs=((8,), (8,), (8,))),
-        Sample({"reduce": "sum"}, inputs=((8,), (8,), (8,))),
+        Sample(inputs=((5,), ("int:5",))),
+        Sample({"gamma": 1.5}, inputs=((4,), ("int:2", 4))),
+        Sample({"reduce": "sum"}, inputs=((7, 5), ("int:5", 7))),
     )
-
-
-class PoissonNll(
-    Loss, name="poisson_nll", aliases=("poisson", "poissonnllloss", "poisson_nll_loss")
-):
-    """Negative log-likelihood of counts under a Poisson distribution with the predicted rate.
-
-    `rate - target * log(rate + epsilon)`. The prediction is the rate, not its logarithm; end the
-    model with `softplus` or `exp`.
-    """
-
-    epsilon: float = param(Float(above=0), "keeps the logarithm finite", 1e-8)
-    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
-    samples = (Sample(inputs=((8,), (8,))), Sample({"reduce": "sum"}, inputs=((8,), (8,))))
-
-
-class KlDivergence(Loss, name="kl_divergence", aliases=("kl", "kldiv", "kl_div", "kldivloss")):
-    """How far the predicted distribution is from the target distribution, on the last axis.
-
-    `sum(p * (log(p) - log(q)))` for target p and prediction q, summed over each sample and
-    averaged over the batch. With `from=logits` both sides are logits, with `log_probabilities`
-    both are logarithms.
-    """
-
-    # `from` is a keyword of Python, and the field's word for this setting
-    vars()["from"] = param(Words("logits", "log_probabilities"), "what both sides are", "logits")
-    samples = (
-        Sample(inputs=((5,), (5,))),
-        Sample({"from": "log_probabilities"}, inputs=((5,), (5,))),
-    )
-
-    @property
-    def source(self) -> str:
-        """`logits` or `log_probabilities`."""
-        return str(getattr(self, "from"))
 
     def fit(self, *inputs: TensorType) -> None:
-        """Two distributions of one shape, in the form that `from` says."""
+        """Logits with class numbers, or with 0 and 1 of their shape."""
         prediction, target = inputs
         require_numbers(prediction)
-        require_same_shape(prediction, target)
-        if prediction.rank == 0:
-            raise Refusal(f"takes distributions on the last axis, and got {prediction}")
-        for side in inputs:
-            if side.kind == "probabilities" or (self.source == "logits" and side.kind):
-                require_logits(side, "softmax")
+        if prediction.shape == target.shape:
+            require_logits(prediction, "sigmoid")
+            return
+        require_logits(prediction, "softmax")
+        require_ids(prediction, target, -1)
+
+    def target_type(self, prediction: TensorType) -> TensorType:
+        """0 or 1 for every logit."""
+        return TensorType("int", prediction.shape)
+
+    def classes(self, scores: TensorType) -> Dim | None:
+        """Unknown here: it depends on the target."""
+        return None
 
 
-class KlToNormal(Loss, name="kl_to_normal", aliases=("kl_normal", "kld")):
-    """Divergence of N(mean, exp(log_variance)) from the standard normal (Kingma & Welling 2014).
+class Hinge(Loss, name="hinge", aliases=("hinge_loss", "max_margin", "svm")):
+    """The margin that a score misses: `max(0, 1 - y * score)`, y being 1 for yes and -1 for no.
 
-    `-sum(1 + log_variance - mean ** 2 - exp(log_variance)) / 2`, summed over each sample and
-    averaged over the batch.
+    Targets are 0 and 1 (Cortes & Vapnik 1995).
     """
 
-    takes = ("mean", "log_variance")
-    samples = (Sample(inputs=((8,), (8,))),)
+    reduce: str = param(REDUCE, REDUCE_DOC, "mean")
+    samples = (
+        Sample(inputs=((), ("int:2",))),
+        Sample({"reduce": "sum"}, inputs=((4,), ("int:2", 4))),
+    )
+
+    def target_type(self, prediction: TensorType) -> TensorType:
+        """0 or 1 for every score."""
+        return TensorType("int", prediction.shape)
+
+    def classes(self, scores: TensorType) -> Dim | None:
+        """No and yes."""
+        return 2
+
+
+class _Overlap(Loss):
+    """Base of losses that compare regions, row by row."""
+
+    smooth: float
+
+    def fit(self, *inputs: TensorType) -> None:
+        """Logits and targets of one shape, with places to compare."""
+        prediction, target = inputs
+        require_numbers(prediction)
+        require_logits(prediction, "sigmoid")
+        require_same_shape(prediction, target)
+        if prediction.rank == 0:
+            raise Refusal(f"compares regions, and got {prediction}")
+
+    def target_type(self, prediction: TensorType) -> TensorType:
+        """0 or 1 for every logit."""
+        return TensorType("int", prediction.shape)
+
+    def classes(self, scores: TensorType) -> Dim | None:
+        """No and yes."""
+        return 2
+
+
+class Dice(_Overlap, name="dice", aliases=("dice_loss", "f1_loss")):
+    """One minus the Dice coefficient of each row, averaged (Milletari et al. 2016).
+
+    `1 - (2 * sum(p * t) + smooth) / (sum(p) + sum(t) + smooth)` with p = sigmoid(logit), the sums
+    over all places of a row.
+    """
+
+    smooth: float = param(Float(min=0), "keeps rows without a yes finite", 1.0)
+    samples = (
+        Sample(inputs=((4, 4), ("int:2", 4, 4))),
+        Sample({"smooth": 0.1}, inputs=((6,), ("int:2", 6))),
+    )
+
+
+class Jaccard(_Overlap, name="jaccard", aliases=("iou_loss", "jaccard_loss")):
+    """One minus intersection over union of each row, averaged (Rahman & Wang 2016).
+
+    `1 - (sum(p * t) + smooth) / (sum(p) + sum(t) - sum(p * t) + smooth)` with p = sigmoid(logit).
+    """
+
+    smooth: float = param(Float(min=0), "keeps rows without a yes finite", 1.0)
+    samples = (
+        Sample(inputs=((4, 4), ("int:2", 4, 4))),
+        Sample({"smooth": 0.1}, inputs=((6,), ("int:2", 6))),
+    )
 
 
 class Reduction(Declaration, family="reduction"):

@@ -251,6 +251,8 @@ def _class_counts(trees: list[Tree]) -> dict[str, int]:
         for part in parts(tree):
             if not isinstance(part, Applied) or not isinstance(part.op, Loss):
                 continue
+            if getattr(part.op, "ignore", None) is not None:
+                continue  # a number that is no class stands there, too
             scores, target = part.inputs[0], part.inputs[-1]
             size = part.op.classes(scores.type)
             if isinstance(target, TensorRef) and isinstance(size, int) and known(size):

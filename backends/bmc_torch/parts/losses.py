@@ -1,0 +1,110 @@
+"""Losses that PyTorch has not, or not so: one number for each place or row."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def counted_mean(losses: Tensor, counts: Tensor) -> Tensor:
+    """Return the mean by weights that say how much each loss counts; 0 if none does."""
+    total = counts.sum().to(losses.dtype)
+    return (losses * counts).sum() / torch.where(
+        total > 0, total, torch.ones_like(total)
+    )
+
+
+def smooth_labels(target: Tensor, smoothing: float) -> Tensor:
+    """Return yes-or-no targets moved towards 1/2."""
+    return target * (1 - smoothing) + smoothing / 2
+
+
+def focal(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
+    """Return cross-entropy that counts what is known already less (Lin et al. 2017)."""
+    losses = F.cross_entropy(logits, target, reduction="none")
+    return (1 - torch.exp(-losses)) ** gamma * losses
+
+
+def binary_focal(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
+    """Return sigmoid cross-entropy that counts what is known already less."""
+    losses = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (1 - torch.exp(-losses)) ** gamma * losses
+
+
+def hinge(scores: Tensor, target: Tensor) -> Tensor:
+    """Return how far each score is from the right side of the margin."""
+    return F.relu(1 - (2 * target - 1) * scores)
+
+
+def log_cosh(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return log(cosh(d)) of each difference d, without overflow."""
+    difference = prediction - target
+    return difference + F.softplus(-2 * difference) - math.log(2)
+
+
+def quantile(prediction: Tensor, target: Tensor, level: float) -> Tensor:
+    """Return the pinball loss of one quantile (Koenker & Bassett 1978)."""
+    difference = target - prediction
+    return torch.maximum(level * difference, (level - 1) * difference)
+
+
+def quantiles(prediction: Tensor, target: Tensor, levels: tuple[float, ...]) -> Tensor:
+    """Return the pinball losses of several quantiles, on the prediction's last axis."""
+    difference = target.unsqueeze(-1) - prediction
+    level = prediction.new_tensor(levels)
+    return torch.maximum(level * difference, (level - 1) * difference)
+
+
+def gaussian_nll(
+    mean: Tensor, variance: Tensor, target: Tensor, epsilon: float
+) -> Tensor:
+    """Return negative log-likelihoods under normal distributions, up to a constant."""
+    variance = variance.clamp(min=epsilon)
+    return (torch.log(variance) + (target - mean) ** 2 / variance) / 2
+
+
+def student_t_nll(
+    mean: Tensor, scale: Tensor, target: Tensor, freedom: float, epsilon: float
+) -> Tensor:
+    """Return negative log-likelihoods under Student's t-distributions."""
+    scale = scale.clamp(min=epsilon)
+    constant = math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2)
+    constant += math.log(math.pi * freedom) / 2
+    distance = ((target - mean) / scale) ** 2 / freedom
+    return constant + torch.log(scale) + (freedom + 1) / 2 * torch.log1p(distance)
+
+
+def kl_divergence(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return p * (log p - log q), summed over the last axis; both are logarithms."""
+    return (torch.exp(target) * (target - prediction)).sum(dim=-1)
+
+
+def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return the divergence from the standard normal (Kingma & Welling 2014)."""
+    return (mean**2 + torch.exp(log_variance) - log_variance - 1) / 2
+
+
+def triplet(
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float
+) -> Tensor:
+    """Return how much nearer its like should be than others (Schroff et al. 2015)."""
+    near = torch.linalg.vector_norm(anchor - positive, dim=-1)
+    far = torch.linalg.vector_norm(anchor - negative, dim=-1)
+    return F.relu(near - far + margin)
+
+
+def dice(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
+    """Return one minus the Dice coefficient of each row (Milletari et al. 2016)."""
+    share, target = torch.sigmoid(logits).flatten(1), target.flatten(1)
+    both = (share * target).sum(dim=1)
+    return 1 - (2 * both + smooth) / (share.sum(dim=1) + target.sum(dim=1) + smooth)
+
+
+def jaccard(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
+    """Return one minus intersection over union of each row (Rahman & Wang 2016)."""
+    share, target = torch.sigmoid(logits).flatten(1), target.flatten(1)
+    both = (share * target).sum(dim=1)
+    return 1 - (both + smooth) / (share.sum(dim=1) + target.sum(dim=1) - both + smooth)

@@ -39,6 +39,7 @@ from bmc_programs.files import (
     commands,
     evaluate_file,
     finished,
+    from_scikit_learn,
     outputs_of,
     predict_file,
     readme,
@@ -70,7 +71,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(),
         "weights.py": weights_file(run, trains=True),
-        "requirements.txt": fill("bmc_keras", "requirements.txt"),
+        "requirements.txt": fill("bmc_keras", "requirements.txt", learned=from_scikit_learn(run)),
         "README.md": readme(run, framework),
     }
 

@@ -11,6 +11,7 @@ from bmc_programs.files import (
     Framework,
     commands,
     evaluate_file,
+    from_scikit_learn,
     outputs_of,
     predict_file,
     readme,
@@ -31,7 +32,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
         "weights.py": weights_file(run, trains=False),
-        "requirements.txt": fill("bmc_onnx", "requirements.txt"),
+        "requirements.txt": fill("bmc_onnx", "requirements.txt", learned=from_scikit_learn(run)),
         "README.md": readme(run, framework),
     }
 

@@ -39,6 +39,17 @@ from bmc_programs.undo import undo_arguments
 from bmc_programs.weights import RUNS
 
 PLACE = "import __imports__"
+# What programs take from scikit-learn, where a metric asks for it.
+LEARNED = (
+    "average_precision_score",
+    "cohen_kappa_score",
+    "f1_score",
+    "jaccard_score",
+    "matthews_corrcoef",
+    "precision_score",
+    "recall_score",
+    "roc_auc_score",
+)
 STANDARD = {
     "argparse": Import("argparse"),
     "csv": Import("csv"),
@@ -53,6 +64,7 @@ STANDARD = {
     "Path": Import("pathlib", "Path"),
     "np": Import("numpy", alias="np"),
     "tqdm": Import("tqdm", "tqdm"),
+    **{name: Import("sklearn.metrics", name) for name in LEARNED},
 }
 OWN = {
     "Array": Import("data", "Array"),
@@ -167,6 +179,14 @@ def _scores(run: Run) -> tuple[list[Statement], dict[str, Expr]]:
         assert isinstance(measure, Function)
         found[report.name] = measure.build([printer(report.prediction), printer(report.target)])
     return before, found
+
+
+def from_scikit_learn(run: Run) -> bool:
+    """Whether the metrics are among those of scikit-learn."""
+    _, scores = _scores(run)
+    called = _functions(scores.values())
+    own = {name for helper in needed(called, False) for name in helper.names}
+    return bool((called | own) & {*LEARNED})
 
 
 def _array(ref: TensorRef) -> Expr:

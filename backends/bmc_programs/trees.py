@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from bmc.emit.backend import Function, Lowerings, Module, Site, Support, Unsupported
 from bmc.emit.lowering import rule_for
-from bmc.emit.pyexpr import Expr
+from bmc.emit.pyexpr import Expr, method
 from bmc.ir.training import Applied, TensorRef, Tree, Undo, parts
 from bmc.ops.base import Declaration, Layer, Padding
 
@@ -65,7 +65,10 @@ class Printer:
             return self.leaf(tree)
         if isinstance(tree, Undo):
             assert self.undo is not None
-            return self.undo(tree.entry, self(tree.value))
+            value = self(tree.value)
+            if tree.value.type.dtype == "bool":  # yes is class 1
+                value = method(value, "astype", "int64")
+            return self.undo(tree.entry, value)
         found = lowered(tree, self.table)
         assert isinstance(found, Function | Module)
         self.support |= {helper.name: helper for helper in found.support}

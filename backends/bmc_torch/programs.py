@@ -34,6 +34,7 @@ from bmc_programs.files import (
     commands,
     evaluate_file,
     finished,
+    from_scikit_learn,
     outputs_of,
     predict_file,
     readme,
@@ -67,7 +68,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "runs.py": runs_file(),
         "weights.py": weights_file(run, trains=True),
         **loop.optimizer_file(loop.update_of(run, LOWERINGS), OPTIMIZER, OPTIMIZERS),
-        "requirements.txt": fill("bmc_torch", "requirements.txt"),
+        "requirements.txt": fill("bmc_torch", "requirements.txt", learned=from_scikit_learn(run)),
         "README.md": readme(run, framework),
     }
 

@@ -88,8 +88,19 @@ def by_yes(x: np.ndarray, t: np.ndarray, weight: float = 1) -> np.ndarray:
     return -(weight * t * np.log(sigma(x)) + (1 - t) * np.log(1 - sigma(x)))
 
 
-def overlap(x: np.ndarray, t: np.ndarray, smooth: float, twice: int) -> np.ndarray:
-    p, t = sigma(x).reshape(len(x), -1), t.reshape(len(x), -1)
+def overlap(op: Any, x: np.ndarray, t: np.ndarray, twice: int) -> np.ndarray:
+    if x.ndim > t.ndim:  # the mean over classes
+        p = np.moveaxis(np.exp(logs(x, op.axis % (x.ndim - 1) + 1)), op.axis % (x.ndim - 1) + 1, 0)
+        each = [
+            one(share, (t == number).astype(float), op.smooth, twice)
+            for number, share in enumerate(p)
+        ]
+        return np.mean(each, axis=0)
+    return one(sigma(x), t, op.smooth, twice)
+
+
+def one(p: np.ndarray, t: np.ndarray, smooth: float, twice: int) -> np.ndarray:
+    p, t = p.reshape(len(p), -1), t.reshape(len(t), -1)
     both, size = (p * t).sum(1), p.sum(1) + t.sum(1)
     return 1 - (twice * both + smooth) / (size - (2 - twice) * both + smooth)
 
@@ -131,8 +142,8 @@ FORMULAS: dict[str, Callable[..., np.ndarray]] = {
         lambda losses: (1 - np.exp(-losses)) ** op.gamma * losses
     )(by_yes(x, t) if x.shape == t.shape else by_class(x, t, -1)),
     "hinge": lambda op, x, t: np.maximum(0, 1 - np.where(t == 1, 1, -1) * x),
-    "dice": lambda op, x, t: overlap(x, t, op.smooth, 2),
-    "jaccard": lambda op, x, t: overlap(x, t, op.smooth, 1),
+    "dice": lambda op, x, t: overlap(op, x, t, 2),
+    "jaccard": lambda op, x, t: overlap(op, x, t, 1),
 }  # fmt: skip
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+import sklearn.metrics as sk
 
 import bmc.ops.metrics  # noqa: F401  (declaring a metric registers it)
 from bmc.emit.backend import Function, Site
+from bmc.emit.layout import expression
 from bmc.emit.lowering import rule_for
+from bmc.emit.pyexpr import Name
 from bmc.ops.kinds import REGISTRY
 from bmc.ops.losses import SCALAR
 from bmc.samples import make, type_of
 from bmc_programs.lower.table import LOWERINGS
-from bmc_programs.parts import scores
+from bmc_programs.parts import losses, scores, values
 
 CHANCE = np.random.default_rng(1)
 PREDICTED = CHANCE.standard_normal((9, 4)).astype("float32")
@@ -60,14 +65,140 @@ def test_top_k() -> None:
     assert scores.top_k(np.zeros((3, 4)), np.array([0, 1, 2]), 2) == pytest.approx(2 / 3)
 
 
-def test_every_metric_has_a_rule_or_a_reason() -> None:
-    lowered = set()
-    for name, declared in REGISTRY["metric"].items():
-        for sample in declared.samples:
-            types = tuple(type_of(entry) for entry in sample.inputs)
-            found = rule_for(LOWERINGS, make(declared, sample), Site(types, (SCALAR,), {}))
-            if isinstance(found, Function):
-                lowered.add(name)
-            else:
-                assert "not lowered yet" in found.reason  # type: ignore[union-attr]
-    assert lowered == {"accuracy", "f1", "mse", "mae", "rmse", "r2", "top_k"}
+def drawn(name: str, sample: Any, metric: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A prediction and a target that the metric takes; ties, rare and absent classes among them."""
+    chance = np.random.default_rng(seed)
+    rows = int(chance.integers(1, 30))
+    first, last = (type_of(entry) for entry in sample.inputs)
+    prediction = np.round(chance.standard_normal((rows, *map(int, first.shape))), 1)  # type: ignore
+    if last.dtype == "float":
+        return prediction, np.round(chance.standard_normal((rows, *map(int, last.shape))), 1)  # type: ignore
+    below = int(str(sample.inputs[1][0]).partition(":")[2])
+    target = chance.integers(0, below, (rows, *map(int, last.shape)))  # type: ignore
+    target = np.minimum(target, chance.integers(0, below))  # some classes never occur
+    if getattr(metric, "ignore", None) is not None:
+        target = np.where(chance.random(target.shape) < 0.3, metric.ignore, target)
+    return prediction, target
+
+
+def expected(name: str, op: Any, x: np.ndarray, t: np.ndarray) -> float:
+    """The metric, worked out by scikit-learn or by its formula."""
+    if t.dtype.kind == "f":
+        return {
+            "mse": lambda: sk.mean_squared_error(t, x),
+            "mae": lambda: sk.mean_absolute_error(t, x),
+            "rmse": lambda: math.sqrt(sk.mean_squared_error(t.ravel(), x.ravel())),
+            "r2": lambda: np.mean(
+                [0.0 if np.ptp(b) == 0 else sk.r2_score(b, a) for a, b in zip(x.T, t.T)]
+            ),
+            "mape": lambda: np.mean(abs(x - t) / np.maximum(abs(t), 1e-8)),
+            "smape": lambda: np.mean(
+                [0 if a == b == 0 else 2 * abs(a - b) / (abs(a) + abs(b))
+                 for a, b in zip(x.ravel(), t.ravel())]
+            ),
+            "coverage": lambda: np.mean([b <= a for a, b in zip(x.ravel(), t.ravel())]),
+        }[name]()  # fmt: skip
+    if x.ndim == t.ndim:
+        return of_yes(name, op, x, t)
+    axis = getattr(op, "axis", -1)
+    x = np.moveaxis(x, axis + 1 if axis >= 0 else axis, -1)
+    return of_classes(name, op, x.reshape(-1, x.shape[-1]), t)
+
+
+def of_yes(name: str, op: Any, x: np.ndarray, t: np.ndarray) -> float:
+    p, said = 1 / (1 + np.exp(-x)), (x > 0).astype(int)
+    columns = list(zip(x.reshape(len(x), -1).T, t.reshape(len(t), -1).T))
+    flat = (t.ravel(), said.ravel())
+    average = getattr(op, "average", None) or ("macro" if t.ndim > 1 else "binary")
+    counted = {"average": average, "zero_division": 0.0}
+    return {
+        "accuracy": lambda: sk.accuracy_score(*flat),
+        "hamming": lambda: sk.hamming_loss(*flat),
+        "subset_accuracy": lambda: sk.accuracy_score(t, said),
+        "balanced_accuracy": lambda: sk.balanced_accuracy_score(*flat),
+        "cohen_kappa": lambda: np.nan_to_num(sk.cohen_kappa_score(*flat)),
+        "matthews": lambda: sk.matthews_corrcoef(*flat),
+        "precision": lambda: sk.precision_score(t, said, **counted),
+        "recall": lambda: sk.recall_score(t, said, **counted),
+        "f1": lambda: sk.f1_score(t, said, **counted),
+        "iou": lambda: sk.jaccard_score(*flat, zero_division=0.0),
+        "dice": lambda: sk.f1_score(*flat, zero_division=0.0),
+        "roc_auc": lambda: np.mean(
+            [sk.roc_auc_score(b, a) if 0 < b.mean() < 1 else 0 for a, b in columns]
+        ),
+        "average_precision": lambda: np.mean(
+            [sk.average_precision_score(b, a) if b.any() else 0 for a, b in columns]
+        ),
+        "log_loss": lambda: sk.log_loss(t.ravel(), p.ravel(), labels=[0, 1]),
+        "brier": lambda: np.mean((p - t) ** 2),
+        "calibration_error": lambda: calibration(p.ravel(), t.ravel(), op.bins),
+    }[name]()
+
+
+def of_classes(name: str, op: Any, x: np.ndarray, t: np.ndarray) -> float:
+    flat, said = t.ravel(), x.argmax(-1)
+    shares = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+    known = flat != getattr(op, "ignore", None)
+    classes = range(x.shape[-1])
+    average = getattr(op, "average", None) or "macro"
+    counted = {"labels": classes, "average": average, "zero_division": 0.0}
+
+    def nats() -> float:
+        found = -np.log(shares[known, flat[known]])
+        return found.mean() if known.any() else 0.0
+
+    return {
+        "accuracy": lambda: (said == flat)[known].mean() if known.any() else 0,
+        "hamming": lambda: (said != flat).mean(),
+        "subset_accuracy": lambda: (said.reshape(t.shape) == t).reshape(len(t), -1).all(1).mean(),
+        "balanced_accuracy": lambda: sk.balanced_accuracy_score(flat, said),
+        "cohen_kappa": lambda: np.nan_to_num(sk.cohen_kappa_score(flat, said)),
+        "matthews": lambda: sk.matthews_corrcoef(flat, said),
+        "top_k": lambda: np.mean(
+            [b in sorted(classes, key=lambda k: -a[k])[: op.k] for a, b in zip(x, flat)]
+        ),
+        "precision": lambda: sk.precision_score(flat, said, **counted),
+        "recall": lambda: sk.recall_score(flat, said, **counted),
+        "f1": lambda: sk.f1_score(flat, said, **counted),
+        "iou": lambda: sk.jaccard_score(flat, said, **counted),
+        "dice": lambda: sk.f1_score(flat, said, **counted),
+        "log_loss": nats,
+        "perplexity": lambda: math.exp(nats()),
+        "bits": lambda: nats() / math.log(2),
+        "brier": lambda: ((shares - np.eye(x.shape[-1])[flat]) ** 2).sum(-1).mean(),
+        "calibration_error": lambda: calibration(shares.max(-1), said == flat, op.bins),
+    }[name]()
+
+
+def calibration(shares: np.ndarray, right: np.ndarray, bins: int) -> float:
+    total = 0.0
+    for low in range(bins):
+        inside = (shares >= low / bins) & (shares < (low + 1) / bins + (low == bins - 1))
+        if inside.any():
+            total += inside.mean() * abs(shares[inside].mean() - right[inside].mean())
+    return total
+
+
+CASES = [
+    pytest.param(name, number, id=f"{name}-{number}")
+    for name, declared in sorted(REGISTRY["metric"].items())
+    for number in range(len(declared.samples))
+]
+
+
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_a_metric_is_what_it_says(name: str, number: int) -> None:
+    declared = REGISTRY["metric"][name]
+    sample = declared.samples[number]
+    metric = make(declared, sample)
+    types = tuple(type_of(entry) for entry in sample.inputs)
+    found = rule_for(LOWERINGS, metric, Site(types, (SCALAR,), {}))
+    assert isinstance(found, Function)
+    text = expression(found.build([Name("x"), Name("t")]))
+    names = {**vars(sk), **vars(scores), **vars(losses), **vars(values), "math": math}
+    for seed in range(50):
+        x, t = drawn(name, sample, metric, seed)
+        value = eval(text, names | {"x": x, "t": t})  # the compiler's own text
+        wanted = expected(name, metric, x, t)
+        assert value == pytest.approx(wanted, rel=1e-6, abs=1e-9), (text, seed)
+        json.dumps(value)  # as metrics.jsonl has it

@@ -147,3 +147,21 @@ def jaccard(logits, target, smooth: float):
     target = ops.reshape(target, (rows, -1))
     both, size = ops.sum(share * target, axis=1), ops.sum(share + target, axis=1)
     return 1 - (both + smooth) / (size - both + smooth)
+
+
+def class_dice(logits, target, smooth: float):
+    """Return the mean over classes of `dice`, by a softmax on the last axis."""
+    rows, classes = ops.shape(logits)[0], logits.shape[-1]
+    share = ops.reshape(ops.softmax(logits, axis=-1), (rows, -1, classes))
+    hot = ops.one_hot(ops.reshape(target, (rows, -1)), classes, dtype=share.dtype)
+    both, size = ops.sum(share * hot, axis=1), ops.sum(share + hot, axis=1)
+    return ops.mean(1 - (2 * both + smooth) / (size + smooth), axis=-1)
+
+
+def class_jaccard(logits, target, smooth: float):
+    """Return the mean over classes of `jaccard`, by a softmax on the last axis."""
+    rows, classes = ops.shape(logits)[0], logits.shape[-1]
+    share = ops.reshape(ops.softmax(logits, axis=-1), (rows, -1, classes))
+    hot = ops.one_hot(ops.reshape(target, (rows, -1)), classes, dtype=share.dtype)
+    both, size = ops.sum(share * hot, axis=1), ops.sum(share + hot, axis=1)
+    return ops.mean(1 - (both + smooth) / (size - both + smooth), axis=-1)

@@ -131,16 +131,31 @@ def hinge(op: ops.Hinge, site: Site) -> Lowered:
     return own("hinge", site.inputs[0].rank, op)
 
 
+def _regions(function: str, op: Any, site: Site) -> Lowered:
+    """A comparison of regions, or of those of each class."""
+    prediction, target = site.inputs
+    if prediction.rank == target.rank:
+        return own(function, 0, op, op.smooth)
+    place = ops.class_axis(prediction, op.axis)
+    last = place == prediction.rank - 1
+
+    def build(args: list[Expr]) -> Expr:
+        logits = args[0] if last else call("np.moveaxis", args[0], place + 1, -1)
+        return reduced(call(f"class_{function}", logits, args[1], op.smooth), 0)
+
+    return Function(build)
+
+
 @lower(ops.Dice)
 def dice(op: ops.Dice, site: Site) -> Lowered:
-    """`dice`"""
-    return own("dice", 0, op, op.smooth)
+    """`dice`, or `class_dice`."""
+    return _regions("dice", op, site)
 
 
 @lower(ops.Jaccard)
 def jaccard(op: ops.Jaccard, site: Site) -> Lowered:
-    """`jaccard`"""
-    return own("jaccard", 0, op, op.smooth)
+    """`jaccard`, or `class_jaccard`."""
+    return _regions("jaccard", op, site)
 
 
 @lower(ops.Mean)

@@ -189,3 +189,23 @@ def jaccard(logits: Array, target: Array, smooth: float) -> Array:
     both, size = (share * target).sum(axis=1), (share + target).sum(axis=1)
     apart: Array = 1 - (both + smooth) / (size - both + smooth)
     return apart
+
+
+def class_dice(logits: Array, target: Array, smooth: float) -> Array:
+    """The mean over classes of `dice`, by a softmax on the last axis."""
+    classes = logits.shape[-1]
+    share = np.exp(log_softmax(logits)).reshape(len(logits), -1, classes)
+    hot = np.eye(classes)[target.reshape(len(logits), -1)]
+    both, size = (share * hot).sum(axis=1), (share + hot).sum(axis=1)
+    apart: Array = (1 - (2 * both + smooth) / (size + smooth)).mean(axis=-1)
+    return apart
+
+
+def class_jaccard(logits: Array, target: Array, smooth: float) -> Array:
+    """The mean over classes of `jaccard`, by a softmax on the last axis."""
+    classes = logits.shape[-1]
+    share = np.exp(log_softmax(logits)).reshape(len(logits), -1, classes)
+    hot = np.eye(classes)[target.reshape(len(logits), -1)]
+    both, size = (share * hot).sum(axis=1), (share + hot).sum(axis=1)
+    apart: Array = (1 - (both + smooth) / (size - both + smooth)).mean(axis=-1)
+    return apart

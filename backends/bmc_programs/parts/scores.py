@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.metrics import (
+    average_precision_score,
+    cohen_kappa_score,
+    roc_auc_score,
+)
 
 from bmc_programs.parts.core import Array
-from bmc_programs.parts.values import log_softmax
+from bmc_programs.parts.losses import class_losses
+from bmc_programs.parts.values import log_softmax, sigmoid, softmax
 
 
 def cross_entropy(logits: Array, target: Array) -> float:
@@ -72,3 +78,89 @@ def f1_macro(logits: Array, target: Array) -> float:
     hits = np.diagonal(confusion)
     occurrences = confusion.sum(axis=0) + confusion.sum(axis=1)
     return float((2 * hits / np.maximum(occurrences, 1)).mean())
+
+
+def share_right(decisions: Array, target: Array) -> float:
+    """The share of decisions that are right."""
+    return float((decisions == target).mean())
+
+
+def share_right_known(decisions: Array, target: Array, ignore: int) -> float:
+    """The share of right decisions where the target is not the class to ignore."""
+    known = target != ignore
+    return float((decisions == target)[known].mean()) if known.any() else 0.0
+
+
+def subset_accuracy(decisions: Array, target: Array) -> float:
+    """The share of rows all of whose decisions are right."""
+    return float((decisions == target).reshape(len(target), -1).all(axis=1).mean())
+
+
+def cohen_kappa(decisions: Array, target: Array) -> float:
+    """Agreement beyond chance (Cohen 1960); 0 where all rows are of one class."""
+    if len(np.union1d(decisions, target)) < 2:
+        return 0.0
+    return float(cohen_kappa_score(decisions, target))
+
+
+def mean_class_loss(logits: Array, target: Array, ignore: int | None = None) -> float:
+    """Mean cross-entropy of the places that count, in nats; 0 if none does."""
+    known = np.ones(target.shape, dtype=bool) if ignore is None else target != ignore
+    losses = class_losses(logits, np.where(known, target, 0))
+    return float(losses[known].mean()) if known.any() else 0.0
+
+
+def roc_auc(logits: Array, target: Array) -> float:
+    """The chance that a yes scores above a no, the mean over columns.
+
+    0 where there is one class alone.
+    """
+    columns = zip(logits.reshape(len(logits), -1).T, target.reshape(len(target), -1).T)
+    areas = [roc_auc_score(t, x) if 0 < t.mean() < 1 else 0.0 for x, t in columns]
+    return float(np.mean(areas))
+
+
+def average_precision(logits: Array, target: Array) -> float:
+    """The mean precision over recalls, the mean over columns; 0 without a yes."""
+    columns = zip(logits.reshape(len(logits), -1).T, target.reshape(len(target), -1).T)
+    areas = [average_precision_score(t, x) if t.any() else 0.0 for x, t in columns]
+    return float(np.mean(areas))
+
+
+def brier(logits: Array, target: Array) -> float:
+    """The mean squared distance of class probabilities from the truth (Brier 1950)."""
+    hot = np.eye(logits.shape[-1])[target]
+    return float(
+        np.square(softmax(logits.astype(np.float64)) - hot).sum(axis=-1).mean()
+    )
+
+
+def binary_brier(logits: Array, target: Array) -> float:
+    """The mean squared distance of probabilities of a yes from the truth."""
+    return float(np.square(sigmoid(logits.astype(np.float64)) - target).mean())
+
+
+def calibration_error(shares: Array, right: Array, bins: int) -> float:
+    """How far shares are from how often they are right (Naeini et al. 2015)."""
+    shares, right = shares.ravel(), right.ravel()
+    place = np.minimum((shares * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(place, weights=shares - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(shares))
+
+
+def mean_absolute_percentage_error(prediction: Array, target: Array) -> float:
+    """The mean of distances as shares of the target."""
+    far = np.abs(prediction.astype(np.float64) - target)
+    return float((far / np.maximum(np.abs(target), 1e-8)).mean())
+
+
+def symmetric_percentage_error(prediction: Array, target: Array) -> float:
+    """The mean of distances as shares of the mean of both sizes; 0 where both are 0."""
+    exact = prediction.astype(np.float64)
+    size = np.abs(exact) + np.abs(target)
+    return float((2 * np.abs(exact - target) / np.where(size > 0, size, 1)).mean())
+
+
+def coverage(prediction: Array, target: Array) -> float:
+    """The share of targets that are not above the prediction."""
+    return float((target <= prediction).mean())

@@ -108,3 +108,19 @@ def jaccard(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
     share, target = torch.sigmoid(logits).flatten(1), target.flatten(1)
     both = (share * target).sum(dim=1)
     return 1 - (both + smooth) / (share.sum(dim=1) + target.sum(dim=1) - both + smooth)
+
+
+def class_dice(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
+    """Return the mean over classes of `dice`, by a softmax on the last axis."""
+    share = F.softmax(logits, dim=-1).flatten(1, -2)
+    hot = F.one_hot(target.flatten(1), logits.shape[-1]).to(share.dtype)
+    both, size = (share * hot).sum(dim=1), (share + hot).sum(dim=1)
+    return (1 - (2 * both + smooth) / (size + smooth)).mean(dim=-1)
+
+
+def class_jaccard(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
+    """Return the mean over classes of `jaccard`, by a softmax on the last axis."""
+    share = F.softmax(logits, dim=-1).flatten(1, -2)
+    hot = F.one_hot(target.flatten(1), logits.shape[-1]).to(share.dtype)
+    both, size = (share * hot).sum(dim=1), (share + hot).sum(dim=1)
+    return (1 - (both + smooth) / (size - both + smooth)).mean(dim=-1)

@@ -33,7 +33,7 @@ ALLOWED_IMPORTS = frozenset(
     """
     __future__ argparse collections contextlib csv dataclasses functools gzip hashlib io itertools
     json math operator os pathlib random re shutil signal struct sys time types typing unicodedata
-    zipfile zlib numpy PIL safetensors torch keras tensorflow tqdm onnx onnxruntime
+    zipfile zlib numpy PIL safetensors sklearn torch keras tensorflow tqdm onnx onnxruntime
     data model train evaluate predict optimizer runs start weights
     """.split()
 )

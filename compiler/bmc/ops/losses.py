@@ -305,34 +305,39 @@ class _Overlap(Loss):
     """Base of losses that compare regions, row by row."""
 
     smooth: float
+    axis: int
 
     def fit(self, *inputs: TensorType) -> None:
-        """Logits and targets of one shape, with places to compare."""
+        """Logits and targets of one shape, or class numbers without the class axis."""
         prediction, target = inputs
         require_numbers(prediction)
-        require_logits(prediction, "sigmoid")
-        require_same_shape(prediction, target)
         if prediction.rank == 0:
             raise Refusal(f"compares regions, and got {prediction}")
+        if prediction.rank == target.rank + 1:
+            require_logits(prediction, "softmax")
+            require_ids(prediction, target, self.axis)
+            return
+        require_logits(prediction, "sigmoid")
+        require_same_shape(prediction, target)
 
     def target_type(self, prediction: TensorType) -> TensorType:
         """0 or 1 for every logit."""
         return TensorType("int", prediction.shape)
-
-    def classes(self, scores: TensorType) -> Dim | None:
-        """No and yes."""
-        return 2
 
 
 class Dice(_Overlap, name="dice", aliases=("dice_loss", "f1_loss")):
     """One minus the Dice coefficient of each row, averaged (Milletari et al. 2016).
 
     `1 - (2 * sum(p * t) + smooth) / (sum(p) + sum(t) + smooth)` with p = sigmoid(logit), the sums
-    over all places of a row.
+    over all places of a row. With class numbers as targets p is a softmax along `axis`, and the mean
+    over the classes is taken.
     """
 
     smooth: float = param(Float(min=0), "keeps rows without a yes finite", 1.0)
+    axis: int = param(Int(), "the class axis, where targets are class numbers", 0)
     samples = (
+        Sample(inputs=((3, 4, 4), ("int:3", 4, 4))),
+        Sample({"axis": -1}, inputs=((6, 3), ("int:3", 6))),
         Sample(inputs=((4, 4), ("int:2", 4, 4))),
         Sample({"smooth": 0.1}, inputs=((6,), ("int:2", 6))),
     )
@@ -341,11 +346,15 @@ class Dice(_Overlap, name="dice", aliases=("dice_loss", "f1_loss")):
 class Jaccard(_Overlap, name="jaccard", aliases=("iou_loss", "jaccard_loss")):
     """One minus intersection over union of each row, averaged (Rahman & Wang 2016).
 
-    `1 - (sum(p * t) + smooth) / (sum(p) + sum(t) - sum(p * t) + smooth)` with p = sigmoid(logit).
+    `1 - (sum(p * t) + smooth) / (sum(p) + sum(t) - sum(p * t) + smooth)` with p = sigmoid(logit), or
+    for class numbers as targets a softmax along `axis`, and the mean over the classes.
     """
 
     smooth: float = param(Float(min=0), "keeps rows without a yes finite", 1.0)
+    axis: int = param(Int(), "the class axis, where targets are class numbers", 0)
     samples = (
+        Sample(inputs=((3, 4, 4), ("int:3", 4, 4))),
+        Sample({"axis": -1}, inputs=((6, 3), ("int:3", 6))),
         Sample(inputs=((4, 4), ("int:2", 4, 4))),
         Sample({"smooth": 0.1}, inputs=((6,), ("int:2", 6))),
     )

@@ -72,7 +72,54 @@ class Accuracy(_Classification, name="accuracy", aliases=("acc", "categorical_ac
         Sample(inputs=((), ("int:2",))),
         Sample({"ignore": -100}, inputs=((7, 5), ("int:5", 7))),
         Sample({"axis": 0}, inputs=((5, 4), ("int:5", 4))),
+        Sample(inputs=((4,), ("int:2", 4))),
     )
+
+
+class BalancedAccuracy(_Classification, name="balanced_accuracy", aliases=("balanced_acc", "uar")):
+    """The mean of the classes' recalls: a class that is rare weighs like the others."""
+
+    samples = (Sample(inputs=((5,), ("int:5",))), Sample(inputs=((), ("int:2",))))
+
+    def fit(self, prediction: TensorType, target: TensorType) -> None:
+        """One decision a row."""
+        if task(prediction, target) == "labels":
+            raise Refusal(f"takes one decision a row, and got {prediction}")
+
+
+class SubsetAccuracy(
+    _Classification, name="subset_accuracy", aliases=("exact_match", "exact_match_ratio")
+):
+    """The share of rows all of whose decisions are right."""
+
+    samples = (
+        Sample(inputs=((4,), ("int:2", 4))),
+        Sample(inputs=((7, 5), ("int:5", 7))),
+    )
+
+
+class Hamming(_Classification, name="hamming", aliases=("hamming_loss", "hamming_distance")):
+    """The share of wrong decisions."""
+
+    better = "lower"
+    samples = (Sample(inputs=((4,), ("int:2", 4))), Sample(inputs=((5,), ("int:5",))))
+
+
+class CohenKappa(_Classification, name="cohen_kappa", aliases=("kappa", "cohens_kappa")):
+    """Agreement beyond chance (Cohen 1960)."""
+
+    samples = (Sample(inputs=((5,), ("int:5",))), Sample(inputs=((), ("int:2",))))
+
+    def fit(self, prediction: TensorType, target: TensorType) -> None:
+        """One decision a place."""
+        if task(prediction, target) == "labels":
+            raise Refusal(f"takes one decision a place, and got {prediction}")
+
+
+class Matthews(CohenKappa, name="matthews", aliases=("mcc", "matthews_corrcoef")):
+    """The correlation of decisions and truth (Matthews 1975)."""
+
+    samples = (Sample(inputs=((5,), ("int:5",))), Sample(inputs=((), ("int:2",))))
 
 
 class TopK(Metric, name="top_k", aliases=("top_k_accuracy", "top5", "topk")):
@@ -91,11 +138,11 @@ class TopK(Metric, name="top_k", aliases=("top_k_accuracy", "top5", "topk")):
             raise Refusal(f"can't take the best {int(self.k)} of {classes} classes", setting="k")
 
 
-AVERAGE = Words("binary", "macro", "micro", "weighted")
+AVERAGE = Words("binary", "macro", "micro", "weighted", "samples")
 AVERAGE_DOC = (
     "`binary`: the positive class alone; `macro`: the mean over classes; `weighted`: over classes "
-    "by their rows; `micro`: from the counts of all classes. Left out: `binary` for one yes-or-no "
-    "logit, else `macro`"
+    "by their rows; `micro`: from the counts of all classes; `samples`: over rows of several labels. "
+    "Left out: `binary` for one yes-or-no logit, else `macro`"
 )
 
 
@@ -117,6 +164,8 @@ class _FromConfusion(_Classification):
                 help="say `macro`, `micro` or `weighted`",
                 setting="average",
             )
+        if self.average == "samples" and kind != "labels":
+            raise Refusal("needs several labels a row", setting="average")
 
 
 _AVERAGES = (
@@ -125,6 +174,8 @@ _AVERAGES = (
     Sample({"average": "micro"}, inputs=((5,), ("int:5",))),
     Sample({"average": "weighted"}, inputs=((5,), ("int:5",))),
     Sample({"average": "macro"}, inputs=((4,), ("int:2", 4))),
+    Sample({"average": "samples"}, inputs=((4,), ("int:2", 4))),
+    Sample({"average": "micro"}, inputs=((7, 5), ("int:5", 7))),
 )
 
 
@@ -159,6 +210,70 @@ class RocAuc(Metric, name="roc_auc", aliases=("auc", "auroc", "rocauc")):
     samples = (Sample(inputs=((), ("int:2",))), Sample(inputs=((3,), ("int:2", 3))))
 
 
+class AveragePrecision(Metric, name="average_precision", aliases=("ap", "pr_auc", "map", "auprc")):
+    """The mean precision over recalls: what matters where positives are rare.
+
+    With several logits the mean over them. 0 when a split has no positive.
+    """
+
+    samples = (Sample(inputs=((), ("int:2",))), Sample(inputs=((3,), ("int:2", 3))))
+
+
+class LogLoss(_Classification, name="log_loss", aliases=("logloss",)):
+    """The mean negative logarithm of what the truth was given, in nats."""
+
+    better = "lower"
+    samples = (
+        Sample(inputs=((5,), ("int:5",))),
+        Sample(inputs=((), ("int:2",))),
+        Sample(inputs=((4,), ("int:2", 4))),
+    )
+
+
+class Brier(_Classification, name="brier", aliases=("brier_score",)):
+    """The mean squared distance of probabilities from the truth (Brier 1950).
+
+    Of a yes-or-no logit `(p - y) ** 2`; of classes the sum over them.
+    """
+
+    better = "lower"
+    samples = (Sample(inputs=((5,), ("int:5",))), Sample(inputs=((), ("int:2",))))
+
+
+class CalibrationError(
+    _Classification, name="calibration_error", aliases=("ece", "expected_calibration_error")
+):
+    """How far confidence is from being right, over ranges of confidence (Naeini et al. 2015)."""
+
+    better = "lower"
+    bins: int = param(Int(min=1), "how many ranges", 15)
+    samples = (
+        Sample(inputs=((5,), ("int:5",))),
+        Sample({"bins": 5}, inputs=((), ("int:2",))),
+    )
+
+
+class Iou(_Classification, name="iou", aliases=("miou", "mean_iou", "jaccard_score")):
+    """Intersection over union of each class, and of these the mean; a class alone for yes or no."""
+
+    samples: ClassVar[tuple[Sample, ...]] = (
+        Sample(inputs=((7, 5), ("int:5", 7))),
+        Sample(inputs=((4, 4), ("int:2", 4, 4))),
+        Sample({"axis": 0}, inputs=((3, 4, 4), ("int:3", 4, 4))),
+    )
+    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
+
+
+class DiceScore(Iou, name="dice", aliases=("dice_score", "dice_coefficient")):
+    """Twice the intersection over the sizes of each class, and of these the mean."""
+
+    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
+    samples = (
+        Sample(inputs=((7, 5), ("int:5", 7))),
+        Sample(inputs=((4, 4), ("int:2", 4, 4))),
+    )
+
+
 class MeanSquaredError(Metric, name="mse", aliases=("mean_squared_error",)):
     """Mean squared error."""
 
@@ -186,6 +301,26 @@ class R2(Metric, name="r2", aliases=("r2_score", "r_squared")):
     samples = (Sample(inputs=((4,), (4,))),)
 
 
+class MeanAbsolutePercentage(Metric, name="mape", aliases=("mean_absolute_percentage_error",)):
+    """The mean of |prediction - target| / |target|, targets nearer to 0 than 1e-8 counting as that."""
+
+    better = "lower"
+    samples = (Sample(inputs=((4,), (4,))),)
+
+
+class SymmetricPercentage(Metric, name="smape", aliases=("symmetric_mape",)):
+    """The mean of 2 |prediction - target| / (|prediction| + |target|), 0 where both are 0."""
+
+    better = "lower"
+    samples = (Sample(inputs=((4,), (4,))),)
+
+
+class Coverage(Metric, name="coverage", aliases=("quantile_coverage",)):
+    """The share of targets that are not above the prediction: of a quantile its level."""
+
+    samples = (Sample(inputs=((4,), (4,))),)
+
+
 class Perplexity(Metric, name="perplexity", aliases=("ppl",)):
     """The exponential of the mean cross-entropy over the split."""
 
@@ -199,3 +334,12 @@ class Perplexity(Metric, name="perplexity", aliases=("ppl",)):
         require_logits(prediction, "softmax")
         if task(prediction, target, self.axis) != "classes":
             raise Refusal(f"takes one score for each class, and got {prediction}")
+
+
+class Bits(Perplexity, name="bits", aliases=("bits_per_character", "bpc", "bits_per_token")):
+    """The mean cross-entropy over the split in bits: of characters, bits a character."""
+
+    better = "lower"
+    ignore: int | None = param(Int(), "a class number whose places do not count", None)
+    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
+    samples = (Sample(inputs=((7, 5), ("int:5", 7))),)

@@ -18,7 +18,7 @@ from bmc.elaborate.evaluate import Evaluator
 from bmc.elaborate.positions import position
 from bmc.elaborate.scope import UNKNOWN, Scope
 from bmc.ir.training import Applied, ModelUse, TensorRef, Tree, Undo
-from bmc.ops.arithmetic import Arithmetic, Negate, Take, broadcast
+from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take, broadcast
 from bmc.ops.base import Declaration, Layer, alias_of
 from bmc.ops.kinds import REGISTRY, Refusal, show
 from bmc.ops.losses import Loss, Reduction
@@ -30,7 +30,7 @@ from bmc.types.symbolic import plain
 from bmc.types.tensor import TensorType
 
 LATER = ("generate", "denoise", "ctc_beam", "ctc_greedy")  # operations that take a model or search
-OPERATORS = ("+", "-", "*", "/", "**")
+OPERATORS = ("+", "-", "*", "/", "**", *COMPARISONS)
 
 
 @record

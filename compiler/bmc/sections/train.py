@@ -203,6 +203,13 @@ class _Sections:
             for item in items:
                 self._report(subject, item, reports)
         names = [report.name for report in reports]
+        reports = [
+            replace(report, name=f"{report.name}_{report.metric.average}")  # type: ignore[attr-defined]
+            if names.count(report.name) > 1 and getattr(report.metric, "average", None)
+            else report
+            for report in reports
+        ]
+        names = [report.name for report in reports]
         for report in reports:
             if names.count(report.name) > 1 or report.name == "loss":
                 self.fail(DuplicateKey(self.section.span, f"metrics {report.name}", "train",

@@ -69,7 +69,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
-        "runs.py": runs_file(),
+        "runs.py": runs_file(run),
         "weights.py": weights_file(run, trains=True),
         "requirements.txt": fill("bmc_keras", "requirements.txt", learned=from_scikit_learn(run)),
         "README.md": readme(run, framework),
@@ -114,6 +114,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         optimizer_function(run, update),
         *(one.code.rstrip("\n") for one in loop.loss_lines(run, LOWERINGS)[1]),
         step_function(run, update.kind),
+        text_of("bmc_keras", "freeze.py") if run.train.freeze else None,
         text_of("bmc_keras", "load_start.py") if run.start is not None else None,
     ]
     length = "epochs" if train.epochs is not None else "steps"
@@ -134,11 +135,16 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         **loop.start_slots(run),
         loop=loop.text(
             run,
-            step=step_lines(run),
-            first=f"batch[{string((*run.targets, *run.inputs)[0])}]",
-            mode="",
-            collected="tf.stack(losses)",
+            loop.Turn(
+                step=step_lines(run),
+                first=f"batch[{string((*run.targets, *run.inputs)[0])}]",
+                mode="",
+                collected="tf.stack(losses)",
+                keep="model.get_weights()",
+                restore="model.set_weights(best)",
+            ),
         ),
+        freeze=bool(run.train.freeze),
     )
     return finished(text, framework, run)
 

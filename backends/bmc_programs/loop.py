@@ -14,6 +14,7 @@ from bmc.emit.pyexpr import Assign, Expr, Name, Statement, chain, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.ops.optimizers import Optimizer
+from bmc.records import record
 from bmc_programs.files import STANDARD
 from bmc_programs.rate import Rates
 from bmc_programs.run import Run, name
@@ -81,6 +82,12 @@ def constants(run: Run, update: Update) -> str:
         found["WEIGHT_DECAY"] = optimizer.weight_decay
     if train.clip_norm is not None:
         found["CLIP_NORM"] = train.clip_norm
+    if train.stop is not None:
+        found["PATIENCE"] = train.stop.evaluations
+        if train.stop.least:
+            found["LEAST_GAIN"] = train.stop.least
+    if train.freeze:
+        found["FROZEN"] = tuple(f"{path}." for path in train.freeze)
     text = render([Assign(Name(key), lit(value)) for key, value in found.items()])
     files = {"WEIGHTS": "weights.safetensors", "METRICS": "metrics.jsonl"}
     if run.start is not None:
@@ -101,8 +108,35 @@ def loss_lines(run: Run, table: Lowerings) -> tuple[list[Statement], list[Suppor
     return found, list(printer.support.values())
 
 
-def text(run: Run, *, step: Sequence[str], first: str, mode: str, collected: str) -> Code:
-    """The loop over epochs or steps; `step` are the lines for one batch, `first` an array of it."""
+@record
+class Turn:
+    """What a framework says in the loop: `step` are the lines for one batch, `first` an array of it.
+
+    `mode` makes the model learn again after an evaluation; `collected` are the losses of a record as
+    one array; `keep` are the weights as they are, `restore` brings `best` back.
+    """
+
+    step: Sequence[str]
+    first: str
+    mode: str
+    collected: str
+    keep: str
+    restore: str
+
+
+def watched(run: Run) -> tuple[str, str]:
+    """The score that may end the run, and what its `Patience` is told beyond a number."""
+    stop = run.train.stop
+    if stop is None:
+        return "", ""
+    score = stop.on.removeprefix("validation.")
+    better = [report.metric.better for report in run.train.metrics if report.name == score]
+    more = ", LEAST_GAIN" if stop.least else ""
+    return score, more + (", higher=True" if better == ["higher"] else "")
+
+
+def text(run: Run, turn: Turn) -> Code:
+    """The loop over epochs or steps."""
     train = run.train
     rates = Rates(train)
     before, scheduled = rates.before(), rates.made is not None
@@ -111,21 +145,27 @@ def text(run: Run, *, step: Sequence[str], first: str, mode: str, collected: str
         rows = f"({rows} - 1)"  # a last batch of one row is left out
     per_epoch = f"math.ceil({rows} / BATCH)"
     counted = train.steps is not None or scheduled
-    lines = [*(["step += 1"] if counted else []), *step]
+    lines = [*(["step += 1"] if counted else []), *turn.step]
     if train.steps is None and scheduled:
         length = ["steps = args.epochs * steps_per_epoch"] if rates.counts_steps() else []
         before = [*length, *before, "step = 0"]
     elif any("steps_per_epoch" in line for line in before):
         before = [f"steps_per_epoch = {per_epoch}", *before]
+    score, gains = watched(run)
     made = fill(
         "bmc_programs",
         "steps.py" if train.steps is not None else "epochs.py",
         per_epoch=Code(per_epoch),
         counters=Code("\n".join(f"    {line}" for line in before)),
-        mode=Code(mode),
+        mode=Code(turn.mode),
         step=Code("\n".join(" " * 12 + line for line in lines)),
-        first=Code(first),
-        collected=Code(collected),
+        first=Code(turn.first),
+        collected=Code(turn.collected),
+        validated=train.validation,
+        watched=score,
+        gains=Code(gains),
+        keep=Code(turn.keep),
+        restore=Code(turn.restore),
     )
     return Code(made.rstrip("\n"))
 

@@ -22,7 +22,7 @@ from bmc_programs.library import functions
 from bmc_programs.lower.table import BATCHING, LOWERINGS, PREPARING
 from bmc_programs.trees import refused
 
-LATER = ("accumulate", "precision", "compile", "ema", "stop", "checkpoint", "freeze")
+LATER = ("accumulate", "precision", "compile", "ema", "checkpoint")
 
 
 @record
@@ -196,8 +196,6 @@ class _Refusals:
             found = rule_for(table, op, NOWHERE) if op is not None else None
             if op is not None and isinstance(found, NotLowered):
                 self.no(key, f"`{op.name}`", found.reason)
-        if "train" not in self.run.data.splits() or "validation" not in self.run.data.splits():
-            self.no("train", "training without a validation split", "add one to `split`")
 
     def losses(self) -> None:
         for term in self.run.train.losses:

@@ -19,9 +19,10 @@ def weights_file(run: Run, trains: bool) -> str:
     return _file("Read and write weights.safetensors, the same file for every framework.", roots)
 
 
-def runs_file() -> str:
+def runs_file(run: Run) -> str:
     """runs.py"""
-    return _file("What a training run needs beside its model: its folder, its records.", RUNS)
+    roots = [*RUNS, *(["Patience"] if run.train.stop is not None else [])]
+    return _file("What a training run needs beside its model: its folder, its records.", roots)
 
 
 def _file(doc: str, roots: Sequence[str]) -> str:

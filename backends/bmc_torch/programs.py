@@ -65,7 +65,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "evaluate.py": evaluate_file(run, framework),
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
-        "runs.py": runs_file(),
+        "runs.py": runs_file(run),
         "weights.py": weights_file(run, trains=True),
         **loop.optimizer_file(loop.update_of(run, LOWERINGS), OPTIMIZER, OPTIMIZERS),
         "requirements.txt": fill("bmc_torch", "requirements.txt", learned=from_scikit_learn(run)),
@@ -129,6 +129,8 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     functions = [Rates(train).function(), optimizer_function(run, update)]
     functions += [one.code.rstrip("\n") for one in loop.loss_lines(run, LOWERINGS)[1]]
     functions.append(step_function(run))
+    if run.train.freeze:
+        functions.append(text_of("bmc_torch", "freeze.py"))
     if run.start is not None:
         functions.append(text_of("bmc_torch", "load_start.py"))
     length = "epochs" if train.epochs is not None else "steps"
@@ -149,11 +151,16 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         state=Code("name_weights(model)" if counters else "model.state_dict()"),
         loop=loop.text(
             run,
-            step=step_lines(run),
-            first=name((*run.targets, *run.inputs)[0]),
-            mode="model.train()",
-            collected="torch.stack(losses).cpu()",
+            loop.Turn(
+                step=step_lines(run),
+                first=name((*run.targets, *run.inputs)[0]),
+                mode="model.train()",
+                collected="torch.stack(losses).cpu()",
+                keep="{k: v.clone() for k, v in model.state_dict().items()}",
+                restore="model.load_state_dict(best)",
+            ),
         ),
+        freeze=bool(run.train.freeze),
     )
     return finished(text, framework, run)
 

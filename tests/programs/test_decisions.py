@@ -48,7 +48,7 @@ def test_a_yes_or_no_is_learned(tmp_path: Path) -> None:
             assert done.returncode == 0, done.stderr
             lines = (tmp_path / f"{name}.csv").read_text().splitlines()
             tables.append([line.split(",") for line in lines])
-        assert scores[0]["accuracy"] > 0.9 and scores[0]["roc_auc"] > 0.95
+        assert scores[0]["accuracy"] > 0.85 and scores[0]["roc_auc"] > 0.95
         assert scores[0]["accuracy"] == pytest.approx(1 - scores[0]["hamming"])
         assert list(scores[0])[-2:] == ["f1_macro", "hamming"]
         assert scores[1] == pytest.approx(scores[0], rel=1e-5)

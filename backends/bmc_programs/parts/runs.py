@@ -67,6 +67,33 @@ def catch_signals() -> list[int]:
     return caught
 
 
+class Patience:
+    """Watches a score, and ends a run after so many evaluations without a gain."""
+
+    def __init__(
+        self, evaluations: int, least: float = 0.0, higher: bool = False
+    ) -> None:
+        self.evaluations = evaluations
+        self.least = least
+        self.higher = higher
+        self.best: float | None = None
+        self.waited = 0
+
+    def update(self, score: float) -> bool:
+        """Note a score; return whether it is the best so far."""
+        value = score if self.higher else -score
+        better = self.best is None or value > self.best + self.least
+        self.waited = 0 if better else self.waited + 1
+        if better:
+            self.best = value
+        return better
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing got better for too long."""
+        return self.waited >= self.evaluations
+
+
 def report(record: dict[str, float], path: Path) -> None:
     """Print a record, and append it to a file; end where a number is not finite."""
     where, number = next(iter(record.items()))

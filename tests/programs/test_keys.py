@@ -1,0 +1,110 @@
+"""Keys of `train`: no validation rows, an early end with the best weights, frozen parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from tests.programs.project import DATA, run, succeed, written
+
+TABLE = ("--data", DATA / "penguins.csv")
+SPEC = """
+model Net {
+  input x: float[3]
+  hidden = x -> dense(16) -> batch_norm -> relu
+  output logits = hidden -> dense(3)
+}
+data {
+  source = csv("penguins.csv")
+  x      = ["bill_length_mm".."flipper_length_mm"] -> impute(median) -> standardize
+  kind   = "species" -> category
+  split  = SPLIT
+}
+train {
+  loss      = (logits, kind) -> cross_entropy
+  metrics   = (logits, kind) -> accuracy
+  optimizer = adamw(lr=LR)
+  LENGTH
+  batch     = 16
+  MORE
+}
+predict { kind = logits -> argmax -> undo(data.kind) }
+"""
+THREE = "random(train=70%, validation=15%, test=15%, seed=1)"
+
+
+def program(
+    folder: Path, backend: str, more: str = "", length: str = "epochs = 4", lr: str = "1e-2",
+    split: str = THREE,
+) -> Path:  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    text = SPEC.replace("SPLIT", split).replace("LENGTH", length).replace("MORE", more)
+    (folder / "net.bm").write_text(text.replace("LR", lr))
+    return written(folder / backend, folder / "net.bm", backend)
+
+
+def records(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+BOTH = [
+    pytest.param("torch", marks=pytest.mark.torch),
+    pytest.param("keras", marks=pytest.mark.keras),
+]
+
+
+@pytest.mark.parametrize("length", ["epochs = 4", "steps = 60"])
+@pytest.mark.parametrize("backend", BOTH)
+def test_it_trains_without_validation_rows(backend: str, length: str, tmp_path: Path) -> None:
+    made = program(tmp_path, backend, length=length, split="random(train=80%, test=20%, seed=1)")
+    assert "evaluate" not in (made / "train.py").read_text().replace("evaluated", "")
+    succeed(made, "train.py", *TABLE, "--out", tmp_path / "run")
+    found = records(tmp_path / "run")
+    assert found[-1]["loss"] < found[0]["loss"]
+    assert not any(key.startswith("validation") for key in found[0])
+    weights = ("--weights", tmp_path / "run" / "weights.safetensors")
+    assert json.loads(succeed(made, "evaluate.py", *weights, *TABLE))["accuracy"] > 0.6
+
+
+@pytest.mark.parametrize("on", ["", ", on=validation.accuracy", ", least=0.5"])
+@pytest.mark.parametrize("length", ["epochs = 40", "steps = 400"])
+@pytest.mark.parametrize("backend", BOTH)
+def test_the_best_weights_are_kept(backend: str, length: str, on: str, tmp_path: Path) -> None:
+    """A rate that is far too high makes scores worse again."""
+    made = program(tmp_path, backend, f"stop = patience(3{on})", length, "0.3")
+    succeed(made, "train.py", *TABLE, "--out", tmp_path / "run")
+    found = records(tmp_path / "run")
+    scores = [record["validation_accuracy" if "accuracy" in on else "validation_loss"]
+              for record in found]  # fmt: skip
+    least = 0.5 if "least" in on else 0.0
+    best, waited, kept = None, 0, 0
+    for number, score in enumerate(scores):
+        value = score if "accuracy" in on else -score
+        better = best is None or value > best + least
+        waited = 0 if better else waited + 1
+        if better:
+            best, kept = value, number
+    whole = 40 if "epochs" in length else 10
+    assert waited == 3 or len(found) == whole
+    assert kept == len(found) - 1 - waited
+    weights = ("--weights", tmp_path / "run" / "weights.safetensors")
+    done = run(made, "evaluate.py", *weights, *TABLE, "--split", "validation")
+    evaluated = json.loads(done.stdout)
+    assert evaluated["loss"] == pytest.approx(found[kept]["validation_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("backend", BOTH)
+def test_frozen_parts_stay(backend: str, tmp_path: Path) -> None:
+    first = program(tmp_path / "one", backend, length="epochs = 1")
+    succeed(first, "train.py", *TABLE, "--out", tmp_path / "start")
+    more = 'freeze = [dense1, norm]\n  weights = pretrained("start/weights.safetensors")'
+    made = program(tmp_path / "two", backend, more)
+    start = tmp_path / "start" / "weights.safetensors"
+    succeed(made, "train.py", *TABLE, "--out", tmp_path / "run", "--start", start)
+    before, after = load_file(start), load_file(tmp_path / "run" / "weights.safetensors")
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert moved == {"dense2.weight", "dense2.bias", "norm.running_mean",
+                     "norm.running_var"}  # fmt: skip

@@ -15,6 +15,8 @@ from bmc.emit.pyexpr import (
     Def,
     Expr,
     ExprStmt,
+    For,
+    IfStmt,
     Index,
     ListComp,
     Name,
@@ -157,6 +159,9 @@ def step_lines(run: Run) -> list[str]:
     if rates.made is not None:
         lines.append(f"rate = tf.constant({rates.call()}, tf.float32)")
         given.append("rate")
+    if run.train.accumulate > 1:
+        lines.append("share = tf.constant(share, tf.float32)")
+        given += ["share", "last"]
     lines.append(f"losses.append(train_step({', '.join(given)}))")
     return lines
 
@@ -182,6 +187,38 @@ def optimizer_function(run: Run, update: Update) -> str:
     return render([Def("create_optimizer", takes, gives, tuple(body), doc)]).rstrip("\n")
 
 
+def _update_lines(run: Run, scheduled: bool) -> list[Statement]:
+    """Clipping, the rate, and the update."""
+    body: list[Statement] = []
+    if run.train.clip_norm is not None:
+        norm = call("tf.linalg.global_norm", Name("gradients"))
+        body.append(Assign(Name("norm"), norm))
+        share = Bin("/", Name("CLIP_NORM"), Bin("+", Name("norm"), lit(1e-6)))
+        body.append(Assign(Name("factor"), call("ops.minimum", 1.0, share)))
+        shorter = ListComp(
+            Bin("*", Name("gradient"), Name("factor")), Name("gradient"), Name("gradients")
+        )
+        body.append(Assign(Name("gradients"), shorter))
+    if scheduled:
+        body.append(Assign(dotted("optimizer.learning_rate"), Name("rate")))
+    body.append(ExprStmt(call("optimizer.apply", Name("gradients"), Name("variables"))))
+    return body
+
+
+def _accumulated(update: list[Statement]) -> list[Statement]:
+    """Gradients added up, by their share of the rows; the update after the last ones."""
+    dense = call("tf.convert_to_tensor", Name("gradient"))  # also of embeddings
+    added = call(
+        "total.assign_add", Bin("*", call("ops.cast", Name("share"), dotted("total.dtype")), dense)
+    )
+    pairs = call("zip", Name("sums"), Name("gradients"))
+    each = For((Name("total"), Name("gradient")), pairs, (ExprStmt(added),))
+    gathered = ListComp(call("tf.identity", Name("total")), Name("total"), Name("sums"))
+    cleared = ExprStmt(call("total.assign", call("tf.zeros_like", Name("total"))))
+    clear = For(Name("total"), Name("sums"), (cleared,))
+    return [each, IfStmt(Name("last"), (Assign(Name("gradients"), gathered), *update, clear))]
+
+
 def step_function(run: Run, kind: str) -> str:
     """`create_train_step`: a closure, since Python objects as arguments cost time at each call."""
     arrays = (*run.inputs, *run.targets)
@@ -199,21 +236,21 @@ def step_function(run: Run, kind: str) -> str:
         Assign(Name("variables"), dotted("model.trainable_variables")),
         Assign(Name("gradients"), call("tape.gradient", Name("loss"), Name("variables"))),
     ]
-    if run.train.clip_norm is not None:
-        norm = call("tf.linalg.global_norm", Name("gradients"))
-        body.append(Assign(Name("norm"), norm))
-        share = Bin("/", Name("CLIP_NORM"), Bin("+", Name("norm"), lit(1e-6)))
-        body.append(Assign(Name("factor"), call("ops.minimum", 1.0, share)))
-        shorter = ListComp(
-            Bin("*", Name("gradient"), Name("factor")), Name("gradient"), Name("gradients")
-        )
-        body.append(Assign(Name("gradients"), shorter))
-    if Rates(run.train).made is not None:
-        takes.append(Param("rate", dotted("tf.Tensor")))
-        body.append(Assign(dotted("optimizer.learning_rate"), Name("rate")))
-    body.append(ExprStmt(call("optimizer.apply", Name("gradients"), Name("variables"))))
-    body.append(Return(Name("loss")))
     doc = "Update the model on one batch; return the mean loss of the batch."
+    scheduled = Rates(run.train).made is not None
+    takes += [Param("rate", dotted("tf.Tensor"))] if scheduled else []
+    update = _update_lines(run, scheduled)
+    before: tuple[Statement, ...] = ()
+    if run.train.accumulate > 1:
+        doc = "Add the gradients of a batch; after the last update the model. Return the mean loss."
+        takes += [Param("share", dotted("tf.Tensor")), Param("last", Name("bool"))]
+        zeros = call("tf.Variable", call("tf.zeros_like", Name("v")), trainable=False)
+        sums = ListComp(zeros, Name("v"), dotted("model.trainable_variables"))
+        before = (Assign(Name("sums"), sums),)
+        body += _accumulated(update)
+    else:
+        body += update
+    body.append(Return(Name("loss")))
     decorator = call("tf.function", reduce_retracing=True)
     inner = Def("train_step", tuple(takes), dotted("tf.Tensor"), tuple(body), doc, (decorator,))
     gives = Index(Name("Callable"), (lit(...), dotted("tf.Tensor")))
@@ -221,6 +258,6 @@ def step_function(run: Run, kind: str) -> str:
         "create_train_step",
         (Param("model", dotted("keras.Model")), Param("optimizer", Name(kind))),
         gives,
-        (inner, Return(Name("train_step"))),
+        (*before, inner, Return(Name("train_step"))),
     )
     return render([outer]).rstrip("\n")

@@ -74,6 +74,8 @@ def constants(run: Run, update: Update) -> str:
     else:
         found["STEPS"] = train.steps
     found["BATCH"] = train.batch
+    if train.accumulate > 1:
+        found["ACCUMULATE"] = train.accumulate
     found["SEED"] = train.seed
     found["LEARNING_RATE"] = optimizer.lr
     found |= Rates(train).constants()
@@ -145,11 +147,13 @@ def text(run: Run, turn: Turn) -> Code:
         rows = f"({rows} - 1)"  # a last batch of one row is left out
     per_epoch = f"math.ceil({rows} / BATCH)"
     counted = train.steps is not None or scheduled
-    lines = [*(["step += 1"] if counted else []), *turn.step]
+    accumulate = train.accumulate > 1
+    count = "step += number % ACCUMULATE == 1" if accumulate else "step += 1"
+    lines = [*([count] if counted else []), *turn.step]
     if train.steps is None and scheduled:
         length = ["steps = args.epochs * steps_per_epoch"] if rates.counts_steps() else []
         before = [*length, *before, "step = 0"]
-    elif any("steps_per_epoch" in line for line in before):
+    elif any("steps_per_epoch" in line for line in before) and not accumulate:
         before = [f"steps_per_epoch = {per_epoch}", *before]
     score, gains = watched(run)
     made = fill(
@@ -162,6 +166,10 @@ def text(run: Run, turn: Turn) -> Code:
         first=Code(turn.first),
         collected=Code(turn.collected),
         validated=train.validation,
+        accumulate=accumulate,
+        updates=any("steps_per_epoch" in line for line in before),
+        lone=train.model.least_rows > 1,
+        length=Code("batches_per_epoch" if accumulate else "steps_per_epoch"),
         watched=score,
         gains=Code(gains),
         keep=Code(turn.keep),

@@ -22,6 +22,7 @@ def weights_file(run: Run, trains: bool) -> str:
 def runs_file(run: Run) -> str:
     """runs.py"""
     roots = [*RUNS, *(["Patience"] if run.train.stop is not None else [])]
+    roots += ["share_of"] if run.train.accumulate > 1 else []
     return _file("What a training run needs beside its model: its folder, its records.", roots)
 
 

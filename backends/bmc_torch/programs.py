@@ -8,11 +8,13 @@ from bmc.emit.imports import Import
 from bmc.emit.layout import render
 from bmc.emit.pyexpr import (
     Assign,
+    Bin,
     Call,
     Def,
     DictExpr,
     Expr,
     ExprStmt,
+    IfStmt,
     Index,
     ListExpr,
     Name,
@@ -174,7 +176,8 @@ def step_lines(run: Run) -> list[str]:
     rates = Rates(run.train)
     if rates.made is not None:
         lines += ["for group in optimizer.param_groups:", f'    group["lr"] = {rates.call()}']
-    lines.append(f"losses.append(train_step(model, optimizer, {', '.join(map(name, arrays))}))")
+    given = [*map(name, arrays), *(["share", "last"] if run.train.accumulate > 1 else [])]
+    lines.append(f"losses.append(train_step(model, optimizer, {', '.join(given)}))")
     return lines
 
 
@@ -222,12 +225,20 @@ def step_function(run: Run) -> str:
     body: list[Statement] = [
         Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
         *loop.loss_lines(run, LOWERINGS)[0],
-        ExprStmt(call("optimizer.zero_grad", set_to_none=True)),
-        ExprStmt(call("loss.backward")),
     ]
+    clear = ExprStmt(call("optimizer.zero_grad", set_to_none=True))
+    update: list[Statement] = []
     if run.train.clip_norm is not None:
         weights = call("model.parameters")
-        body.append(ExprStmt(call("nn.utils.clip_grad_norm_", weights, Name("CLIP_NORM"))))
-    body += [ExprStmt(call("optimizer.step")), Return(method(Name("loss"), "detach"))]
+        update.append(ExprStmt(call("nn.utils.clip_grad_norm_", weights, Name("CLIP_NORM"))))
+    update.append(ExprStmt(call("optimizer.step")))
     doc = "Update the model on one batch; return the mean loss of the batch."
+    if run.train.accumulate > 1:
+        takes += [Param("share", Name("float")), Param("last", Name("bool"))]
+        doc = "Add the gradients of a batch; after the last update the model. Return the mean loss."
+        body.append(ExprStmt(method(Bin("*", Name("loss"), Name("share")), "backward")))
+        body.append(IfStmt(Name("last"), (*update, clear)))
+    else:
+        body += [clear, ExprStmt(call("loss.backward")), *update]
+    body.append(Return(method(Name("loss"), "detach")))
     return render([Def("train_step", tuple(takes), Name("Tensor"), tuple(body), doc)]).rstrip("\n")

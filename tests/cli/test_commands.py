@@ -107,7 +107,6 @@ def test_settings_are_overridden(tmp_path: Path) -> None:
     [
         ("train.precision=bf16", "`precision`"),
         ("train.schedule=plateau", "`plateau`"),
-        ("train.accumulate=2", "`accumulate`"),
     ],
 )
 @pytest.mark.parametrize("backend", ["torch", "keras"])

@@ -67,6 +67,19 @@ def catch_signals() -> list[int]:
     return caught
 
 
+def share_of(
+    number: int, total: int, batch: int, accumulate: int
+) -> tuple[float, bool]:
+    """The share of batch 1, 2, ... in its update's rows, and whether it is the last.
+
+    `total` rows make an epoch; at its end an update has what is left.
+    """
+    first = (number - 1) // accumulate * accumulate * batch  # row of the update
+    rows = min(number * batch, total) - (number - 1) * batch
+    share = rows / min(accumulate * batch, total - first)
+    return share, number % accumulate == 0 or number * batch >= total
+
+
 class Patience:
     """Watches a score, and ends a run after so many evaluations without a gain."""
 

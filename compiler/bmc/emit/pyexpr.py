@@ -216,7 +216,7 @@ class ExprStmt(Statement):
 class For(Statement):
     """`for target in iterable:`"""
 
-    target: Expr
+    target: Expr | tuple[Expr, ...]
     iterable: Expr
     body: tuple[Statement, ...]
 

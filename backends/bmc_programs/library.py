@@ -12,8 +12,8 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from bmc.emit.gate import walk
-from bmc.emit.parts import IMPORT
 from bmc.emit.parts import definitions as split
+from bmc.emit.parts import imports
 from bmc.records import record
 
 FOLDER = Path(__file__).parent / "parts"
@@ -67,17 +67,17 @@ class Import:
 def stock() -> tuple[dict[str, tuple[Definition, ...]], dict[str, Import]]:
     """All definitions by name (`Data` has two), and all imports by the name they bind."""
     definitions: dict[str, tuple[Definition, ...]] = {}
-    imports: dict[str, Import] = {}
+    bound: dict[str, Import] = {}
     for number, module in enumerate(MODULES):
         text = (FOLDER / f"{module}.py").read_text(encoding="utf-8")
-        for found in IMPORT.finditer(text):
-            imports.update(_imports(found.group(1), found.group(2)))
+        for origin, names in imports(text):
+            bound.update(_imports(origin or None, names))
         for match, body in split(text):
             name = str(match.group("f") or match.group("c") or match.group("v"))
             constant = match.group("v") is not None
             made = Definition(name, body, constant, (number, match.start()))
             definitions[name] = (*definitions.get(name, ()), made)
-    return definitions, imports
+    return definitions, bound
 
 
 @cache

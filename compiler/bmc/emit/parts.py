@@ -23,6 +23,7 @@ METHOD = re.compile(r"^    (?:@\w+\n    )?def (\w+)", re.MULTILINE)
 END = re.compile(r"^\S", re.MULTILINE)  # of a class
 OWN = re.compile(r"\bself\.(\w+)\(")
 IMPORT = re.compile(r"^(?:from (\S+) )?import ([^\n(]+)$", re.MULTILINE)
+LISTED = re.compile(r"^from \S+ import \([^)]*\)", re.MULTILINE)
 WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -32,6 +33,12 @@ def definitions(text: str) -> Iterator[tuple[re.Match[str], str]]:
     ends = [match.start() for match in starts[1:]] + [len(text)]
     for match, end in zip(starts, ends):
         yield match, text[match.start() : end].rstrip()
+
+
+def imports(text: str) -> list[tuple[str, str]]:
+    """The imports of a module: where from, and the names."""
+    flat = LISTED.sub(lambda found: " ".join(re.sub(r"[()\s]", " ", found[0]).split()), text)
+    return [(module, names.rstrip(", ")) for module, names in IMPORT.findall(flat)]
 
 
 class Stock:
@@ -52,7 +59,7 @@ class Stock:
             text = path.read_text(encoding="utf-8")
             bound = {
                 part.strip().rpartition(" as ")[2]
-                for module, names in IMPORT.findall(text)
+                for module, names in imports(text)
                 if not module.startswith(("__future__", self.own))
                 for part in names.split(",")
             }

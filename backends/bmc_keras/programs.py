@@ -111,12 +111,14 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
     """train.py"""
     train = run.train
     update = loop.update_of(run, LOWERINGS)
+    scored = "model" if train.ema is None else "average"
     functions = [
         Rates(train).function(),
         optimizer_function(run, update),
         *(one.code.rstrip("\n") for one in loop.loss_lines(run, LOWERINGS)[1]),
         step_function(run, update.kind),
         text_of("bmc_keras", "freeze.py") if run.train.freeze else None,
+        text_of("bmc_keras", "average.py") if run.train.ema is not None else None,
         text_of("bmc_keras", "load_start.py") if run.start is not None else None,
     ]
     length = "epochs" if train.epochs is not None else "steps"
@@ -142,11 +144,14 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
                 first=f"batch[{string((*run.targets, *run.inputs)[0])}]",
                 mode="",
                 collected="tf.stack(losses)",
-                keep="model.get_weights()",
-                restore="model.set_weights(best)",
+                keep=f"{scored}.get_weights()",
+                restore=f"{scored}.set_weights(best)",
+                average="update_average(tf.constant(1.0 if step == 1 else 1 - EMA, tf.float32))",
             ),
         ),
         freeze=bool(run.train.freeze),
+        average=run.train.ema is not None,
+        scored=Code(scored),
     )
     return finished(text, framework, run)
 

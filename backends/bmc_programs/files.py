@@ -52,6 +52,7 @@ LEARNED = (
 )
 STANDARD = {
     "argparse": Import("argparse"),
+    "copy": Import("copy"),
     "csv": Import("csv"),
     "json": Import("json"),
     "math": Import("math"),

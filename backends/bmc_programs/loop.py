@@ -84,6 +84,8 @@ def constants(run: Run, update: Update) -> str:
         found["WEIGHT_DECAY"] = optimizer.weight_decay
     if train.clip_norm is not None:
         found["CLIP_NORM"] = train.clip_norm
+    if train.ema is not None:
+        found["EMA"] = train.ema
     if train.stop is not None:
         found["PATIENCE"] = train.stop.evaluations
         if train.stop.least:
@@ -115,7 +117,8 @@ class Turn:
     """What a framework says in the loop: `step` are the lines for one batch, `first` an array of it.
 
     `mode` makes the model learn again after an evaluation; `collected` are the losses of a record as
-    one array; `keep` are the weights as they are, `restore` brings `best` back.
+    one array; `keep` are the weights as they are, `restore` brings `best` back; `average` moves the
+    average of the weights, where there is one.
     """
 
     step: Sequence[str]
@@ -124,6 +127,7 @@ class Turn:
     collected: str
     keep: str
     restore: str
+    average: str
 
 
 def watched(run: Run) -> tuple[str, str]:
@@ -146,11 +150,13 @@ def text(run: Run, turn: Turn) -> Code:
     if train.model.least_rows > 1:
         rows = f"({rows} - 1)"  # a last batch of one row is left out
     per_epoch = f"math.ceil({rows} / BATCH)"
-    counted = train.steps is not None or scheduled
+    counted = train.steps is not None or scheduled or train.ema is not None
     accumulate = train.accumulate > 1
     count = "step += number % ACCUMULATE == 1" if accumulate else "step += 1"
     lines = [*([count] if counted else []), *turn.step]
-    if train.steps is None and scheduled:
+    if train.ema is not None:
+        lines += ["if last:", f"    {turn.average}"] if accumulate else [turn.average]
+    if train.steps is None and counted:
         length = ["steps = args.epochs * steps_per_epoch"] if rates.counts_steps() else []
         before = [*length, *before, "step = 0"]
     elif any("steps_per_epoch" in line for line in before) and not accumulate:
@@ -166,6 +172,7 @@ def text(run: Run, turn: Turn) -> Code:
         first=Code(turn.first),
         collected=Code(turn.collected),
         validated=train.validation,
+        scored=Code("model" if train.ema is None else "average"),
         accumulate=accumulate,
         updates=any("steps_per_epoch" in line for line in before),
         lone=train.model.least_rows > 1,

@@ -133,6 +133,9 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     functions.append(step_function(run))
     if run.train.freeze:
         functions.append(text_of("bmc_torch", "freeze.py"))
+    if run.train.ema is not None:
+        functions.append(text_of("bmc_torch", "average.py"))
+    scored = "model" if run.train.ema is None else "average"
     if run.start is not None:
         functions.append(text_of("bmc_torch", "load_start.py"))
     length = "epochs" if train.epochs is not None else "steps"
@@ -150,7 +153,8 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         learned=loop.learned(run),
         files=loop.files(run),
         **loop.start_slots(run),
-        state=Code("name_weights(model)" if counters else "model.state_dict()"),
+        state=Code(f"name_weights({scored})" if counters else f"{scored}.state_dict()"),
+        average=run.train.ema is not None,
         loop=loop.text(
             run,
             loop.Turn(
@@ -158,8 +162,9 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
                 first=name((*run.targets, *run.inputs)[0]),
                 mode="model.train()",
                 collected="torch.stack(losses).cpu()",
-                keep="{k: v.clone() for k, v in model.state_dict().items()}",
-                restore="model.load_state_dict(best)",
+                keep=f"{{k: v.clone() for k, v in {scored}.state_dict().items()}}",
+                restore=f"{scored}.load_state_dict(best)",
+                average="update_average(average, model, step == 1)",
             ),
         ),
         freeze=bool(run.train.freeze),

@@ -135,3 +135,30 @@ def test_four_batches_make_one_update(backend: str, length: str, tmp_path: Path)
     for weight, values in found["one"].items():
         np.testing.assert_allclose(found["four"][weight], values, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(found["four losses"], found["one losses"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", BOTH)
+def test_an_average_of_the_weights_is_saved(backend: str, tmp_path: Path) -> None:
+    """After the first update it is the weights; after the second a part of it stays."""
+    chance = np.random.default_rng(0)
+    shapes = {"dense1.weight": (16, 3), "dense1.bias": (16,), "dense2.weight": (3, 16),
+              "dense2.bias": (3,), "norm.weight": (16,), "norm.bias": (16,),
+              "norm.running_mean": (16,), "norm.running_var": (16,)}  # fmt: skip
+    start = tmp_path / "start.safetensors"
+    values = {k: np.abs(chance.standard_normal(v)).astype("float32") for k, v in shapes.items()}
+    save_file(values, start)
+    found = {}
+    for steps, ema in ((1, ""), (2, ""), (2, "ema = 0.75")):
+        keys = f'weights = pretrained("start.safetensors")\n  {ema}'
+        made = program(tmp_path / f"{steps}{bool(ema)}", backend, keys, f"steps = {steps}")
+        out = tmp_path / f"run{steps}{bool(ema)}"
+        succeed(made, "train.py", *TABLE, "--out", out, "--start", start)
+        found[steps, bool(ema)] = load_file(out / "weights.safetensors")
+        if ema:  # what is scored is what is saved
+            last = records(out)[-1]["validation_loss"]
+            given = ("--weights", out / "weights.safetensors", *TABLE, "--split", "validation")
+            assert json.loads(succeed(made, "evaluate.py", *given))["loss"] == pytest.approx(last)
+    for name in shapes:
+        one, two = found[1, False][name], found[2, False][name]
+        wanted = two if "running" in name else 0.75 * one + 0.25 * two
+        np.testing.assert_allclose(found[2, True][name], wanted, rtol=1e-4, atol=1e-6)

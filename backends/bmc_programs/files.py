@@ -83,7 +83,7 @@ OWN = {
     "read_tensors": Import("weights", "read_tensors"),
     "read_weights": Import("weights", "read_weights"),
     "write_weights": Import("weights", "write_weights"),
-    **{name: Import("runs", name) for name in (*RUNS, "Patience", "share_of")},
+    **{name: Import("runs", name) for name in (*RUNS, "Patience", "Plateau", "share_of")},
 }
 
 

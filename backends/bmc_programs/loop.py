@@ -14,6 +14,7 @@ from bmc.emit.pyexpr import Assign, Expr, Name, Statement, chain, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.ops.optimizers import Optimizer
+from bmc.ops.schedules import Patience, Plateau
 from bmc.records import record
 from bmc_programs.files import STANDARD
 from bmc_programs.rate import Rates
@@ -130,15 +131,13 @@ class Turn:
     average: str
 
 
-def watched(run: Run) -> tuple[str, str]:
-    """The score that may end the run, and what its `Patience` is told beyond a number."""
-    stop = run.train.stop
-    if stop is None:
+def watched(run: Run, rule: Patience | Plateau | None) -> tuple[str, str]:
+    """The score that a rule watches, and `, higher=True` where more of it is better."""
+    if rule is None:
         return "", ""
-    score = stop.on.removeprefix("validation.")
+    score = rule.on.removeprefix("validation.")
     better = [report.metric.better for report in run.train.metrics if report.name == score]
-    more = ", LEAST_GAIN" if stop.least else ""
-    return score, more + (", higher=True" if better == ["higher"] else "")
+    return score, ", higher=True" if better == ["higher"] else ""
 
 
 def text(run: Run, turn: Turn) -> Code:
@@ -161,7 +160,11 @@ def text(run: Run, turn: Turn) -> Code:
         before = [*length, *before, "step = 0"]
     elif any("steps_per_epoch" in line for line in before) and not accumulate:
         before = [f"steps_per_epoch = {per_epoch}", *before]
-    score, gains = watched(run)
+    score, gains = watched(run, train.stop)
+    if train.stop is not None and train.stop.least:
+        gains = f", LEAST_GAIN{gains}"
+    schedule = train.schedule if isinstance(train.schedule, Plateau) else None
+    followed, higher = watched(run, schedule)
     made = fill(
         "bmc_programs",
         "steps.py" if train.steps is not None else "epochs.py",
@@ -178,6 +181,8 @@ def text(run: Run, turn: Turn) -> Code:
         lone=train.model.least_rows > 1,
         length=Code("batches_per_epoch" if accumulate else "steps_per_epoch"),
         watched=score,
+        followed=followed,
+        higher=Code(higher),
         gains=Code(gains),
         keep=Code(turn.keep),
         restore=Code(turn.restore),

@@ -61,11 +61,13 @@ class Rates:
     def arguments(self) -> tuple[str, ...]:
         """What the function is called with."""
         assert self.made is not None
-        return ("step", *(("steps",) if self.made.run else ()), *self.spans)
+        share = ("share",) if self.made.follows else ()
+        return ("step", *(("steps",) if self.made.run else ()), *share, *self.spans)
 
     def call(self) -> str:
         """The rate of the update `step`."""
-        return f"learning_rate({', '.join(self.arguments())})"
+        given = ["plateau.share" if name == "share" else name for name in self.arguments()]
+        return f"learning_rate({', '.join(given)})"
 
     def function(self) -> str | None:
         """`learning_rate`: a pure function of the update's number."""
@@ -73,7 +75,7 @@ class Rates:
             return None
         warm, start = "warmup" in self.spans, "START" in self.made.constants
         rise = "a rise, then " if start else "linear warm-up, then "
-        kinds = {"boundaries": "tuple[int, ...]"}
+        kinds = {"boundaries": "tuple[int, ...]", "share": "float"}
         typed = [f"{name}: {kinds.get(name, 'int')}" for name in self.arguments()]
         floor = "FLOOR" in self.made.constants
         text = fill(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bmc.emit.gate import HEADER
+from bmc.ops.schedules import Plateau
 from bmc_programs.library import import_block, needed
 from bmc_programs.run import Run
 
@@ -22,6 +23,7 @@ def weights_file(run: Run, trains: bool) -> str:
 def runs_file(run: Run) -> str:
     """runs.py"""
     roots = [*RUNS, *(["Patience"] if run.train.stop is not None else [])]
+    roots += ["Plateau"] if isinstance(run.train.schedule, Plateau) else []
     roots += ["share_of"] if run.train.accumulate > 1 else []
     return _file("What a training run needs beside its model: its folder, its records.", roots)
 

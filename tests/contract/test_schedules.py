@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def printed(train: TrainProgram, schedule: Schedule) -> list[float] | None:
     names: dict[str, Any] = {"math": math, "LEARNING_RATE": LR}
     names |= rates.constants() | {"steps": STEPS, "steps_per_epoch": PER_EPOCH}
     exec("\n".join([text, *rates.before()]), names)  # the compiler's own text
+    names["plateau"] = SimpleNamespace(share=0.5)
     return [eval(rates.call(), names | {"step": step}) for step in range(1, STEPS + 1)]
 
 
@@ -78,6 +80,7 @@ def expected(op: Any, step: int) -> float:
         "one_cycle": lambda: cosine(p),
         "linear": lambda: 1 - p,
         "polynomial": lambda: (1 - p) ** op.power,
+        "plateau": lambda: 0.5,
         "inverse_sqrt": lambda: math.sqrt(
             (updates(op.scale) or w) / ((updates(op.scale) or w) + step - 1 - w)
         ),
@@ -86,7 +89,7 @@ def expected(op: Any, step: int) -> float:
         "warmup_stable_decay": lambda: last(op, step),
     }  # fmt: skip
     share = shares[op.name]()
-    if op.name == "exponential":
+    if op.name in ("exponential", "plateau"):
         return max(LR * share, floor)
     return floor + (LR - floor) * share
 
@@ -132,3 +135,25 @@ def test_pytorch_has_the_same_rates(settings: Any, train: TrainProgram) -> None:
         scheduler.step()
     found = printed(train, SCHEDULES[mine].make(given))
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("higher", [False, True])
+def test_a_plateau_is_pytorchs_one_evaluation_later(higher: bool) -> None:
+    """PyTorch waits one more; its patience is ours less one."""
+    import torch
+
+    from bmc_programs.parts.runs import Plateau
+
+    chance = np.random.default_rng(4)
+    mine = Plateau(3, 0.5, 1e-2, higher)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    mode = "max" if higher else "min"
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, mode, factor=0.5, patience=2, threshold=1e-2, eps=0.0
+    )
+    for score in np.abs(chance.standard_normal(60)) + 1:
+        mine.update(float(score))
+        theirs.step(float(score))
+        assert mine.share == optimizer.param_groups[0]["lr"]
+    assert mine.share < 0.1

@@ -162,3 +162,18 @@ def test_an_average_of_the_weights_is_saved(backend: str, tmp_path: Path) -> Non
         one, two = found[1, False][name], found[2, False][name]
         wanted = two if "running" in name else 0.75 * one + 0.25 * two
         np.testing.assert_allclose(found[2, True][name], wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", ["epochs = 4", "steps = 40"])
+@pytest.mark.parametrize("backend", BOTH)
+def test_a_plateau_lowers_the_rate(backend: str, length: str, tmp_path: Path) -> None:
+    """A gain of ten times is none: the rate falls to nothing, and the weights stand still."""
+    plateau = (
+        "plateau(factor=1e-9, patience=1, threshold=10.0, on=validation.accuracy, warmup=2 steps)"
+    )
+    made = program(tmp_path, backend, f"schedule = {plateau}", length)
+    succeed(made, "train.py", *TABLE, "--out", tmp_path / "run")
+    losses = [record["validation_loss"] for record in records(tmp_path / "run")]
+    moved = np.abs(np.diff(losses))
+    assert moved[0] > 1e-4 and "LEARNING_RATE * share" in (made / "train.py").read_text()
+    assert moved[-1] < 0.2 * moved[0]  # running statistics go on

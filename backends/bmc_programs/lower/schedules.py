@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Lowered, Rate, Site, Unsupported
+from bmc.emit.backend import Lowered, Rate, Site
 from bmc.ops import schedules as ops
 from bmc_programs.lower.table import lower
 
@@ -72,4 +72,5 @@ def exponential(op: ops.Exponential, site: Site) -> Lowered:
 @lower(ops.Plateau)
 def plateau(op: ops.Plateau, site: Site) -> Lowered:
     """Follows the scores, which no other schedule does."""
-    return Unsupported("it is not lowered yet")
+    constants = {"FACTOR": op.factor, "EVALUATIONS": op.patience, "THRESHOLD": op.threshold}
+    return Rate("constant, less after a plateau", {**constants, **_floor(op)}, follows=True)

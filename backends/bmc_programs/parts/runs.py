@@ -107,6 +107,33 @@ class Patience:
         return self.waited >= self.evaluations
 
 
+class Plateau:
+    """Lowers a share after so many evaluations in a row without a relative gain."""
+
+    def __init__(
+        self, evaluations: int, factor: float, threshold: float, higher: bool = False
+    ) -> None:
+        self.evaluations = evaluations
+        self.factor = factor
+        self.threshold = threshold
+        self.higher = higher
+        self.best: float | None = None
+        self.waited = 0
+        self.share = 1.0
+
+    def update(self, score: float) -> None:
+        """Note a score; a gain beats the best by more than the threshold times that."""
+        value = score if self.higher else -score
+        best = self.best
+        better = best is None or value > best + self.threshold * abs(best)
+        self.waited = 0 if better else self.waited + 1
+        if better:
+            self.best = value
+        if self.waited == self.evaluations:
+            self.share *= self.factor
+            self.waited = 0
+
+
 def report(record: dict[str, float], path: Path) -> None:
     """Print a record, and append it to a file; end where a number is not finite."""
     where, number = next(iter(record.items()))

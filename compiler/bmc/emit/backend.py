@@ -87,7 +87,8 @@ class Rate:
 
     The text stands in the template `rates/<name>.py`. `words` end its documentation. `constants`
     of the program and `spans`, counted in updates when a run begins, are what it reads; `run`
-    says that it reads the length of the run, too. A `steady` one needs no function.
+    says that it reads the length of the run, too; one that `follows` the scores is told a share. A
+    `steady` one needs no function.
     """
 
     words: str
@@ -95,6 +96,7 @@ class Rate:
     spans: Mapping[str, Measure | tuple[Measure, ...]] = field(default_factory=dict)
     run: bool = False
     steady: bool = False
+    follows: bool = False
 
 
 @record

@@ -256,7 +256,8 @@ def step_function(run: Run, kind: str) -> str:
     else:
         body += update
     body.append(Return(Name("loss")))
-    decorator = call("tf.function", reduce_retracing=True)
+    faster = {"jit_compile": True} if run.train.compile else {}
+    decorator = call("tf.function", reduce_retracing=True, **faster)
     inner = Def("train_step", tuple(takes), dotted("tf.Tensor"), tuple(body), doc, (decorator,))
     gives = Index(Name("Callable"), (lit(...), dotted("tf.Tensor")))
     outer = Def(

@@ -22,7 +22,7 @@ from bmc_programs.library import functions
 from bmc_programs.lower.table import BATCHING, LOWERINGS, PREPARING
 from bmc_programs.trees import refused
 
-LATER = ("precision", "compile", "checkpoint")
+LATER = ("precision", "checkpoint")
 
 
 @record

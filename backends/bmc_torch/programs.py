@@ -155,6 +155,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         **loop.start_slots(run),
         state=Code(f"name_weights({scored})" if counters else f"{scored}.state_dict()"),
         average=run.train.ema is not None,
+        compiled=run.train.compile,
         loop=loop.text(
             run,
             loop.Turn(
@@ -182,7 +183,8 @@ def step_lines(run: Run) -> list[str]:
     if rates.made is not None:
         lines += ["for group in optimizer.param_groups:", f'    group["lr"] = {rates.call()}']
     given = [*map(name, arrays), *(["share", "last"] if run.train.accumulate > 1 else [])]
-    lines.append(f"losses.append(train_step(model, optimizer, {', '.join(given)}))")
+    learner = "compiled" if run.train.compile else "model"
+    lines.append(f"losses.append(train_step({learner}, optimizer, {', '.join(given)}))")
     return lines
 
 

@@ -106,7 +106,6 @@ def test_settings_are_overridden(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ("train.precision=bf16", "`precision`"),
-        ("train.compile=true", "`compile`"),
     ],
 )
 @pytest.mark.parametrize("backend", ["torch", "keras"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +178,17 @@ def test_a_plateau_lowers_the_rate(backend: str, length: str, tmp_path: Path) ->
     moved = np.abs(np.diff(losses))
     assert moved[0] > 1e-4 and "LEARNING_RATE * share" in (made / "train.py").read_text()
     assert moved[-1] < 0.2 * moved[0]  # running statistics go on
+
+
+@pytest.mark.parametrize("backend", BOTH)
+def test_the_frameworks_compiler_changes_no_result(backend: str, tmp_path: Path) -> None:
+    if backend == "torch" and shutil.which("g++") is None:
+        pytest.skip("PyTorch compiles with a C++ compiler")
+    losses = {}
+    for compiled in ("true", "false"):
+        made = program(tmp_path / compiled, backend, f"compile = {compiled}", "epochs = 3")
+        assert ("compile" in (made / "train.py").read_text()) == (compiled == "true")
+        out = tmp_path / f"run_{compiled}"
+        succeed(made, "train.py", *TABLE, "--out", out, "--seed", 3)
+        losses[compiled] = [record["loss"] for record in records(out)]
+    np.testing.assert_allclose(losses["true"], losses["false"], rtol=1e-3)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
+from bmc.diagnostics.problems.params import BadExpression
 from bmc.diagnostics.problems.training import MissingData, SectionMissing
 from bmc.elaborate.evaluate import Evaluator
 from bmc.elaborate.scope import UNKNOWN, FileTable, Scope
@@ -89,6 +90,11 @@ def _surroundings(
         refs[place.name] = TensorRef(place.name, kind, "data")
         spans[place.name] = place.span
     for output in model.outputs:
+        if output.name in refs:
+            message = f"`{output.name}` is an output of the model, too"
+            advice = "give one of them another name: scores and predictions go by names"
+            problems.add(BadExpression(spans[output.name], message, advice))
+            continue
         refs[output.name] = TensorRef(output.name, output.value.type, "output")
         spans[output.name] = output.value.span
     return Surroundings(

@@ -96,6 +96,8 @@ class Resolver:
                 return self._flow(expr)
             case ast.Index():
                 return self._index(expr)
+            case ast.Attribute(base=ast.Name(id="data")):
+                return self._entry(expr)
             case _:
                 return self._constant(expr)
 
@@ -116,6 +118,14 @@ class Resolver:
             return self._constant(expr)
         known = tuple(self.around.tensors)
         return self.evaluator.fail(UnknownEntry(expr.span, expr.id, known))
+
+    def _entry(self, expr: ast.Attribute) -> Any:
+        """`data.price`, which says where a name is from."""
+        found = self.around.tensors.get(expr.name)
+        if found is not None and found.origin == "data":
+            return found
+        entries = tuple(t.name for t in self.around.tensors.values() if t.origin == "data")
+        return self.evaluator.fail(UnknownEntry(expr.name_span, expr.name, entries))
 
     def _negative(self, expr: ast.Unary) -> Any:
         operand = self.tree(expr.operand)

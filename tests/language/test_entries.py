@@ -50,3 +50,17 @@ def test_one_name_for_both_is_refused_once(tmp_path: Path) -> None:
     text = said(SPEC.replace("cost", "price"), tmp_path)
     assert text.count("error[") == 1
     assert "`price` is an output of the model, too" in text
+
+
+def test_a_schedule_fits_into_the_run(tmp_path: Path) -> None:
+    def of(schedule: str) -> str:
+        return said(SPEC.replace("epochs    = 1", f"epochs = 8\n  schedule = {schedule}"), tmp_path)
+
+    assert "longer than a run of 8 epochs" in of("cosine(restarts=9 epochs)")
+    assert "is 150%, longer than the run" in of("linear(warmup=150%)")
+    for fine in (
+        "cosine(restarts=8 epochs)",
+        "linear(warmup=9 epochs)",
+        "cosine(restarts=9 steps)",
+    ):
+        assert of(fine) == ""

@@ -317,10 +317,25 @@ class _Sections:
         elif not epochs and not steps and not self.meant & {"epochs", "steps"}:
             help = "add `epochs = 10`, or `steps = 10000`"
             self.fail(MissingKey(self.section.span, "train", "epochs", help))
+        self._schedule_spans(settings)
         if settings["stop"] is not None and "validation" not in self.around.splits:
             entry = self._one("stop")
             assert entry is not None
             self.fail(KeyNeeds(entry[2], "stop", "a validation split in `data`"))
+
+    def _schedule_spans(self, settings: dict[str, Any]) -> None:
+        """Refuses what a run never reaches; a shorter trial of it may end in the warm-up."""
+        schedule, entry = settings["schedule"], self._one("schedule")
+        for name, span in schedule.values().items() if schedule is not None else ():
+            if not isinstance(span, Measure) or entry is None:
+                continue
+            whole = 1 if span.unit == "%" else settings[span.unit]
+            if whole is None or span.value <= whole or (span.unit != "%" and name != "restarts"):
+                continue
+            length = "the run" if span.unit == "%" else f"a run of {whole} {span.unit}"
+            told = f"{span.value * 100:g}%" if span.unit == "%" else f"{span.value} {span.unit}"
+            message = f"is {told}, longer than {length}"
+            self.fail(BadSetting(_argument(entry[1], name, 99), schedule.name, name, message))
 
     def _watched(self, program: TrainProgram) -> None:
         """Refuses a watched number that no evaluation reports."""

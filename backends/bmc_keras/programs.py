@@ -19,6 +19,7 @@ from bmc.emit.pyexpr import (
     IfStmt,
     Index,
     ListComp,
+    ListExpr,
     Name,
     Param,
     Return,
@@ -81,8 +82,11 @@ def emit(run: Run, build: str) -> dict[str, str]:
 def describe(run: Run, build: str) -> Framework:
     """What evaluate.py and predict.py need to know of Keras."""
     update = loop.update_of(run, LOWERINGS)
-    popped = [f"batch.pop({string(entry)})" for entry in run.inputs]
-    inputs = popped[0] if len(popped) == 1 else f"[{', '.join(popped)}]"
+    popped = tuple(call("batch.pop", entry) for entry in run.inputs)
+    inputs = popped[0] if len(popped) == 1 else ListExpr(popped)
+    outputs = tuple(Name(name(output)) for output in run.outputs)
+    targets = outputs[0] if len(outputs) == 1 else outputs
+    forward = Assign(targets, call("model.predict_on_batch", inputs))
     return Framework(
         title="Keras on TensorFlow",
         names={**NAMES, build: Import("model", build), **loop.names_of(update)},
@@ -92,9 +96,8 @@ def describe(run: Run, build: str) -> Framework:
         compute=text_of(
             "bmc_keras",
             "compute.py",
-            targets=Code(", ".join(map(name, run.outputs))),
-            inputs=Code(inputs),
-            outputs=Code(outputs_of(run, "{}")),
+            run=Code(render([forward], indent=8).rstrip("\n")),
+            outputs=outputs_of(run),
         ),
         between=ENVIRONMENT,
         files=FILES | loop.files_of(update) | start_note(run),
@@ -158,17 +161,19 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
 
 def step_lines(run: Run) -> list[str]:
     """The lines of the loop for one batch."""
-    given = [f"batch[{string(array)}]" for array in (*run.inputs, *run.targets)]
+    given: list[Expr] = [
+        Index(Name("batch"), (lit(array),)) for array in (*run.inputs, *run.targets)
+    ]
     lines = []
     rates = Rates(run.train)
     if rates.made is not None:
         lines.append(f"rate = tf.constant({rates.call()}, tf.float32)")
-        given.append("rate")
+        given.append(Name("rate"))
     if run.train.accumulate > 1:
         lines.append("share = tf.constant(share, tf.float32)")
-        given += ["share", "last"]
-    lines.append(f"losses.append(train_step({', '.join(given)}))")
-    return lines
+        given += [Name("share"), Name("last")]
+    step = ExprStmt(call("losses.append", call("train_step", *given)))
+    return [*lines, *loop.lines_of([step])]
 
 
 def optimizer_function(run: Run, update: Update) -> str:
@@ -216,7 +221,7 @@ def _accumulated(update: list[Statement]) -> list[Statement]:
     added = call(
         "total.assign_add", Bin("*", call("ops.cast", Name("share"), dotted("total.dtype")), dense)
     )
-    pairs = call("zip", Name("sums"), Name("gradients"))
+    pairs = call("zip", Name("sums"), Name("gradients"), strict=True)
     each = For((Name("total"), Name("gradient")), pairs, (ExprStmt(added),))
     gathered = ListComp(call("tf.identity", Name("total")), Name("total"), Name("sums"))
     cleared = ExprStmt(call("total.assign", call("tf.zeros_like", Name("total"))))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bmc.emit.imports import Import
+from bmc.emit.layout import render
+from bmc.emit.pyexpr import Assign, DictExpr, Name, call, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.emit.text import string
@@ -39,7 +41,8 @@ def emit(run: Run, build: str) -> dict[str, str]:
 
 def describe(run: Run, build: str) -> Framework:
     """What evaluate.py and predict.py need to know of onnxruntime."""
-    inputs = ", ".join(f"{string(one)}: batch.pop({string(one)})" for one in run.inputs)
+    popped = DictExpr(tuple((lit(one), call("batch.pop", one)) for one in run.inputs))
+    inputs = render([Assign(Name("inputs"), popped)], indent=8).rstrip("\n")
     names = ", ".join(map(string, run.outputs))
     targets = ", ".join(map(name, run.outputs))
     _, *others = commands(run, "weights.safetensors")
@@ -55,10 +58,10 @@ def describe(run: Run, build: str) -> Framework:
         compute=text_of(
             "bmc_onnx",
             "compute.py",
-            inputs=Code(f"{{{inputs}}}"),
+            inputs=Code(inputs),
             targets=Code(targets if len(run.outputs) > 1 else f"({targets},)"),
             names=Code(f"[{names}]"),
-            outputs=Code(outputs_of(run, "{}")),
+            outputs=outputs_of(run),
         ),
         constants=('GRAPH = Path(__file__).with_name("model.onnx")',),
         files=FILES,

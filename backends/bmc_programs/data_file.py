@@ -24,8 +24,8 @@ from bmc_programs.nodes import (
     expr,
 )
 from bmc_programs.run import Run
+from bmc_programs.undo import classes, undo_arguments
 from bmc_programs.undo import undo as undo_function
-from bmc_programs.undo import undo_arguments
 
 LOCALS = {
     "arrays", "batch", "columns", "draw", "fitted", "folder", "known", "parts", "path", "points",
@@ -38,12 +38,14 @@ def emit(
     *,
     file: str = "a .bm file",
     undo: tuple[str, ...] = (),
+    named: tuple[str, ...] = (),
     predict: tuple[str, ...] | None = None,
     lone: bool = True,
 ) -> str:
     """The text of `data.py`.
 
-    `undo` names the entries that predictions undo; `predict` the inputs that predicting needs,
+    `undo` names the entries that predictions undo, `named` those whose classes name columns;
+    `predict` the inputs that predicting needs,
     by default all; `lone` says whether the model trains on a batch of one row.
     """
     inputs = program.wanted("input")
@@ -53,11 +55,14 @@ def emit(
     drawn = drawn or any(hasattr(use, "training") for e in program.entries for use in e.batch)
     # Which helpers are used does not depend on the variables, but these must avoid them.
     plain = {entry.name: entry.name for entry in program.entries}
-    helpers = _helpers(_glue(program, inputs, drawn, plain, undo), drawn, lone)
+    helpers = _helpers(_glue(program, inputs, drawn, plain, undo, named), drawn, lone)
     variables = _variables(program, {helper.name for helper in helpers})
     loader = Loader(program, inputs, variables)
     return _assemble(
-        file, _constants(program, loader), _glue(program, inputs, drawn, variables, undo), helpers
+        file,
+        _constants(program, loader),
+        _glue(program, inputs, drawn, variables, undo, named),
+        helpers,
     )
 
 
@@ -67,7 +72,7 @@ def emit_for(run: Run) -> str:
     undone = tuple(entry for entry in run.undone if undo_arguments(data, entry) is not None)
     file = run.program.file.replace("\\", "/").rpartition("/")[2]
     lone = run.train.model.least_rows < 2
-    return emit(data, file=file, undo=undone, predict=run.inputs, lone=lone)
+    return emit(data, file=file, undo=undone, named=run.named, predict=run.inputs, lone=lone)
 
 
 def _glue(
@@ -76,12 +81,14 @@ def _glue(
     drawn: bool,
     variables: dict[str, str],
     undone: tuple[str, ...],
+    named: tuple[str, ...],
 ) -> list[Function]:
     """The functions that this data set alone has."""
     loader = Loader(program, inputs, variables)
     glue = [loader.load(), loader.load_inputs(), *loader.needs.values()]
     glue += batch_functions(program, inputs, drawn, variables)
-    return glue + [undo_function(program, name) for name in undone]
+    glue += [undo_function(program, name) for name in undone]
+    return glue + [made for name in named if (made := classes(program, name)) is not None]
 
 
 def _variables(program: DataProgram, helpers: set[str]) -> dict[str, str]:

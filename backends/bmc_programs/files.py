@@ -5,7 +5,7 @@ A backend gives the texts that touch its framework: how a model is loaded and ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bmc.emit.backend import Function
@@ -14,9 +14,12 @@ from bmc.emit.imports import Import, import_block
 from bmc.emit.layout import render
 from bmc.emit.pyexpr import (
     Assign,
+    AugAssign,
+    Bin,
     Call,
     DictExpr,
     Expr,
+    ExprStmt,
     Name,
     Return,
     Statement,
@@ -33,7 +36,7 @@ from bmc.ir.training import TensorRef, Tree
 from bmc.records import field, record
 from bmc_programs.library import needed
 from bmc_programs.lower.table import LOWERINGS
-from bmc_programs.run import Run, metric_rule, name
+from bmc_programs.run import Run, class_entry, metric_rule, name
 from bmc_programs.trees import Printer
 from bmc_programs.undo import undo_arguments
 from bmc_programs.weights import RUNS
@@ -62,6 +65,7 @@ STANDARD = {
     "time": Import("time"),
     "Any": Import("typing", "Any"),
     "Callable": Import("collections.abc", "Callable"),
+    "Sequence": Import("collections.abc", "Sequence"),
     "Path": Import("pathlib", "Path"),
     "np": Import("numpy", alias="np"),
     "tqdm": Import("tqdm", "tqdm"),
@@ -109,6 +113,7 @@ def finished(text: str, framework: Framework, run: Run) -> str:
     """A file with its imports in place."""
     table = {**STANDARD, **framework.names, **OWN}
     table |= {f"undo_{entry}": Import("data", f"undo_{entry}") for entry in run.undone}
+    table |= {f"classes_{entry}": Import("data", f"classes_{entry}") for entry in run.named}
     block = import_block(text.replace(PLACE, ""), table)
     if framework.between and "import keras" in block:
         block = import_block(text.replace(PLACE, ""), table, framework.between)
@@ -145,7 +150,7 @@ def evaluate_file(run: Run, framework: Framework) -> str:
         framework,
         run,
         "evaluate.py",
-        about=Code(_listed(names)),
+        about=Code(_about(names)),
         split=Code(run.split),
         splits=Code(repr(_splits(run)).replace("'", '"')),
         functions=Code("\n" + "\n\n\n".join(h.text for h in helpers)),
@@ -211,14 +216,15 @@ def predict_file(run: Run, framework: Framework) -> str:
     for prediction in run.train.predictions:
         columns[prediction.name] = _column(run, prediction.value)
         takes_fitted = takes_fitted or "learned" in _names([columns[prediction.name]])
-    helpers = [h for h in needed(_functions(columns.values()), False) if h.name not in SHARED]
+    table = _table(run, columns)
+    helpers = [h for h in needed(_functions(table), False) if h.name not in SHARED]
+    takes_fitted = takes_fitted or bool(run.named)
     body: list[Any] = []
     for output in run.outputs:
         read = IndexExpr(Name("arrays"), (lit(output),))
         if name(output) in _names(columns.values()):
             body.append(Assign(Name(name(output)), read))
-    table = DictExpr(tuple((lit(key), value) for key, value in columns.items()))
-    body.append(Return(table))
+    body += table
     learned = run.learned
     setup = list(framework.setup)
     if learned and (takes_fitted or run.learned_inputs):
@@ -241,6 +247,36 @@ def predict_file(run: Run, framework: Framework) -> str:
         setup=_lines(setup),
         table=Code(f"{files}predict(arrays{', learned' if takes_fitted else ''})"),
     )
+
+
+def _table(run: Run, columns: dict[str, Expr]) -> list[Statement]:
+    """The lines that return the columns; those of classes have the classes' names."""
+    found: list[Statement] = []
+    plain: dict[str, Expr] = {}
+
+    def add(value: Expr) -> None:
+        table = Name("table")
+        found.append(
+            AugAssign(table, "|", value) if found else Assign(table, value, Name("Arrays"))
+        )
+
+    def close() -> None:
+        if plain:
+            add(DictExpr(tuple((lit(key), value) for key, value in plain.items())))
+            plain.clear()
+
+    for prediction in run.train.predictions:
+        entry = class_entry(run, prediction.value)
+        if entry is None:
+            plain[prediction.name] = columns[prediction.name]
+            continue
+        close()
+        names = call(f"classes_{entry}", Name("learned"))
+        add(call("class_columns", prediction.name, columns[prediction.name], names))
+    if not found:
+        return [Return(DictExpr(tuple((lit(key), value) for key, value in plain.items())))]
+    close()
+    return [*found, Return(Name("table"))]
 
 
 def _files(run: Run, taken: set[str]) -> str:
@@ -304,14 +340,21 @@ def commands(run: Run, weights: str) -> tuple[str, ...]:
     )
 
 
-def outputs_of(run: Run, form: str) -> str:
-    """`{"logits": logits}`, each value in a form such as `{}.numpy()`."""
-    pairs = [f"{string(output)}: {form.format(name(output))}" for output in run.outputs]
-    return "{" + ", ".join(pairs) + "}"
+def outputs_of(run: Run, form: Callable[[Expr], Expr] = lambda value: value) -> Code:
+    """`rows.append(batch | {"logits": logits})`, each value in a form such as `x.numpy()`."""
+    found = DictExpr(tuple((lit(output), form(Name(name(output)))) for output in run.outputs))
+    line = ExprStmt(call("rows.append", Bin("|", Name("batch"), found)))
+    return Code(render([line], indent=8).rstrip("\n"))
 
 
 def _lines(lines: Sequence[str]) -> Code:
     return Code("\n".join(f"    {line}" for line in lines))
+
+
+def _about(names: Sequence[str]) -> str:
+    """`loss and accuracy`, if there are not too many."""
+    told = _listed(names)
+    return told if len(told) <= 38 else "loss and metrics"
 
 
 def _listed(names: Sequence[str]) -> str:

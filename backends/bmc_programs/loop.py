@@ -113,6 +113,13 @@ def loss_lines(run: Run, table: Lowerings) -> tuple[list[Statement], list[Suppor
     return found, list(printer.support.values())
 
 
+def lines_of(statements: Sequence[Statement]) -> list[str]:
+    """Statements of the loop over batches as lines, laid out for where they will stand."""
+    deep = " " * 12
+    text = render(list(statements), indent=len(deep)).rstrip("\n")
+    return [line.removeprefix(deep) for line in text.split("\n")]
+
+
 @record
 class Turn:
     """What a framework says in the loop: `step` are the lines for one batch, `first` an array of it.

@@ -14,13 +14,24 @@ from bmc.emit.names import class_name, identifier
 from bmc.emit.text import clean
 from bmc.ir.data import DataProgram
 from bmc.ir.model import Program
-from bmc.ir.training import Pretrained, Report, TrainProgram, Tree, Undo, parts, tensors
-from bmc.ops.losses import SCALAR
+from bmc.ir.training import (
+    Applied,
+    Pretrained,
+    Report,
+    TensorRef,
+    TrainProgram,
+    Tree,
+    Undo,
+    parts,
+    tensors,
+)
+from bmc.ops.losses import SCALAR, Loss
 from bmc.records import record
 from bmc.source import Span
 from bmc_programs.library import functions
 from bmc_programs.lower.table import BATCHING, LOWERINGS, PREPARING
 from bmc_programs.trees import refused
+from bmc_programs.undo import classes
 
 LATER = ("precision", "checkpoint")
 
@@ -91,6 +102,12 @@ class Run:
         return "".join(c if c.isalnum() or c in "._-" else "_" for c in clean(name))
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """The entries whose classes name columns of predictions."""
+        found = (class_entry(self, prediction.value) for prediction in self.train.predictions)
+        return tuple(dict.fromkeys(entry for entry in found if entry is not None))
+
+    @property
     def undone(self) -> tuple[str, ...]:
         """The entries whose steps predictions undo."""
         found: dict[str, None] = {}
@@ -99,6 +116,28 @@ class Run:
                 if isinstance(tree, Undo):
                     found[tree.entry] = None
         return tuple(found)
+
+
+def class_entry(run: Run, tree: Tree) -> str | None:
+    """The entry whose classes a prediction has a number for each of, if they have names.
+
+    It is what a loss compares the same output with; softmax and its like keep the classes' places.
+    """
+    output = next(tensors(tree), None)
+    if output is None or output.type.rank != 1 or Undo in map(type, parts(tree)):
+        return None
+    if any(ref != output for ref in tensors(tree)):
+        return None
+    if any(part.type.shape != output.type.shape for part in parts(tree)):
+        return None
+    for term in run.train.losses:
+        for part in parts(term.value):
+            if isinstance(part, Applied) and part.inputs[:1] == (output,):
+                target = part.inputs[-1]
+                over_classes = isinstance(part.op, Loss) and target.type.rank == 0
+                if over_classes and isinstance(target, TensorRef) and target.type.dtype == "int":
+                    return target.name if classes(run.data, target.name) else None
+    return None
 
 
 def name(text: str) -> str:
@@ -110,7 +149,7 @@ def name(text: str) -> str:
 TAKEN = frozenset(
     """
     args arrays batch batches data device epoch file keras layers learned logging loss losses math
-    model nn np ops optimizer path progress rate record rows step steps tape tf torch train
+    model nn np ops optimizer path progress rate record rows step steps table tape tf torch train
     validation variables
     """.split()
 )

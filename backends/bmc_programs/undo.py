@@ -6,6 +6,7 @@ from typing import Any
 
 from bmc.emit.pyexpr import Assign
 from bmc.ir.data import DataProgram, Entry, Use
+from bmc.ops import data_steps as steps
 from bmc_programs.lower.data_sources import reader
 from bmc_programs.lower.table import UNDOING
 from bmc_programs.nodes import (
@@ -13,10 +14,12 @@ from bmc_programs.nodes import (
     Function,
     assign,
     call,
+    expr,
     index,
     names_of,
     ref,
     returns,
+    starred,
 )
 
 VALUES, FITTED = ("values", "Array"), ("fitted", "dict[str, Any]")
@@ -68,3 +71,24 @@ def _uses(entry: Entry) -> list[Use]:
 
 def _let(value: Expr) -> Assign:
     return assign("values", value)
+
+
+def classes(program: DataProgram, name: str) -> Function | None:
+    """The function that gives the names of an entry's classes; None where they have none."""
+    entry = program.entry(name)
+    uses, columns = _uses(entry), entry.columns
+    if entry.base is not None or columns is None or not columns.single:
+        return None
+    names: Expr | None = None
+    if entry.head == "ids" and reader(program).classes and not uses:
+        names = index(index("fitted", f"{name}.class"), "classes")
+    for use in uses:
+        if isinstance(use.step, steps.Category):
+            names = index(index(index("fitted", use.key), "classes"), str(columns.names[0]))
+            if use.step.unknown is not None:
+                unknown = use.step.unknown if isinstance(use.step.unknown, str) else "unknown"
+                names = expr([unknown, starred(names)])
+    if names is None:
+        return None
+    doc = f"The names of the classes of the entry `{name}`, by their numbers."
+    return Function(f"classes_{name}", (FITTED,), "list[str]", doc, (returns(names),))

@@ -102,7 +102,7 @@ def describe(run: Run, counters: bool) -> Framework:
             "bmc_torch",
             "compute.py",
             run=Code("\n".join(calls)),
-            outputs=Code(outputs_of(run, "{}.cpu().numpy()")),
+            outputs=outputs_of(run, lambda value: method(method(value, "cpu"), "numpy")),
         ),
         files=FILES | loop.files_of(loop.update_of(run, LOWERINGS)) | start_note(run),
         commands=commands(run, "weights.safetensors"),
@@ -184,8 +184,8 @@ def step_lines(run: Run) -> list[str]:
         lines += ["for group in optimizer.param_groups:", f'    group["lr"] = {rates.call()}']
     given = [*map(name, arrays), *(["share", "last"] if run.train.accumulate > 1 else [])]
     learner = "compiled" if run.train.compile else "model"
-    lines.append(f"losses.append(train_step({learner}, optimizer, {', '.join(given)}))")
-    return lines
+    step = call("train_step", Name(learner), Name("optimizer"), *map(Name, given))
+    return [*lines, *loop.lines_of([ExprStmt(call("losses.append", step))])]
 
 
 def optimizer_function(run: Run, update: Update) -> str:

@@ -152,16 +152,17 @@ def check(program: Program, backend: str | None, problems: Problems) -> None:
         return
     if program.data is None or program.train is None:
         return
-    refused: list[dict[tuple[str, str], Unsupported]] = []
+    common: dict[tuple[str, str], Unsupported] | None = None
     for name in TRAINING:
         found, own = find_backend(name), Problems()
         assert found is not None
         found.check(program, own)
-        refused.append({(p.what, p.reason): p for p in own if isinstance(p, Unsupported)})
-    first, *others = refused
-    for key, problem in first.items():
-        if all(key in other for other in others):
-            problems.add(Nowhere(problem.span, problem.what, problem.reason))
+        refused = {(one.what, one.reason): one for one in own if isinstance(one, Unsupported)}
+        common = refused if common is None else {k: v for k, v in common.items() if k in refused}
+        if not common:  # the others need not be asked
+            return
+    for problem in (common or {}).values():
+        problems.add(Nowhere(problem.span, problem.what, problem.reason))
 
 
 def _stem_of(model: str, files: Container[str]) -> str:

@@ -50,7 +50,7 @@ def test_the_tutorial_works(tmp_path: Path) -> None:
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
             printed[line] = done.stdout
     rows = (tmp_path / "predictions.csv").read_text("utf-8").splitlines()
-    assert rows[0].startswith("species,probability_0") and rows[1].startswith("Adelie,")
+    assert rows[0].startswith("species,probability_Adelie") and rows[1].startswith("Adelie,")
     torch, onnx = (json.loads(text) for line, text in printed.items() if "evaluate.py" in line)
     assert torch["accuracy"] == onnx["accuracy"] > 0.9
     assert torch["loss"] == pytest.approx(onnx["loss"], rel=1e-4)

@@ -97,7 +97,9 @@ def test_a_run_counted_in_steps_keeps_what_it_learned(backend: str, tmp_path: Pa
     succeed(folder, "predict.py", *given, "-o", "table.csv")
     with (folder / "table.csv").open(newline="") as file:
         header, first, *_ = list(csv.reader(file))
-    assert header == ["species", "probability_0", "probability_1", "probability_2"]
+    assert header == [
+        "species", "probability_Adelie", "probability_Chinstrap", "probability_Gentoo"
+    ]  # fmt: skip
     assert first[0] == "Adelie"
 
 

@@ -42,6 +42,45 @@ def test_ruff_finds_nothing(spec: Path, backend: str, tmp_path: Path) -> None:
     assert tool(tmp_path, "ruff", "format", *RULES, "--check", ".") == ""
 
 
+DIGITS, EMOTIONS, HOUSING = "vision/digits", "tabular/emotions", "tabular/housing"
+# Keys, losses, metrics and optimisers that no spec has.
+VARIANTS: list[tuple[str, dict[str, str]]] = [
+    (DIGITS, {"optimizer": "lion(lr=1e-4)", "accumulate": "4", "ema": "0.99",
+              "stop": "patience(3, least=0.01)"}),
+    (DIGITS, {"optimizer": "lamb(lr=1e-3)", "schedule": "plateau(on=validation.accuracy)",
+              "clip_norm": "1.0"}),
+    (DIGITS, {"optimizer": "sgdw(lr=0.1, momentum=0.9)", "compile": "true",
+              "schedule": "warmup_stable_decay(shape=sqrt)"}),
+    (DIGITS, {"optimizer": "nadam(lr=1e-3)", "loss": "(logits, digit) -> focal",
+              "schedule": "cosine(restarts=2 epochs)"}),
+    (DIGITS, {"optimizer": "rmsprop(lr=1e-3, centered=true)", "freeze": "[dense1]",
+              "loss": "(logits, digit) -> cross_entropy(ignore=3, label_smoothing=0.1)"}),
+    (DIGITS, {"optimizer": "adam(lr=1e-3, amsgrad=true)", "loss": "(logits, digit) -> "
+              "cross_entropy(class_weight=[1,2,3,4,5,6,7,8,9,10], ignore=0)"}),
+    (DIGITS, {"optimizer": "adagrad(lr=1e-2)", "metrics": "(logits, digit) -> [balanced_accuracy, "
+              "cohen_kappa, matthews, top_k(k=3), precision, recall(average=micro), log_loss, "
+              "brier, calibration_error, perplexity, bits, hamming, iou]"}),
+    (EMOTIONS, {"loss": "(logits, moods) -> dice", "metrics": "(logits, moods) -> [roc_auc, "
+                "average_precision, f1(average=samples), accuracy]"}),
+    (EMOTIONS, {"optimizer": "adadelta(lr=1.0)", "loss": "(logits, moods) -> "
+                "binary_cross_entropy(ignore=1, class_weight=[1.0, 2.0])"}),
+    (HOUSING, {"optimizer": "adamax(lr=1e-3)", "loss": "(cost, price) -> quantile(level=0.9)",
+               "metrics": "(cost, price) -> [coverage, mape, smape]"}),
+    (HOUSING, {"optimizer": "sgd(lr=0.1, momentum=0.9, dampening=0.1)",
+               "loss": "(cost, price) -> log_cosh"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(VARIANTS)))
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_ruff_finds_nothing_in_variants(backend: str, number: int, tmp_path: Path) -> None:
+    spec, keys = VARIANTS[number]
+    settings = {f"train__{key}": value for key, value in keys.items()}
+    written(tmp_path, SPECS / f"{spec}.bm", backend, **settings)
+    assert tool(tmp_path, "ruff", "check", *RULES, "--select", "E,F,I,UP,B", ".") == ""
+    assert tool(tmp_path, "ruff", "format", *RULES, "--check", ".") == ""
+
+
 PUBLISHED = [p for p in sorted(SPECS.glob("*/*.bm")) if "\nmodel " in p.read_text("utf-8")]
 
 

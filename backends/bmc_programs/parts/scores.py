@@ -115,15 +115,21 @@ def roc_auc(logits: Array, target: Array) -> float:
 
     0 where there is one class alone.
     """
-    columns = zip(logits.reshape(len(logits), -1).T, target.reshape(len(target), -1).T)
-    areas = [roc_auc_score(t, x) if 0 < t.mean() < 1 else 0.0 for x, t in columns]
+    columns = logits.reshape(len(logits), -1).T, target.reshape(len(target), -1).T
+    areas = [
+        roc_auc_score(t, x) if 0 < t.mean() < 1 else 0.0
+        for x, t in zip(*columns, strict=True)
+    ]
     return float(np.mean(areas))
 
 
 def average_precision(logits: Array, target: Array) -> float:
     """The mean precision over recalls, the mean over columns; 0 without a yes."""
-    columns = zip(logits.reshape(len(logits), -1).T, target.reshape(len(target), -1).T)
-    areas = [average_precision_score(t, x) if t.any() else 0.0 for x, t in columns]
+    columns = logits.reshape(len(logits), -1).T, target.reshape(len(target), -1).T
+    areas = [
+        average_precision_score(t, x) if t.any() else 0.0
+        for x, t in zip(*columns, strict=True)
+    ]
     return float(np.mean(areas))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from bmc_programs.parts.core import Array
+from bmc_programs.parts.core import Array, Arrays
 
 
 def sigmoid(x: Array) -> Array:
@@ -101,3 +102,10 @@ def l2_normalize(x: Array, axis: int, epsilon: float) -> Array:
     length = np.sqrt(np.square(x).sum(axis=axis, keepdims=True))
     direction: Array = x / np.maximum(length, epsilon)
     return direction
+
+
+def class_columns(name: str, values: Array, classes: Sequence[str]) -> Arrays:
+    """A column for each class, called after it, or after its number."""
+    words = [*classes, *map(str, range(len(classes), values.shape[1]))]
+    pairs = zip(words, values.T, strict=False)
+    return {f"{name}_{word}": column for word, column in pairs}

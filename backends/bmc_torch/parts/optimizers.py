@@ -13,13 +13,13 @@ class SGDW(torch.optim.SGD):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Shrink the weights, then take the step of plain gradient descent."""
         decays = [group["weight_decay"] for group in self.param_groups]
-        for group, decay in zip(self.param_groups, decays):
+        for group, decay in zip(self.param_groups, decays, strict=True):
             for weight in group["params"]:
                 if decay and weight.grad is not None:
                     weight.mul_(1 - group["lr"] * decay)
             group["weight_decay"] = 0.0  # which would add to the gradients
         loss = super().step(closure)
-        for group, decay in zip(self.param_groups, decays):
+        for group, decay in zip(self.param_groups, decays, strict=True):
             group["weight_decay"] = decay
         return loss
 

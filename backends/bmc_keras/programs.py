@@ -42,10 +42,10 @@ from bmc_programs.files import (
     commands,
     evaluate_file,
     finished,
-    from_scikit_learn,
     outputs_of,
     predict_file,
     readme,
+    taken,
     text_of,
 )
 from bmc_programs.rate import Rates
@@ -66,15 +66,16 @@ OPTIMIZER = "Optimisers with the papers' and PyTorch's update rules, as Keras op
 def emit(run: Run, build: str) -> dict[str, str]:
     """The files around model.py; `build` is the function in it."""
     framework = describe(run, build)
+    evaluate = evaluate_file(run, framework)
     return {
         "train.py": train_file(run, framework, build),
         **loop.optimizer_file(loop.update_of(run, LOWERINGS), OPTIMIZER, NAMES),
-        "evaluate.py": evaluate_file(run, framework),
+        "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(run),
         "weights.py": weights_file(run, trains=True),
-        "requirements.txt": fill("bmc_keras", "requirements.txt", learned=from_scikit_learn(run)),
+        "requirements.txt": fill("bmc_keras", "requirements.txt", learned="sklearn" in evaluate),
         "README.md": readme(run, framework),
     }
 
@@ -82,7 +83,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
 def describe(run: Run, build: str) -> Framework:
     """What evaluate.py and predict.py need to know of Keras."""
     update = loop.update_of(run, LOWERINGS)
-    popped = tuple(call("batch.pop", entry) for entry in run.inputs)
+    popped = tuple(taken(run, entry) for entry in run.inputs)
     inputs = popped[0] if len(popped) == 1 else ListExpr(popped)
     outputs = tuple(Name(name(output)) for output in run.outputs)
     targets = outputs[0] if len(outputs) == 1 else outputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bmc.emit.imports import Import
 from bmc.emit.layout import render
-from bmc.emit.pyexpr import Assign, DictExpr, Name, call, lit
+from bmc.emit.pyexpr import Assign, DictExpr, Name, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.emit.text import string
@@ -13,10 +13,10 @@ from bmc_programs.files import (
     Framework,
     commands,
     evaluate_file,
-    from_scikit_learn,
     outputs_of,
     predict_file,
     readme,
+    taken,
     text_of,
 )
 from bmc_programs.run import Run, name
@@ -30,18 +30,19 @@ NAMES = {
 def emit(run: Run, build: str) -> dict[str, str]:
     """The files around model.py; `build` is the function in it."""
     framework = describe(run, build)
+    evaluate = evaluate_file(run, framework)
     return {
-        "evaluate.py": evaluate_file(run, framework),
+        "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
         "weights.py": weights_file(run, trains=False),
-        "requirements.txt": fill("bmc_onnx", "requirements.txt", learned=from_scikit_learn(run)),
+        "requirements.txt": fill("bmc_onnx", "requirements.txt", learned="sklearn" in evaluate),
         "README.md": readme(run, framework),
     }
 
 
 def describe(run: Run, build: str) -> Framework:
     """What evaluate.py and predict.py need to know of onnxruntime."""
-    popped = DictExpr(tuple((lit(one), call("batch.pop", one)) for one in run.inputs))
+    popped = DictExpr(tuple((lit(one), taken(run, one)) for one in run.inputs))
     inputs = render([Assign(Name("inputs"), popped)], indent=8).rstrip("\n")
     names = ", ".join(map(string, run.outputs))
     targets = ", ".join(map(name, run.outputs))

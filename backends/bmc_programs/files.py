@@ -187,14 +187,6 @@ def _scores(run: Run) -> tuple[list[Statement], dict[str, Expr]]:
     return before, found
 
 
-def from_scikit_learn(run: Run) -> bool:
-    """Whether the metrics are among those of scikit-learn."""
-    _, scores = _scores(run)
-    called = _functions(scores.values())
-    own = {name for helper in needed(called, False) for name in helper.names}
-    return bool((called | own) & {*LEARNED})
-
-
 def _array(ref: TensorRef) -> Expr:
     return IndexExpr(Name("arrays"), (lit(ref.name),))
 
@@ -220,10 +212,10 @@ def predict_file(run: Run, framework: Framework) -> str:
     helpers = [h for h in needed(_functions(table), False) if h.name not in SHARED]
     takes_fitted = takes_fitted or bool(run.named)
     body: list[Any] = []
-    for output in run.outputs:
-        read = IndexExpr(Name("arrays"), (lit(output),))
-        if name(output) in _names(columns.values()):
-            body.append(Assign(Name(name(output)), read))
+    for tensor in (*run.reread, *run.outputs):
+        read = IndexExpr(Name("arrays"), (lit(tensor),))
+        if name(tensor) in _names(columns.values()):
+            body.append(Assign(Name(name(tensor)), read))
     body += table
     learned = run.learned
     setup = list(framework.setup)
@@ -338,6 +330,13 @@ def commands(run: Run, weights: str) -> tuple[str, ...]:
         f"python evaluate.py --weights run/{weights} --data {run.path}",
         f"python predict.py --weights run/{weights} --data {run.path} -o predictions.csv",
     )
+
+
+def taken(run: Run, entry: str) -> Expr:
+    """An input out of its batch, in which it stays if it is read again."""
+    if entry in run.reread:
+        return IndexExpr(Name("batch"), (lit(entry),))
+    return call("batch.pop", entry)
 
 
 def outputs_of(run: Run, form: Callable[[Expr], Expr] = lambda value: value) -> Code:

@@ -158,7 +158,7 @@ def text(run: Run, turn: Turn) -> Code:
     per_epoch = f"math.ceil({rows} / BATCH)"
     counted = train.steps is not None or scheduled or train.ema is not None
     accumulate = train.accumulate > 1
-    count = "step += number % ACCUMULATE == 1" if accumulate else "step += 1"
+    count = "step += (number - 1) % ACCUMULATE == 0" if accumulate else "step += 1"
     lines = [*([count] if counted else []), *turn.step]
     if train.ema is not None:
         lines += ["if last:", f"    {turn.average}"] if accumulate else [turn.average]

@@ -30,7 +30,7 @@ from bmc.records import record
 from bmc.source import Span
 from bmc_programs.library import functions
 from bmc_programs.lower.table import BATCHING, LOWERINGS, PREPARING
-from bmc_programs.trees import refused
+from bmc_programs.trees import PADDED, refused
 from bmc_programs.undo import classes
 
 LATER = ("precision", "checkpoint")
@@ -55,13 +55,25 @@ class Run:
         return self.train.model.inputs
 
     @property
-    def targets(self) -> tuple[str, ...]:
-        """The data entries that losses and metrics compare with."""
+    def scored(self) -> list[Tree]:
+        """What losses and metrics are made of."""
         trees: list[Tree] = [term.value for term in self.train.losses]
         for report in self.train.metrics:
             trees += [report.prediction, report.target]
-        names = [ref.name for tree in trees for ref in tensors(tree) if ref.origin == "data"]
+        return trees
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The data entries that losses and metrics compare with, besides the model's inputs."""
+        names = _entries(self.scored)
         return tuple(name for name in dict.fromkeys(names) if name not in self.inputs)
+
+    @property
+    def reread(self) -> tuple[str, ...]:
+        """The model's inputs that scores or predictions are made of, too: of an autoencoder."""
+        predicted = [prediction.value for prediction in self.train.predictions]
+        names = set(_entries([*self.scored, *predicted]))
+        return tuple(name for name in self.inputs if name in names)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -118,6 +130,10 @@ class Run:
         return tuple(found)
 
 
+def _entries(trees: list[Tree]) -> list[str]:
+    return [ref.name for tree in trees for ref in tensors(tree) if ref.origin == "data"]
+
+
 def class_entry(run: Run, tree: Tree) -> str | None:
     """The entry whose classes a prediction has a number for each of, if they have names.
 
@@ -161,6 +177,8 @@ TAKEN = frozenset(
 def metric_rule(report: Report) -> Function | NotLowered:
     """What a metric is in NumPy, or why it is nothing yet."""
     types = (report.prediction.type, report.target.type)
+    if any(kind.ragged for kind in types):
+        return PADDED
     found = rule_for(LOWERINGS, report.metric, Site(types, (SCALAR,), {}))
     assert isinstance(found, Function | NotLowered)
     return found
@@ -255,6 +273,10 @@ class _Refusals:
     def predictions(self) -> None:
         for prediction in self.run.train.predictions:
             self._tree("predict", prediction.value, LOWERINGS)
+            for entry in _entries([prediction.value]):
+                if entry not in self.run.inputs:
+                    reason = "a file to predict has the model's inputs alone"
+                    self.no("predict", f"`{entry}` in a prediction", reason)
         if not self.run.train.predictions:
             self.no("predict", "a file without predictions", "say what is predicted")
 

@@ -7,6 +7,7 @@ from typing import Any
 from bmc.emit.pyexpr import Assign
 from bmc.ir.data import DataProgram, Entry, Use
 from bmc.ops import data_steps as steps
+from bmc_programs.categories import class_names
 from bmc_programs.lower.data_sources import reader
 from bmc_programs.lower.table import UNDOING
 from bmc_programs.nodes import (
@@ -14,12 +15,10 @@ from bmc_programs.nodes import (
     Function,
     assign,
     call,
-    expr,
     index,
     names_of,
     ref,
     returns,
-    starred,
 )
 
 VALUES, FITTED = ("values", "Array"), ("fitted", "dict[str, Any]")
@@ -84,10 +83,8 @@ def classes(program: DataProgram, name: str) -> Function | None:
         names = index(index("fitted", f"{name}.class"), "classes")
     for use in uses:
         if isinstance(use.step, steps.Category):
-            names = index(index(index("fitted", use.key), "classes"), str(columns.names[0]))
-            if use.step.unknown is not None:
-                unknown = use.step.unknown if isinstance(use.step.unknown, str) else "unknown"
-                names = expr([unknown, starred(names)])
+            learned = index(index("fitted", use.key), "classes")
+            names = class_names(use.step, index(learned, str(columns.names[0])))
     if names is None:
         return None
     doc = f"The names of the classes of the entry `{name}`, by their numbers."

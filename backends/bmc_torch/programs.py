@@ -36,10 +36,10 @@ from bmc_programs.files import (
     commands,
     evaluate_file,
     finished,
-    from_scikit_learn,
     outputs_of,
     predict_file,
     readme,
+    taken,
     text_of,
 )
 from bmc_programs.rate import Rates
@@ -62,15 +62,16 @@ OPTIMIZERS = {**NAMES, "ParamsT": Import("torch.optim.optimizer", "ParamsT")}
 def emit(run: Run, counters: bool) -> dict[str, str]:
     """The files around model.py; `counters` says that batch norm keeps some of its own."""
     framework = describe(run, counters)
+    evaluate = evaluate_file(run, framework)
     return {
         "train.py": train_file(run, framework, counters),
-        "evaluate.py": evaluate_file(run, framework),
+        "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(run),
         "weights.py": weights_file(run, trains=True),
         **loop.optimizer_file(loop.update_of(run, LOWERINGS), OPTIMIZER, OPTIMIZERS),
-        "requirements.txt": fill("bmc_torch", "requirements.txt", learned=from_scikit_learn(run)),
+        "requirements.txt": fill("bmc_torch", "requirements.txt", learned="sklearn" in evaluate),
         "README.md": readme(run, framework),
     }
 
@@ -81,9 +82,7 @@ def describe(run: Run, counters: bool) -> Framework:
     if counters:
         loosely, named = ", strict=False", "name_weights(model)"
     model = run.model
-    calls = [
-        f"        {line}" for line in _forward(run, "torch.from_numpy(batch.pop({})).to(device)")
-    ]
+    calls = render(_forward(run), indent=8).rstrip("\n")
     slots = {"model": Code(model), "loosely": Code(loosely), "named": Code(named)}
     return Framework(
         title="PyTorch",
@@ -101,7 +100,7 @@ def describe(run: Run, counters: bool) -> Framework:
         compute=text_of(
             "bmc_torch",
             "compute.py",
-            run=Code("\n".join(calls)),
+            run=Code(calls),
             outputs=outputs_of(run, lambda value: method(method(value, "cpu"), "numpy")),
         ),
         files=FILES | loop.files_of(loop.update_of(run, LOWERINGS)) | start_note(run),
@@ -111,13 +110,15 @@ def describe(run: Run, counters: bool) -> Framework:
     )
 
 
-def _forward(run: Run, read: str) -> list[str]:
+def _forward(run: Run) -> list[Statement]:
     """`image = …` for each input, then the call of the model."""
-    from bmc.emit.text import string
-
-    lines = [f"{name(entry)} = {read.format(string(entry))}" for entry in run.inputs]
-    targets = ", ".join(name(output) for output in run.outputs)
-    lines.append(f"{targets} = model({', '.join(map(name, run.inputs))})")
+    lines: list[Statement] = []
+    for entry in run.inputs:
+        tensor = method(call("torch.from_numpy", taken(run, entry)), "to", Name("device"))
+        lines.append(Assign(Name(name(entry)), tensor))
+    outputs = tuple(Name(name(output)) for output in run.outputs)
+    given = tuple(Name(name(entry)) for entry in run.inputs)
+    lines.append(Assign(outputs[0] if len(outputs) == 1 else outputs, Call(Name("model"), given)))
     return lines
 
 

@@ -73,3 +73,89 @@ def test_what_cannot_be_is_refused(old: str, new: str, said: str, tmp_path: Path
         driver.compile(program, "torch", problems)
     assert problems.failed
     assert said in render_all(problems, False)
+
+
+AUTO = """
+model Auto {
+  input x: float[3]
+  output again = x -> dense(2) -> tanh -> dense(3)
+}
+data {
+  source = csv("penguins.csv")
+  x      = ["bill_length_mm".."flipper_length_mm"] -> impute(median) -> standardize
+  kind   = "species" -> category
+  split  = random(train=70%, validation=15%, test=15%, seed=1)
+}
+train {
+  loss      = (again, x) -> mse
+  metrics   = (again, x) -> [rmse, r2]
+  optimizer = adam(lr=1e-2)
+  epochs    = 3
+}
+predict { error = (again - x) -> square -> mean(axis=-1) }
+"""
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.onnx
+def test_an_input_is_compared_with(tmp_path: Path) -> None:
+    """Of an autoencoder the input is the target, too, and part of what is predicted."""
+    (tmp_path / "auto.bm").write_text(AUTO, encoding="utf-8")
+    programs = {name: written(tmp_path / name, tmp_path / "auto.bm", name) for name in BACKENDS}
+    found = {}
+    for trained in ("torch", "keras"):
+        succeed(programs[trained], "train.py", *TABLE, "--out", tmp_path / f"run_{trained}")
+    weights = ("--weights", tmp_path / "run_keras" / "weights.safetensors")
+    for name, program in programs.items():
+        scores = json.loads(succeed(program, "evaluate.py", *weights, *TABLE, "--all"))
+        assert scores["rmse"] ** 2 == pytest.approx(scores["loss"], rel=1e-5)
+        done = run(program, "predict.py", *weights, *TABLE, "-o", tmp_path / f"{name}.csv")
+        assert done.returncode == 0, done.stderr
+        found[name] = np.loadtxt(tmp_path / f"{name}.csv", skiprows=1)
+        assert found[name].mean() == pytest.approx(scores["loss"], rel=1e-5)
+        np.testing.assert_allclose(found[name], found["torch"], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_prediction_reads_inputs_alone(backend: str, tmp_path: Path) -> None:
+    text = AUTO.replace("predict {", "predict {\n  kind = kind\n ")
+    (tmp_path / "auto.bm").write_text(text, encoding="utf-8")
+    project, source = open_project(str(tmp_path / "auto.bm"))
+    problems = Problems()
+    program = driver.load(source, project, problems)
+    assert program is not None
+    driver.compile(program, backend, problems)
+    assert "a file to predict has the model's inputs alone" in render_all(problems, False)
+
+
+def test_a_metric_counts_no_padding(tmp_path: Path) -> None:
+    """Scores of padded places are refused, as losses of them are."""
+    text = """
+model Tag {
+  input words: int[T, pad=0]
+  h = words -> embedding(60, 8)
+  output tags = h -> dense(60)
+  output mood = h -> mean(axis=0) -> dense(3)
+}
+data {
+  source  = csv("reviews.csv")
+  words   = "text" -> tokenize(words, vocab=60, unknown=1)
+  verdict = "verdict" -> category
+  split   = random(train=80%, validation=20%)
+}
+train {
+  loss      = (mood, verdict) -> cross_entropy
+  metrics   = (tags, words) -> accuracy
+  optimizer = adam(lr=1e-2)
+  epochs    = 1
+}
+predict { verdict = mood -> argmax }
+"""
+    (tmp_path / "tag.bm").write_text(text, encoding="utf-8")
+    project, source = open_project(str(tmp_path / "tag.bm"))
+    problems = Problems()
+    program = driver.load(source, project, problems)
+    assert program is not None
+    driver.compile(program, "torch", problems)
+    assert "padding would count" in render_all(problems, False)

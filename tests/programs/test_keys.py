@@ -192,3 +192,19 @@ def test_the_frameworks_compiler_changes_no_result(backend: str, tmp_path: Path)
         succeed(made, "train.py", *TABLE, "--out", out, "--seed", 3)
         losses[compiled] = [record["loss"] for record in records(out)]
     np.testing.assert_allclose(losses["true"], losses["false"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("backend", BOTH)
+def test_one_batch_an_update_is_what_it_was(backend: str, tmp_path: Path) -> None:
+    """`ACCUMULATE = 1`, edited into the program, is a run without it."""
+    losses = {}
+    for more in ("", "accumulate = 2"):
+        keys = f"schedule = linear\n  {more}"
+        made = program(tmp_path / f"with{bool(more)}", backend, keys, "steps = 12")
+        text = (made / "train.py").read_text()
+        (made / "train.py").write_text(text.replace("ACCUMULATE = 2", "ACCUMULATE = 1"))
+        out = tmp_path / f"run{bool(more)}"
+        succeed(made, "train.py", *TABLE, "--out", out, "--seed", 3)
+        losses[bool(more)] = [(record["step"], record["loss"]) for record in records(out)]
+    assert [step for step, _ in losses[True]] == [step for step, _ in losses[False]]
+    np.testing.assert_allclose(losses[True], losses[False], rtol=1e-4)

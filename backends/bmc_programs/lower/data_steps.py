@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bmc.ops import data_steps as ops
+from bmc_programs.categories import class_names
 from bmc_programs.lower.table import batches, prepares, undoes
 from bmc_programs.nodes import (
     Expr,
@@ -16,7 +17,6 @@ from bmc_programs.nodes import (
     index,
     method,
     ref,
-    starred,
 )
 
 if TYPE_CHECKING:
@@ -126,15 +126,12 @@ def _prepare_category(step: ops.Category, site: Preparing) -> None:
 @undoes(ops.Category)
 def _undo_category(step: ops.Category, site: Undoing) -> Expr:
     classes, columns = index(site.learned, "classes"), site.entry.columns
-    unknown = step.unknown if isinstance(step.unknown, str) else "unknown"
     if columns is not None and columns.single:
-        names: Expr = index(classes, str(columns.names[0]))
-        if step.unknown is not None:
-            names = expr([unknown, starred(names)])
+        names = class_names(step, index(classes, str(columns.names[0])))
         return call("class_names", VALUES, names)
     every = call("list", method(classes, "values"))
     if step.unknown is not None:
-        names = expr([unknown, starred(ref("names"))])
+        names = class_names(step, ref("names"))
         every = comprehension(names, "names", method(classes, "values"))
     return call("class_names_each", VALUES, every)
 

@@ -17,8 +17,9 @@ from bmc.emit.function_file import FunctionFile, Written
 from bmc.emit.gate import HEADER
 from bmc.emit.helpers import Helpers
 from bmc.emit.imports import Import, Imports
-from bmc.emit.layout import Printer, expression, render
+from bmc.emit.layout import expression, render
 from bmc.emit.lowering import lowered
+from bmc.emit.text import docstring
 from bmc.ir.model import BlockSpec, Input, Instance, Program, Repeat, Value
 from bmc.ops.base import Layer
 from bmc_keras.body import PARAMETER, RESERVED, SCAN, KerasBody, input_settings
@@ -69,7 +70,7 @@ class ModelFile(FunctionFile):
         texts += [render([one]).rstrip("\n") for one in definitions]
         texts += [*self.functions, *self._endings()]
         constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
-        doc = "\n".join(Printer({}, 88).docstring(parts.model_doc(self.program, main), 0))
+        doc = "\n".join(docstring(parts.model_doc(self.program, main), 0, 88))
         top = [self._imports().render().rstrip("\n"), *([constants] if constants else [])]
         return f"{HEADER}{doc}\n\n" + "\n\n".join(top) + "\n\n\n" + "\n\n\n".join(texts) + "\n"
 

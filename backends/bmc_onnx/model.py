@@ -12,9 +12,10 @@ from bmc.emit import pyexpr as p
 from bmc.emit.backend import Support
 from bmc.emit.function_file import FunctionFile, Written, function_name
 from bmc.emit.gate import HEADER
-from bmc.emit.layout import Printer, render
+from bmc.emit.layout import render
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
+from bmc.emit.text import docstring
 from bmc.ir.model import BlockSpec, Instance, Program
 from bmc_onnx.body import OnnxBody
 from bmc_onnx.lower import support, weighted
@@ -52,7 +53,7 @@ class ModelFile(FunctionFile):
         constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
         stem = self.program.stem
         about = parts.model_doc(self.program, main) + f"\n\npython {stem}.py -o {stem}.onnx"
-        doc = "\n".join(Printer({}, 88).docstring(about, 0))
+        doc = "\n".join(docstring(about, 0, 88))
         methods = self._methods()
         return fill(
             "bmc_onnx",

@@ -15,8 +15,9 @@ from bmc.emit.backend import Support, gather
 from bmc.emit.body import shape_text
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import, Imports
-from bmc.emit.layout import Printer, render
+from bmc.emit.layout import render
 from bmc.emit.names import Scope, class_name, identifier
+from bmc.emit.text import docstring
 from bmc.ir.model import BlockSpec, Instance, Program, Scan
 from bmc.records import record, replace
 from bmc_torch.body import TorchBody
@@ -78,7 +79,7 @@ class ModelFile:
         if self.has_counters():
             texts.append(part("name_weights").code.rstrip("\n"))
         constants = parts.constants(main, parts.used_names(self.used))
-        head = HEADER + "\n".join(Printer({}, 88).docstring(parts.model_doc(self.program, main), 0))
+        head = HEADER + "\n".join(docstring(parts.model_doc(self.program, main), 0, 88))
         top = [self._imports().render().rstrip("\n")]
         top += [render(constants).rstrip("\n")] if constants else []
         return f"{head}\n\n" + "\n\n".join(top) + "\n\n\n" + "\n\n\n".join(texts) + "\n"

@@ -17,13 +17,6 @@ from bmc.elaborate.scope import UNKNOWN, Scope
 from bmc.source import Span
 from bmc.syntax import ast
 
-AXES_BY_RANK = {
-    1: ("dim",),
-    2: ("length", "dim"),
-    3: ("in_channels", "height", "width"),
-    4: ("in_channels", "depth_in", "height", "width"),
-}
-
 
 def block_settings(
     evaluator: Evaluator,

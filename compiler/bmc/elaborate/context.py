@@ -1,4 +1,4 @@
-"""What elaboration gives to those who fill one block: other blocks, and what is left of the budget."""
+"""What those who fill one block work with: the elaboration of the file, and the block so far."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.elaborate.evaluate import Evaluator
+from bmc.elaborate.naming import Site
 from bmc.elaborate.scope import FileTable, Scope
-from bmc.ir.model import BlockSpec, Instance, Value
+from bmc.ir.model import BlockSpec, Instance, Step, Value
 from bmc.source import Span
 from bmc.syntax import ast
 from bmc.types.symbolic import Dim, Num, expression_of
@@ -42,20 +43,22 @@ class Context(Protocol):
         """Counts values that flow into a layer; reports it, once, when they are too many."""
 
 
-class Filling(Protocol):
-    """The filling of one block, as what it hands a part of the work to sees it."""
+class Filling:
+    """One block while it is filled: what is known so far, and where the work stands."""
 
-    problems: Problems
-    scope: Scope
-
-    def block_instance(
-        self,
-        layer: ast.Name | ast.Call,
-        head: ast.Name,
-        values: list[Value],
-        scanned: bool = False,
-    ) -> Instance | None:
-        """An instance of a block for these values."""
+    def __init__(self, elaborator: Context, spec: BlockSpec, scope: Scope) -> None:
+        self.elaborator = elaborator
+        self.evaluator = elaborator.evaluator
+        self.problems = elaborator.problems
+        self.spec = spec
+        self.scope = scope
+        self.body: list[Step] = spec.body
+        self.complete = True
+        self.statement_number = 0
+        self.sites: dict[int, Site] = {}
+        self.loop_path: tuple[int, ...] = ()
+        self.turn_counts: list[dict[str, int]] = []
+        self.budgets: list[tuple[ast.Assert, Scope]] = []
 
 
 def outer(dim: Dim, environment: dict[str, Any]) -> Dim:

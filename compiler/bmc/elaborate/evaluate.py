@@ -24,6 +24,7 @@ from bmc.diagnostics.problems.params import (
     UnknownSetting,
 )
 from bmc.diagnostics.problems.shapes import RepeatTooLarge
+from bmc.elaborate.functions import COMPARE, FUNCTIONS, flattened
 from bmc.elaborate.scope import UNKNOWN, BoundLayer, Chain, Family, Scope, Tensors, Unknown
 from bmc.elaborate.work import RANGE, Work
 from bmc.ops.base import Declaration, Setting, layer_named
@@ -34,34 +35,7 @@ from bmc.types.symbolic import OPERATORS, Num, Real, Sym
 
 LARGEST = 2**62  # no size or count goes past it
 LONGEST_LIST = 10_000
-FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "sum": lambda *a: sum(_flat(a)),
-    "min": lambda *a: min(_flat(a)),
-    "max": lambda *a: max(_flat(a)),
-    "len": lambda a: Num(len(a)),
-    "abs": abs,
-    "round": lambda a: Num(round(a)),
-    "floor": lambda a: Num(math.floor(a)),
-    "ceil": lambda a: Num(math.ceil(a)),
-    "sqrt": lambda a: Real(math.sqrt(a)),
-    "log": lambda a: Real(math.log(a)),
-    "exp": lambda a: Real(math.exp(a)),
-}
-COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
-    "==": lambda a, b: bool(a == b),
-    "!=": lambda a, b: bool(a != b),
-    "<": lambda a, b: bool(a < b),
-    "<=": lambda a, b: bool(a <= b),
-    ">": lambda a, b: bool(a > b),
-    ">=": lambda a, b: bool(a >= b),
-}
 MADE = ("initializer", "positions", "stop", "checkpoint", "strategy", "reduction")
-
-
-def _flat(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(arguments) == 1 and isinstance(arguments[0], tuple):
-        return arguments[0]
-    return arguments
 
 
 class Evaluator:
@@ -80,14 +54,14 @@ class Evaluator:
 
     def constant(self, expr: ast.Expr, scope: Scope) -> Any:
         """The value of a setting. A name that means nothing here becomes a `Word`."""
-        method = getattr(self, f"_{type(expr).__name__.lower()}", None)
-        if method is None:
+        rule = EXPRESSIONS.get(type(expr))
+        if rule is None:
             return self.fail(
                 BadExpression(
                     expr.span, "only settings go in parentheses", "carry tensors with `->`"
                 )
             )
-        return method(expr, scope)
+        return rule(self, expr, scope)
 
     def _number(self, expr: ast.Number, scope: Scope) -> Any:
         if isinstance(expr.value, float):
@@ -126,8 +100,6 @@ class Evaluator:
                 return UNKNOWN
             items.append(value)
         return tuple(items)
-
-    _tupleexpr = _listexpr
 
     def _if(self, expr: ast.If, scope: Scope) -> Any:
         condition = self.condition(expr.condition, scope)
@@ -340,7 +312,7 @@ class Evaluator:
         values = [self.constant(argument.value, scope) for argument in expr.arguments]
         if any(value is UNKNOWN for value in values):
             return UNKNOWN
-        flat = _flat(tuple(values))
+        flat = flattened(tuple(values))
         if name != "len" and not all(_is_number(v) and not isinstance(v, Sym) for v in flat):
             return self.fail(BadExpression(expr.span, f"`{name}` takes numbers", None))
         try:
@@ -488,3 +460,22 @@ def _is_tensor(thing: Any) -> bool:
     from bmc.ir.model import Value
 
     return isinstance(thing, Value)
+
+
+EXPRESSIONS: Mapping[type[ast.Expr], Callable[..., Any]] = {
+    ast.Number: Evaluator._number,
+    ast.Measure: Evaluator._measure,
+    ast.String: Evaluator._string,
+    ast.Bool: Evaluator._bool,
+    ast.Paren: Evaluator._paren,
+    ast.Name: Evaluator._name,
+    ast.ListExpr: Evaluator._listexpr,
+    ast.TupleExpr: Evaluator._listexpr,
+    ast.If: Evaluator._if,
+    ast.Unary: Evaluator._unary,
+    ast.Binary: Evaluator._binary,
+    ast.Index: Evaluator._index,
+    ast.Attribute: Evaluator._attribute,
+    ast.Flow: Evaluator._flow,
+    ast.Call: Evaluator._call,
+}  # any other is no setting

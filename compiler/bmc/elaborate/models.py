@@ -21,8 +21,8 @@ from bmc.diagnostics.problems.params import BadExpression, UnsupportedHere
 from bmc.diagnostics.problems.shapes import InputMismatch, TooManyConnections, TooManyLayers
 from bmc.diagnostics.problems.syntax import TooLong
 from bmc.elaborate.budget import check_budget
-from bmc.elaborate.build import Builder
-from bmc.elaborate.context import MAX_LAYERS
+from bmc.elaborate.build import fill
+from bmc.elaborate.context import MAX_LAYERS, Filling
 from bmc.elaborate.evaluate import Evaluator
 from bmc.elaborate.scope import UNKNOWN, FileTable, Scope
 from bmc.elaborate.work import BLOCK
@@ -121,13 +121,13 @@ class Elaborator:
         if not self._inputs(block, spec, scope, inputs, span):
             return None
         before = len(self.problems)
-        builder = Builder(self, spec, scope)
-        complete = builder.run(block.body)
+        filling = Filling(self, spec, scope)
+        complete = fill(filling, block.body)
         if not spec.outputs and complete and len(self.problems) == before:
             self.problems.add(MissingOutput(block.name_span, block.name))
         if not complete or not spec.outputs:
             return None
-        for statement, where in builder.budgets:
+        for statement, where in filling.budgets:
             check_budget(statement, where, spec, self.evaluator)
         return spec
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bmc.diagnostics.diagnostic import Label
 from bmc.diagnostics.problems.params import BadExpression, UnsupportedHere
 from bmc.diagnostics.problems.shapes import LayerShape
@@ -17,22 +19,27 @@ from bmc.types.tensor import TensorType
 NEEDS_BLOCK = "`scan` takes one block, which it runs at every step"
 
 
-def scan_instance(applier: Filling, layer: ast.Expr, values: list[Value]) -> Instance | None:
+def scan_instance(
+    filling: Filling,
+    layer: ast.Expr,
+    values: list[Value],
+    block_instance: Callable[..., Instance | None],
+) -> Instance | None:
     """The block as an instance for one step, in an instance for all steps."""
     inner = _block_of(layer)
     head = inner.function if isinstance(inner, ast.Call) else inner
-    blocks = applier.scope.table.blocks
+    blocks = filling.scope.table.blocks
     if not isinstance(inner, ast.Name | ast.Call) or not isinstance(head, ast.Name):
-        applier.problems.add(BadExpression(layer.span, NEEDS_BLOCK, "write `scan(Cell(8))`"))
+        filling.problems.add(BadExpression(layer.span, NEEDS_BLOCK, "write `scan(Cell(8))`"))
         return None
     if head.id not in blocks:
-        applier.problems.add(BadExpression(inner.span, NEEDS_BLOCK, "write `scan(Cell(8))`"))
+        filling.problems.add(BadExpression(inner.span, NEEDS_BLOCK, "write `scan(Cell(8))`"))
         return None
     ranks = [_rank(s.type) for s in blocks[head.id].body if isinstance(s, ast.Input)]
-    steps = _step_values(applier, ranks, values, layer.span)
+    steps = _step_values(filling, ranks, values, layer.span)
     if steps is None:
         return None
-    step = applier.block_instance(inner, head, steps, scanned=True)
+    step = block_instance(filling, inner, head, steps, scanned=True)
     if step is None:
         return None
     step.name = ""
@@ -59,7 +66,7 @@ def _rank(written: ast.Type) -> int | None:
 
 
 def _step_values(
-    applier: Filling, ranks: list[int | None], values: list[Value], span: Span
+    filling: Filling, ranks: list[int | None], values: list[Value], span: Span
 ) -> list[Value] | None:
     """What one step sees: an element of each sequence, and the other values whole."""
     steps: list[Value] = []
@@ -73,7 +80,7 @@ def _step_values(
             found = ", ".join(str(v.type) for v in values)
             message = f"goes along the first axis of its sequences, and got {found}"
             sources = tuple(Label(v.span, f"`{v.name}` is {v.type}") for v in values)
-            applier.problems.add(LayerShape(span, "scan", message, None, sources))
+            filling.problems.add(LayerShape(span, "scan", message, None, sources))
             return None
         kind = replace(value.type, shape=value.type.shape[1:], ragged=False)
         steps.append(Value(kind, value.name, value.span))
@@ -84,29 +91,29 @@ def _stacked(kind: TensorType, length: Dim, ragged: bool) -> TensorType:
     return replace(kind, shape=(length, *kind.shape), batched=True, ragged=ragged)
 
 
-def close_states(applier: Filling, spec: BlockSpec, scope: Scope) -> None:
+def close_states(filling: Filling, spec: BlockSpec, scope: Scope) -> None:
     """Ties every state to the value that its name has at the end of the block."""
     for state in spec.states:
         following = scope.find(state.name)
         if following is state.value:
             message = f"`{state.name}` never gets its next value"
             advice = f"give it one: `{state.name} = …`"
-            applier.problems.add(BadExpression(state.value.span, message, advice))
+            filling.problems.add(BadExpression(state.value.span, message, advice))
         elif isinstance(following, Value):
             if following.type.with_shape(*following.type.shape) != state.value.type:
                 message = (
                     f"`{state.name}` begins as {state.value.type} and becomes {following.type}"
                 )
-                applier.problems.add(
+                filling.problems.add(
                     BadExpression(following.span, message, "both must be the same")
                 )
             state.next = following
 
 
-def outside_scan(applier: Filling, spec: BlockSpec, span: Span) -> bool:
+def outside_scan(filling: Filling, spec: BlockSpec, span: Span) -> bool:
     """Reports a block with a state that nothing carries on."""
     if not spec.states:
         return False
     what = f"`{spec.name}` has a state, which only `scan` carries from step to step"
-    applier.problems.add(UnsupportedHere(span, what, f"write `xs -> scan({spec.name}(…))`"))
+    filling.problems.add(UnsupportedHere(span, what, f"write `xs -> scan({spec.name}(…))`"))
     return True

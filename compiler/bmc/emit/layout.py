@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bmc.emit import pyexpr as p
-from bmc.emit.text import clean, string
+from bmc.emit.text import clean, docstring, string
 
 BINARY = {
     "or": 1, "and": 2, "|": 5, "^": 6, "&": 7, "<<": 8, ">>": 8, "+": 9, "-": 9,
@@ -38,9 +38,7 @@ class Printer:
 
     def _flat(self, node: p.Expr) -> tuple[str, int]:
         """The text and how tightly it binds."""
-        method = getattr(self, f"_{type(node).__name__.lower()}")
-        result: tuple[str, int] = method(node)
-        return result
+        return EXPRESSIONS[type(node)](self, node)
 
     def _wrap(self, node: p.Expr, level: int) -> str:
         text, binds = self._flat(node)
@@ -315,9 +313,7 @@ class Printer:
 
     def statement(self, node: p.Statement, indent: int) -> list[str]:
         """One statement's lines."""
-        method = getattr(self, f"_do_{type(node).__name__.lower()}")
-        lines: list[str] = method(node, indent)
-        return lines
+        return STATEMENTS[type(node)](self, node, indent)
 
     def _commented(self, lines: list[str], comment: str | None) -> list[str]:
         """The comment stands behind the last bracket of a statement that was split."""
@@ -327,16 +323,16 @@ class Printer:
                 return [*lines[:-1], line]
         return lines
 
-    def _do_assign(self, node: p.Assign, indent: int) -> list[str]:
+    def _assign(self, node: p.Assign, indent: int) -> list[str]:
         target = self.target(node.targets)
         if node.annotation is not None:
             target += f": {self.flat(node.annotation)}"
         return self._commented(self.value(node.value, f"{target} = ", "", indent), node.comment)
 
-    def _do_augassign(self, node: p.AugAssign, indent: int) -> list[str]:
+    def _augassign(self, node: p.AugAssign, indent: int) -> list[str]:
         return self.value(node.value, f"{self.flat(node.target)} {node.op}= ", "", indent)
 
-    def _do_return(self, node: p.Return, indent: int) -> list[str]:
+    def _return(self, node: p.Return, indent: int) -> list[str]:
         if node.value is None:
             return [" " * indent + "return"]
         if isinstance(node.value, p.TupleExpr) and len(node.value.items) > 1:
@@ -345,61 +341,61 @@ class Printer:
                 return self._commented([" " * indent + bare], node.comment)
         return self._commented(self.value(node.value, "return ", "", indent), node.comment)
 
-    def _do_exprstmt(self, node: p.ExprStmt, indent: int) -> list[str]:
+    def _exprstmt(self, node: p.ExprStmt, indent: int) -> list[str]:
         return self._commented(self.value(node.value, "", "", indent), node.comment)
 
-    def _do_raise(self, node: p.Raise, indent: int) -> list[str]:
+    def _raise(self, node: p.Raise, indent: int) -> list[str]:
         return self.value(node.value, "raise ", "", indent)
 
-    def _do_blank(self, node: p.Blank, indent: int) -> list[str]:
+    def _blank(self, node: p.Blank, indent: int) -> list[str]:
         return [""]
 
-    def _do_pass(self, node: p.Pass, indent: int) -> list[str]:
+    def _pass(self, node: p.Pass, indent: int) -> list[str]:
         return [" " * indent + "pass"]
 
-    def _do_comment(self, node: p.Comment, indent: int) -> list[str]:
+    def _comment(self, node: p.Comment, indent: int) -> list[str]:
         pad = " " * indent
         text = " ".join(clean(node.text).split())
         return [f"{pad}# {line}" for line in textwrap.wrap(text, self.width - indent - 2)] or [
             pad + "#"
         ]
 
-    def _do_for(self, node: p.For, indent: int) -> list[str]:
+    def _for(self, node: p.For, indent: int) -> list[str]:
         head = self.value(node.iterable, f"for {self.target(node.target)} in ", ":", indent)
         return head + self.statements(node.body, indent + STEP)
 
-    def _do_with(self, node: p.With, indent: int) -> list[str]:
+    def _with(self, node: p.With, indent: int) -> list[str]:
         ending = f" as {node.name}:" if node.name else ":"
         head = self.value(node.context, "with ", ending, indent)
         return head + self.statements(node.body, indent + STEP)
 
-    def _do_ifstmt(self, node: p.IfStmt, indent: int) -> list[str]:
+    def _ifstmt(self, node: p.IfStmt, indent: int) -> list[str]:
         lines = self.value(node.test, "if ", ":", indent) + self.statements(
             node.body, indent + STEP
         )
         if len(node.orelse) == 1 and isinstance(node.orelse[0], p.IfStmt):
-            rest = self._do_ifstmt(node.orelse[0], indent)
+            rest = self._ifstmt(node.orelse[0], indent)
             lines += [rest[0].replace("if ", "elif ", 1), *rest[1:]]
         elif node.orelse:
             lines += [" " * indent + "else:", *self.statements(node.orelse, indent + STEP)]
         return lines
 
-    def _do_class(self, node: p.Class, indent: int) -> list[str]:
+    def _class(self, node: p.Class, indent: int) -> list[str]:
         bases = ", ".join(self.flat(base) for base in node.bases)
         head = f"class {node.name}({bases}):" if bases else f"class {node.name}:"
         lines = [" " * indent + head]
         if node.doc:
-            lines += self.docstring(node.doc, indent + STEP)
+            lines += docstring(node.doc, indent + STEP, self.width)
             if node.body:
                 lines.append("")
         return lines + self.statements(node.body, indent + STEP)
 
-    def _do_def(self, node: p.Def, indent: int) -> list[str]:
+    def _def(self, node: p.Def, indent: int) -> list[str]:
         pad = " " * indent
         lines = [f"{pad}@{self.flat(decorator)}" for decorator in node.decorators]
         lines += self._signature(node, indent)
         if node.doc:
-            lines += self.docstring(node.doc, indent + STEP)
+            lines += docstring(node.doc, indent + STEP, self.width)
         return lines + self.statements(node.body, indent + STEP)
 
     def _signature(self, node: p.Def, indent: int) -> list[str]:
@@ -422,31 +418,6 @@ class Printer:
             equals = " = " if param.annotation is not None else "="
             text += f"{equals}{self.flat(param.default)}"
         return text
-
-    def docstring(self, text: str, indent: int) -> list[str]:
-        """A docstring; paragraphs are wrapped, but those that begin with a space."""
-        pad = " " * indent
-        paragraphs = [
-            part.strip("\n") for part in clean(text).strip().split("\n\n") if part.strip()
-        ]
-        lines: list[str] = []
-        for number, paragraph in enumerate(paragraphs):
-            if number:
-                lines.append("")
-            if paragraph.startswith(" "):
-                lines += [line[1:].rstrip() for line in paragraph.split("\n")]
-                continue
-            room = self.width - indent - (3 if number == 0 else 0)
-            words = " ".join(paragraph.split())
-            if len(paragraphs) == 1 and room - 3 < len(words) <= room:
-                room -= 3  # both ends have quotes
-            lines += textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
-        if not lines:
-            return []
-        if len(lines) == 1 and len(pad + lines[0]) + 6 <= self.width:
-            return [f'{pad}"""{lines[0]}"""']
-        body = [f"{pad}{line}".rstrip() for line in lines[1:]]
-        return [f'{pad}"""{lines[0]}', *body, f'{pad}"""']
 
 
 def _simple_power(node: p.Expr) -> bool:
@@ -479,3 +450,41 @@ def render(
 def expression(node: p.Expr, env: Mapping[str, str] | None = None) -> str:
     """An expression on one line."""
     return Printer(env or {}, 10_000).flat(node)
+
+
+EXPRESSIONS: Mapping[type[p.Expr], Callable[..., tuple[str, int]]] = {
+    p.Name: Printer._name,
+    p.Var: Printer._var,
+    p.Attr: Printer._attr,
+    p.Lit: Printer._lit,
+    p.Bin: Printer._bin,
+    p.Un: Printer._un,
+    p.Compare: Printer._compare,
+    p.Call: Printer._call,
+    p.Index: Printer._index,
+    p.SliceExpr: Printer._sliceexpr,
+    p.TupleExpr: Printer._tupleexpr,
+    p.ListExpr: Printer._listexpr,
+    p.DictExpr: Printer._dictexpr,
+    p.IfExp: Printer._ifexp,
+    p.ListComp: Printer._listcomp,
+    p.GeneratorExp: Printer._generatorexp,
+    p.Starred: Printer._starred,
+    p.FString: Printer._fstring,
+    p.Lambda: Printer._lambda,
+}
+STATEMENTS: Mapping[type[p.Statement], Callable[..., list[str]]] = {
+    p.Assign: Printer._assign,
+    p.AugAssign: Printer._augassign,
+    p.Return: Printer._return,
+    p.ExprStmt: Printer._exprstmt,
+    p.Raise: Printer._raise,
+    p.Blank: Printer._blank,
+    p.Pass: Printer._pass,
+    p.Comment: Printer._comment,
+    p.For: Printer._for,
+    p.With: Printer._with,
+    p.IfStmt: Printer._ifstmt,
+    p.Class: Printer._class,
+    p.Def: Printer._def,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 
 def string(text: str) -> str:
@@ -31,3 +32,27 @@ def clean(text: str) -> str:
 
 def _plain(character: str) -> str:
     return {"\u2019": "'", "\u2013": "-", "\u2014": "-", "\u00d7": "x"}.get(character, "?")
+
+
+def docstring(text: str, indent: int, width: int) -> list[str]:
+    """A docstring; paragraphs are wrapped, but those that begin with a space."""
+    pad = " " * indent
+    paragraphs = [part.strip("\n") for part in clean(text).strip().split("\n\n") if part.strip()]
+    lines: list[str] = []
+    for number, paragraph in enumerate(paragraphs):
+        if number:
+            lines.append("")
+        if paragraph.startswith(" "):
+            lines += [line[1:].rstrip() for line in paragraph.split("\n")]
+            continue
+        room = width - indent - (3 if number == 0 else 0)
+        words = " ".join(paragraph.split())
+        if len(paragraphs) == 1 and room - 3 < len(words) <= room:
+            room -= 3  # both ends have quotes
+        lines += textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
+    if not lines:
+        return []
+    if len(lines) == 1 and len(pad + lines[0]) + 6 <= width:
+        return [f'{pad}"""{lines[0]}"""']
+    body = [f"{pad}{line}".rstrip() for line in lines[1:]]
+    return [f'{pad}"""{lines[0]}', *body, f'{pad}"""']

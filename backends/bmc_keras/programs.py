@@ -69,6 +69,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
     evaluate = evaluate_file(run, framework)
     return {
         "train.py": train_file(run, framework, build),
+        "checkpoint.py": checkpoint_file(run),
         **loop.optimizer_file(loop.update_of(run, LOWERINGS), OPTIMIZER, NAMES),
         "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
@@ -103,7 +104,7 @@ def describe(run: Run, build: str) -> Framework:
         between=ENVIRONMENT,
         files=FILES | loop.files_of(update) | start_note(run),
         commands=commands(run, "weights.safetensors"),
-        notes=text_of("bmc_programs", "notes.md"),
+        notes=text_of("bmc_programs", "notes.md", last=run.train.stop is not None),
         alone=text_of("bmc_keras", "alone.py", build=Code(build)),
     )
 
@@ -124,6 +125,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         text_of("bmc_keras", "freeze.py") if run.train.freeze else None,
         text_of("bmc_keras", "average.py") if run.train.ema is not None else None,
         text_of("bmc_keras", "load_start.py") if run.start is not None else None,
+        text_of("bmc_keras", "save_weights.py", **loop.handed(run)) if train.stop else None,
     ]
     length = "epochs" if train.epochs is not None else "steps"
     text = fill(
@@ -139,7 +141,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         length=Code(length),
         default=Code(length.upper()),
         learned=loop.learned(run),
-        files=loop.files(run),
+        begin=loop.beginning(run),
         **loop.start_slots(run),
         loop=loop.text(
             run,
@@ -148,16 +150,31 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
                 first=f"batch[{string((*run.targets, *run.inputs)[0])}]",
                 mode="",
                 collected="tf.stack(losses)",
-                keep=f"{scored}.get_weights()",
-                restore=f"{scored}.set_weights(best)",
                 average="update_average(tf.constant(1.0 if step == 1 else 1 - EMA, tf.float32))",
             ),
         ),
         freeze=bool(run.train.freeze),
+        watched=train.stop is not None,
         average=run.train.ema is not None,
         scored=Code(scored),
     )
     return finished(text, framework, run)
+
+
+def checkpoint_file(run: Run) -> str:
+    """checkpoint.py"""
+    update = loop.update_of(run, LOWERINGS)
+    slots = dict(update.slots)
+    scalars = slots.pop("mu_product", "")
+    return loop.checkpoint_file(
+        run,
+        "bmc_keras",
+        {**NAMES, "Place": Import("model", "Place"), **loop.names_of(update)},
+        kind=Code(update.kind),
+        slots=[(Code(slot), Code(attribute)) for slot, attribute in slots.items()],
+        scalars=Code(scalars),
+        counted=not {"momentum_buffer", "exp_avg"} >= set(slots),
+    )
 
 
 def step_lines(run: Run) -> list[str]:

@@ -39,7 +39,7 @@ from bmc_programs.lower.table import LOWERINGS
 from bmc_programs.run import Run, class_entry, metric_rule, name
 from bmc_programs.trees import Printer
 from bmc_programs.undo import undo_arguments
-from bmc_programs.weights import RUNS
+from bmc_programs.weights import RUNS, STATES
 
 PLACE = "import __imports__"
 # What programs take from scikit-learn, where a metric asks for it.
@@ -57,6 +57,7 @@ STANDARD = {
     "argparse": Import("argparse"),
     "copy": Import("copy"),
     "csv": Import("csv"),
+    "replace": Import("dataclasses", "replace"),
     "json": Import("json"),
     "math": Import("math"),
     "os": Import("os"),
@@ -87,7 +88,12 @@ OWN = {
     "read_tensors": Import("weights", "read_tensors"),
     "read_weights": Import("weights", "read_weights"),
     "write_weights": Import("weights", "write_weights"),
-    **{name: Import("runs", name) for name in (*RUNS, "Patience", "Plateau", "share_of")},
+    **{name: Import("weights", name) for name in STATES},
+    "Checkpoint": Import("checkpoint", "Checkpoint"),
+    **{
+        name: Import("runs", name)
+        for name in (*RUNS, "Patience", "Plateau", "share_of", "cut_records")
+    },
 }
 
 

@@ -10,18 +10,34 @@ from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import, import_block
 from bmc.emit.layout import render
 from bmc.emit.lowering import rule_for
-from bmc.emit.pyexpr import Assign, Expr, Name, Statement, chain, lit
+from bmc.emit.pyexpr import (
+    Assign,
+    Call,
+    Expr,
+    ExprStmt,
+    Name,
+    Statement,
+    TupleExpr,
+    call,
+    chain,
+    lit,
+)
+from bmc.emit.pyexpr import name as dotted
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Patience, Plateau
 from bmc.records import record
-from bmc_programs.files import STANDARD
+from bmc_programs.files import OWN, PLACE, STANDARD
 from bmc_programs.rate import Rates
 from bmc_programs.run import Run, name
 from bmc_programs.trees import Printer
 
-FILES = {"train.py": "the training loop", "runs.py": "the folder of a run, its records"}
+FILES = {
+    "train.py": "the training loop",
+    "checkpoint.py": "the state of a run, which goes on from it",
+    "runs.py": "the folder of a run, its records",
+}
 
 
 def update_of(run: Run, table: Lowerings) -> Update:
@@ -91,10 +107,15 @@ def constants(run: Run, update: Update) -> str:
         found["PATIENCE"] = train.stop.evaluations
         if train.stop.least:
             found["LEAST_GAIN"] = train.stop.least
+    if "checkpoint" in train.spans:
+        span = train.checkpoint.span
+        found[f"CHECKPOINT_{span.unit.upper()}"] = span.value
     if train.freeze:
         found["FROZEN"] = tuple(f"{path}." for path in train.freeze)
     text = render([Assign(Name(key), lit(value)) for key, value in found.items()])
-    files = {"WEIGHTS": "weights.safetensors", "METRICS": "metrics.jsonl"}
+    files = {"WEIGHTS": "weights.safetensors"}
+    if train.stop is not None:
+        files["LAST"] = "last.safetensors"
     if run.start is not None:
         files = {"START": run.start.file, **files}
     return text + "\n" + render([Assign(Name(k), lit(v)) for k, v in files.items()]).rstrip("\n")
@@ -125,16 +146,13 @@ class Turn:
     """What a framework says in the loop: `step` are the lines for one batch, `first` an array of it.
 
     `mode` makes the model learn again after an evaluation; `collected` are the losses of a record as
-    one array; `keep` are the weights as they are, `restore` brings `best` back; `average` moves the
-    average of the weights, where there is one.
+    one array; `average` moves the average of the weights, where there is one.
     """
 
     step: Sequence[str]
     first: str
     mode: str
     collected: str
-    keep: str
-    restore: str
     average: str
 
 
@@ -151,20 +169,19 @@ def text(run: Run, turn: Turn) -> Code:
     """The loop over epochs or steps."""
     train = run.train
     rates = Rates(train)
-    before, scheduled = rates.before(), rates.made is not None
+    before = rates.before()
     rows = 'data.sizes["train"]'
     if train.model.least_rows > 1:
         rows = f"({rows} - 1)"  # a last batch of one row is left out
     per_epoch = f"math.ceil({rows} / BATCH)"
-    counted = train.steps is not None or scheduled or train.ema is not None
     accumulate = train.accumulate > 1
     count = "step += (number - 1) % ACCUMULATE == 0" if accumulate else "step += 1"
-    lines = [*([count] if counted else []), *turn.step]
+    lines = [count, *turn.step]
     if train.ema is not None:
         lines += ["if last:", f"    {turn.average}"] if accumulate else [turn.average]
-    if train.steps is None and counted:
+    if train.steps is None:
         length = ["steps = args.epochs * steps_per_epoch"] if rates.counts_steps() else []
-        before = [*length, *before, "step = 0"]
+        before = [*length, *before]
     elif any("steps_per_epoch" in line for line in before) and not accumulate:
         before = [f"steps_per_epoch = {per_epoch}", *before]
     score, gains = watched(run, train.stop)
@@ -191,8 +208,9 @@ def text(run: Run, turn: Turn) -> Code:
         followed=followed,
         higher=Code(higher),
         gains=Code(gains),
-        keep=Code(turn.keep),
-        restore=Code(turn.restore),
+        saved=learned(run),
+        checkpoint=Code(checkpoint_line(run)),
+        spaced=train.checkpoint.span.unit if "checkpoint" in train.spans else "",
     )
     return Code(made.rstrip("\n"))
 
@@ -206,10 +224,64 @@ def start_slots(run: Run) -> dict[str, Code]:
     return {"start_argument": Code(argument), "start": Code("    load_start(model, args.start)")}
 
 
-def files(run: Run) -> Code:
-    """The files of a run, as a tuple; the first marks that there is one."""
-    kept = ', "learned.json"' if run.learned else ""
-    return Code(f"(METRICS, WEIGHTS{kept})")
+def beginning(run: Run) -> Code:
+    """`begin_run(…)` with the files of a run; the first of them marks that there is one."""
+    last = (Name("LAST"),) if run.train.stop is not None else ()
+    kept = (lit("learned.json"),) if run.learned else ()
+    names = TupleExpr((Name("METRICS"), Name("WEIGHTS"), *last, *kept))
+    flags = (dotted("args.overwrite"), dotted("args.resume"))
+    line = ExprStmt(call("begin_run", dotted("args.out"), names, *flags))
+    return Code(render([line], indent=4).rstrip("\n"))
+
+
+def rules_of(run: Run) -> list[tuple[str, str]]:
+    """What watches scores, as a variable and its class: it is part of a run's state."""
+    train = run.train
+    found = [("plateau", "Plateau")] if isinstance(train.schedule, Plateau) else []
+    return found + ([("patience", "Patience")] if train.stop is not None else [])
+
+
+def checkpoint_file(run: Run, package: str, names: Mapping[str, Import], **slots: Any) -> str:
+    """checkpoint.py, from the template of a backend."""
+    train = run.train
+    batched = train.steps is not None
+    text = fill(
+        package,
+        "checkpoint.py",
+        header=Code(HEADER.rstrip("\n")),
+        imports=Code(PLACE),
+        optimizer=train.main_optimizer.name,
+        kept=train.checkpoint.keep,
+        average=train.ema is not None,
+        rules=[(Code(rule), Code(kind)) for rule, kind in rules_of(run)],
+        batched=batched,
+        numbers=Code(", ".join(["int"] * (3 if batched else 2))),
+        start=Code("1, 0, 0" if batched else "1, 0"),
+        keys=[Code(key) for key in ("epoch", "batch", "step") if batched or key != "batch"],
+        **slots,
+    )
+    block = import_block(text.replace(PLACE, ""), {**STANDARD, **names, **OWN})
+    return text.replace(PLACE, block)
+
+
+def checkpoint_line(run: Run) -> str:
+    """`checkpoint = Checkpoint(…)`"""
+    train = run.train
+    more = ["average"] if train.ema is not None else []
+    more += [rule for rule, _ in rules_of(run)]
+    given = (
+        dotted("args.out"),
+        *(Name(word) for word in ("model", "optimizer", "settings", *more)),
+    )
+    made = Assign(Name("checkpoint"), Call(Name("Checkpoint"), given))
+    return render([made], indent=4).rstrip("\n")
+
+
+def handed(run: Run) -> dict[str, Code]:
+    """What `save_weights` takes and gives of what was learned from the data."""
+    if not run.learned:
+        return {"takes": Code(""), "gives": Code("")}
+    return {"takes": Code(", learned: dict[str, Any]"), "gives": Code(", learned")}
 
 
 def learned(run: Run) -> Code:

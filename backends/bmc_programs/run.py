@@ -33,7 +33,7 @@ from bmc_programs.lower.table import BATCHING, LOWERINGS, PREPARING
 from bmc_programs.trees import PADDED, refused
 from bmc_programs.undo import classes
 
-LATER = ("precision", "checkpoint")
+LATER = ("precision",)
 
 
 @record

@@ -9,20 +9,21 @@ from bmc.ops.schedules import Plateau
 from bmc_programs.library import import_block, needed
 from bmc_programs.run import Run
 
-RUNS = ("begin_run", "catch_signals", "natural", "positive", "report")
+RUNS = ("METRICS", "begin_run", "catch_signals", "how_to_resume", "natural", "positive", "report")
+STATES = ("Tensors", "check_state", "read_state", "split_state", "write_state")
 
 
 def weights_file(run: Run, trains: bool) -> str:
     """weights.py"""
     roots = ["read_weights"]
-    roots += ["write_weights"] if trains else []
+    roots += ["write_weights", *STATES] if trains else []
     roots += ["read_learned"] if run.learned else []
     return _file("Read and write weights.safetensors, the same file for every framework.", roots)
 
 
 def runs_file(run: Run) -> str:
     """runs.py"""
-    roots = [*RUNS, *(["Patience"] if run.train.stop is not None else [])]
+    roots = [*RUNS, "cut_records", *(["Patience"] if run.train.stop is not None else [])]
     roots += ["Plateau"] if isinstance(run.train.schedule, Plateau) else []
     roots += ["share_of"] if run.train.accumulate > 1 else []
     return _file("What a training run needs beside its model: its folder, its records.", roots)

@@ -65,6 +65,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
     evaluate = evaluate_file(run, framework)
     return {
         "train.py": train_file(run, framework, counters),
+        "checkpoint.py": checkpoint_file(run, counters),
         "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
@@ -105,7 +106,7 @@ def describe(run: Run, counters: bool) -> Framework:
         ),
         files=FILES | loop.files_of(loop.update_of(run, LOWERINGS)) | start_note(run),
         commands=commands(run, "weights.safetensors"),
-        notes=text_of("bmc_programs", "notes.md"),
+        notes=text_of("bmc_programs", "notes.md", last=run.train.stop is not None),
         alone=text_of("bmc_torch", "alone.py", **slots),
     )
 
@@ -139,6 +140,9 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     scored = "model" if run.train.ema is None else "average"
     if run.start is not None:
         functions.append(text_of("bmc_torch", "load_start.py"))
+    if train.stop is not None:
+        state = Code("name_weights(model)" if counters else "model.state_dict()")
+        functions.append(text_of("bmc_torch", "save_weights.py", state=state, **loop.handed(run)))
     length = "epochs" if train.epochs is not None else "steps"
     text = fill(
         "bmc_torch",
@@ -152,9 +156,11 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         length=Code(length),
         default=Code(length.upper()),
         learned=loop.learned(run),
-        files=loop.files(run),
+        begin=loop.beginning(run),
         **loop.start_slots(run),
         state=Code(f"name_weights({scored})" if counters else f"{scored}.state_dict()"),
+        scored=Code(scored),
+        watched=train.stop is not None,
         average=run.train.ema is not None,
         compiled=run.train.compile,
         loop=loop.text(
@@ -164,14 +170,26 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
                 first=name((*run.targets, *run.inputs)[0]),
                 mode="model.train()",
                 collected="torch.stack(losses).cpu()",
-                keep=f"{{k: v.clone() for k, v in {scored}.state_dict().items()}}",
-                restore=f"{scored}.load_state_dict(best)",
                 average="update_average(average, model, step == 1)",
             ),
         ),
         freeze=bool(run.train.freeze),
     )
     return finished(text, framework, run)
+
+
+def checkpoint_file(run: Run, counters: bool) -> str:
+    """checkpoint.py"""
+    form = "name_weights({})" if counters else "{}.state_dict()"
+    return loop.checkpoint_file(
+        run,
+        "bmc_torch",
+        NAMES,
+        named=Code(form.format("self.model")),
+        averaged=Code(form.format("self.average")),
+        state=Code(form.format("model")),
+        loosely=Code(", strict=False" if counters else ""),
+    )
 
 
 def step_lines(run: Run) -> list[str]:

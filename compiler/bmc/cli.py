@@ -77,7 +77,9 @@ def _train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="replace files that were edited")
     for flag, text in PASSED_TO_TRAIN.items():
         command.add_argument(f"--{flag}", metavar="X", help=text)
-    command.add_argument("--overwrite", action="store_true", help="an earlier run in --out goes")
+    earlier = command.add_mutually_exclusive_group()
+    earlier.add_argument("--overwrite", action="store_true", help="an earlier run in --out goes")
+    earlier.add_argument("--resume", action="store_true", help="an earlier run in --out goes on")
     command.epilog = "What follows -- goes to train.py as it is."
     _add_reading(command)
     _add_format(command)

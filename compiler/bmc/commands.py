@@ -112,7 +112,9 @@ def train(options: argparse.Namespace) -> int:
     command = [sys.executable, str(folder / "train.py")]
     given = {flag: getattr(options, flag) for flag in PASSED_TO_TRAIN}
     given["data"] = given["data"] or _source(program, options.file)
-    if options.overwrite or not given["out"]:  # the run of before beside the program goes
+    if options.resume:
+        command.append("--resume")
+    elif options.overwrite or not given["out"]:  # the run of before beside the program goes
         command.append("--overwrite")
     given["out"] = given["out"] or str(folder / "run")
     for flag, value in given.items():

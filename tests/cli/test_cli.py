@@ -141,6 +141,8 @@ def test_train_runs_the_program_with_its_flags(driver, capfd):
         "'--out', 'build/fine-torch/run', '--more', 'x']\n"
     )
     assert Path("build/fine-torch/train.py").read_text() == TRAIN
+    assert cli.main(["train", "fine.bm", "--resume"]) == 7
+    assert "['--resume', " in capfd.readouterr().out
     assert cli.main(["train", "bad.bm"]) == 1
 
 

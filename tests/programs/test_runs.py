@@ -47,13 +47,14 @@ def test_lengths_and_seeds_that_are_none(program: Path, more: Any, tmp_path: Pat
 def test_an_earlier_run_stays(program: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     succeed(program, "train.py", "--data", PENGUINS, "--out", out, "--steps", "20")
-    kept = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert set(kept) == {"weights.safetensors", "metrics.jsonl", "learned.json"}
+    kept = {path: path.read_bytes() for path in out.rglob("*.*")}
+    names = {path.name for path in out.iterdir()}
+    assert names == {"weights.safetensors", "metrics.jsonl", "learned.json", "states"}
     done = train(program, out, "--steps", "20")
     assert done.returncode == 1
-    end = "an earlier run is there; give another --out, or --overwrite"
+    end = "an earlier run is there; give another --out, --overwrite, or --resume to go on with it"
     assert done.stderr.strip().splitlines()[-1] == f"{out}: {end}"
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
+    assert {path: path.read_bytes() for path in out.rglob("*.*")} == kept
     succeed(program, "train.py", "--data", PENGUINS, "--out", out, "--steps", "30", "--overwrite")
     lines = (out / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == list(range(3, 31, 3))

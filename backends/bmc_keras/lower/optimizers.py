@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bmc.emit.backend import Lowered, Site, Update
@@ -11,9 +12,14 @@ from bmc_keras.lower.table import lower, part
 Settings = dict[str, tuple[str, Any]]
 
 
-def _update(settings: Settings, *classes: str, **fixed: Any) -> Update:
+MOMENTS = {"exp_avg": "m", "exp_avg_sq": "v"}
+
+
+def _update(
+    settings: Settings, *classes: str, slots: Mapping[str, str] = MOMENTS, **fixed: Any
+) -> Update:
     """The last of the classes, which stands on the others."""
-    return Update(classes[-1], settings, fixed, tuple(part(name) for name in classes))
+    return Update(classes[-1], settings, fixed, tuple(part(name) for name in classes), slots)
 
 
 def _moments(op: Any) -> Settings:
@@ -27,39 +33,49 @@ def _momentum(op: Any) -> Settings:
     return settings
 
 
+def _buffers(op: Any) -> dict[str, str]:
+    return {"momentum_buffer": "buffers"} if op.momentum else {}
+
+
+def _largest(op: Any) -> dict[str, str]:
+    return MOMENTS | ({"max_exp_avg_sq": "largest"} if op.amsgrad else {})
+
+
 @lower(ops.Sgd)
 def sgd(op: ops.Sgd, site: Site) -> Lowered:
     """`SGD`, or `DampenedSGD`."""
     if op.dampening:
         dampening = {"DAMPENING": ("dampening", op.dampening)}
-        return _update({**_momentum(op), **dampening}, "SGD", "DampenedSGD")
-    return _update(_momentum(op), "SGD")
+        return _update({**_momentum(op), **dampening}, "SGD", "DampenedSGD", slots=_buffers(op))
+    return _update(_momentum(op), "SGD", slots=_buffers(op))
 
 
 @lower(ops.SgdW)
 def sgdw(op: ops.SgdW, site: Site) -> Lowered:
     """`SGDW`"""
-    return _update(_momentum(op), "SGD", "SGDW")
+    return _update(_momentum(op), "SGD", "SGDW", slots=_buffers(op))
 
 
 @lower(ops.Adam)
 def adam(op: ops.Adam, site: Site) -> Lowered:
     """`Adam`, or `AMSGrad`."""
-    return _update(_moments(op), "Adam", *(("AMSGrad",) if op.amsgrad else ()))
+    more = ("AMSGrad",) if op.amsgrad else ()
+    return _update(_moments(op), "Adam", *more, slots=_largest(op))
 
 
 @lower(ops.AdamW)
 def adamw(op: ops.AdamW, site: Site) -> Lowered:
     """`AdamW`, or `AMSGradW`."""
     more = ("AMSGrad", "AMSGradW") if op.amsgrad else ()
-    return _update(_moments(op), "Adam", "AdamW", *more)
+    return _update(_moments(op), "Adam", "AdamW", *more, slots=_largest(op))
 
 
 @lower(ops.NAdam)
 def nadam(op: ops.NAdam, site: Site) -> Lowered:
     """`NAdam`"""
     decay = {"MOMENTUM_DECAY": ("momentum_decay", op.momentum_decay)}
-    return _update({**_moments(op), **decay}, "Adam", "NAdam")
+    slots = {**MOMENTS, "mu_product": "products"}
+    return _update({**_moments(op), **decay}, "Adam", "NAdam", slots=slots)
 
 
 @lower(ops.RAdam)
@@ -71,7 +87,8 @@ def radam(op: ops.RAdam, site: Site) -> Lowered:
 @lower(ops.Adamax)
 def adamax(op: ops.Adamax, site: Site) -> Lowered:
     """`Adamax`"""
-    return _update(_moments(op), "Adam", "Adamax")
+    slots = {"exp_avg": "m", "exp_inf": "v"}
+    return _update(_moments(op), "Adam", "Adamax", slots=slots)
 
 
 @lower(ops.Lamb)
@@ -83,7 +100,7 @@ def lamb(op: ops.Lamb, site: Site) -> Lowered:
 @lower(ops.Lion)
 def lion(op: ops.Lion, site: Site) -> Lowered:
     """`Lion`"""
-    return _update({"BETAS": ("betas", op.betas)}, "Lion")
+    return _update({"BETAS": ("betas", op.betas)}, "Lion", slots={"exp_avg": "m"})
 
 
 @lower(ops.RmsProp)
@@ -91,18 +108,24 @@ def rmsprop(op: ops.RmsProp, site: Site) -> Lowered:
     """`RMSprop`"""
     settings: Settings = {"DECAY": ("decay", op.decay), "MOMENTUM": ("momentum", op.momentum)}
     settings["EPSILON"] = ("epsilon", op.epsilon)
-    return _update(settings, "RMSprop", **({"centered": True} if op.centered else {}))
+    slots = {"square_avg": "squares"}
+    slots |= {"momentum_buffer": "buffers"} if op.momentum else {}
+    if op.centered:
+        slots["grad_avg"] = "means"
+        return _update(settings, "RMSprop", slots=slots, centered=True)
+    return _update(settings, "RMSprop", slots=slots)
 
 
 @lower(ops.Adagrad)
 def adagrad(op: ops.Adagrad, site: Site) -> Lowered:
     """`Adagrad`"""
     settings = {"INITIAL": ("initial", op.initial), "EPSILON": ("epsilon", op.epsilon)}
-    return _update(settings, "Adagrad")
+    return _update(settings, "Adagrad", slots={"sum": "sums"})
 
 
 @lower(ops.Adadelta)
 def adadelta(op: ops.Adadelta, site: Site) -> Lowered:
     """`Adadelta`"""
     settings = {"DECAY": ("decay", op.decay), "EPSILON": ("epsilon", op.epsilon)}
-    return _update(settings, "Adadelta")
+    slots = {"square_avg": "squares", "acc_delta": "steps"}
+    return _update(settings, "Adadelta", slots=slots)

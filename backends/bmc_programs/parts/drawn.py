@@ -52,11 +52,13 @@ class Data:
         *,
         seed: int | None = None,
         epoch: int = 0,
+        skip: int = 0,
     ) -> Iterator[Arrays]:
         """Batches of a split.
 
         Without a seed they come in order and unchanged; with one they are shuffled and
-        augmented for training, always alike for the same (seed, epoch).
+        augmented for training, always alike for the same (seed, epoch). The first
+        `skip` are left out: where a run goes on, they are done.
         """
         rows = self.rows[split]
         draw = Draw(0, 0, training=False)
@@ -64,5 +66,5 @@ class Data:
             rows = rows[shuffled(len(rows), seed, epoch)]
             rows = without_lone_row(rows, batch_size)
             draw = Draw(seed, epoch, training=True)
-        for first in range(0, len(rows), batch_size):
+        for first in range(skip * batch_size, len(rows), batch_size):
             yield self.make(self.columns, rows[first : first + batch_size], draw)

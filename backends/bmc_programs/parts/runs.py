@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 
 from tqdm import tqdm
+
+METRICS = "metrics.jsonl"
 
 
 def positive(text: str) -> int:
@@ -31,24 +34,39 @@ def natural(text: str) -> int:
     return number
 
 
-def begin_run(out: Path, files: Sequence[str], overwrite: bool) -> None:
+def begin_run(out: Path, files: Sequence[str], overwrite: bool, resume: bool) -> None:
     """Make the folder of a run; files of an earlier one go only where that is asked."""
     if out.exists() and not out.is_dir():
         raise SystemExit(f"{out}: is a file, and a folder is needed")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            if overwrite:
-                (out / file).unlink(missing_ok=True)
-            elif (out / file).exists():
-                raise FileExistsError
-        (out / files[0]).touch(exist_ok=False)  # two runs can't begin at once
+        found = [out / file for file in files if (out / file).exists()]
+        found += (out / "states").glob("step-*.safetensors")
+        if overwrite:
+            for file in found:
+                file.unlink(missing_ok=True)
+        elif found and not resume:
+            raise FileExistsError
+        (out / files[0]).touch(exist_ok=resume)  # two runs can't begin at once
     except FileExistsError:
         raise SystemExit(
-            f"{out}: an earlier run is there; give another --out, or --overwrite"
+            f"{out}: an earlier run is there; give another --out, --overwrite, or "
+            "--resume to go on with it"
         ) from None
     except OSError as error:
         raise SystemExit(f"{out}: {error.strerror}") from None
+
+
+def how_to_resume() -> str:
+    """The command that goes on with this run."""
+    given = [word for word in sys.argv[1:] if word not in ("--overwrite", "--resume")]
+    return shlex.join(["python", sys.argv[0], *given, "--resume"])
+
+
+def cut_records(path: Path, size: int) -> None:
+    """Leave out records that came after a state: they come again."""
+    if path.stat().st_size > size:
+        os.truncate(path, size)
 
 
 def catch_signals() -> list[int]:
@@ -83,6 +101,8 @@ def share_of(
 class Patience:
     """Watches a score, and ends a run after so many evaluations without a gain."""
 
+    SEEN = ("best", "waited")
+
     def __init__(
         self, evaluations: int, least: float = 0.0, higher: bool = False
     ) -> None:
@@ -91,6 +111,15 @@ class Patience:
         self.higher = higher
         self.best: float | None = None
         self.waited = 0
+
+    def state(self) -> dict[str, float | None]:
+        """What it has seen, for the state of the run."""
+        return {name: getattr(self, name) for name in self.SEEN}
+
+    def restore(self, seen: dict[str, float | None]) -> None:
+        """Go on from what `state` gave."""
+        for name in self.SEEN:
+            setattr(self, name, seen[name])
 
     def update(self, score: float) -> bool:
         """Note a score; return whether it is the best so far."""
@@ -110,6 +139,8 @@ class Patience:
 class Plateau:
     """Lowers a share after so many evaluations in a row without a relative gain."""
 
+    SEEN = ("best", "waited", "share")
+
     def __init__(
         self, evaluations: int, factor: float, threshold: float, higher: bool = False
     ) -> None:
@@ -120,6 +151,15 @@ class Plateau:
         self.best: float | None = None
         self.waited = 0
         self.share = 1.0
+
+    def state(self) -> dict[str, float | None]:
+        """What it has seen, for the state of the run."""
+        return {name: getattr(self, name) for name in self.SEEN}
+
+    def restore(self, seen: dict[str, float | None]) -> None:
+        """Go on from what `state` gave."""
+        for name in self.SEEN:
+            setattr(self, name, seen[name])
 
     def update(self, score: float) -> None:
         """Note a score; a gain beats the best by more than the threshold times that."""

@@ -48,8 +48,8 @@ class Lion(torch.optim.Optimizer):
                     continue
                 state = self.state[weight]
                 if not state:
-                    state["momentum"] = torch.zeros_like(weight)
-                momentum = state["momentum"]
+                    state["exp_avg"] = torch.zeros_like(weight)
+                momentum = state["exp_avg"]
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
                 direction = momentum.lerp(weight.grad, 1 - beta_1).sign_()
                 weight.add_(direction, alpha=-group["lr"])
@@ -80,13 +80,12 @@ class LAMB(torch.optim.Optimizer):
                     continue
                 state = self.state[weight]
                 if not state:
-                    state["step"] = 0
-                    state["m"], state["v"] = (
-                        torch.zeros_like(weight),
-                        torch.zeros_like(weight),
-                    )
+                    state["step"] = torch.tensor(0.0)
+                    state["exp_avg"] = torch.zeros_like(weight)
+                    state["exp_avg_sq"] = torch.zeros_like(weight)
                 state["step"] += 1
-                m, v, step = state["m"], state["v"], state["step"]
+                m, v = state["exp_avg"], state["exp_avg_sq"]
+                step = int(state["step"])
                 m.lerp_(weight.grad, 1 - beta_1)
                 v.lerp_(weight.grad.square(), 1 - beta_2)
                 root = (v / (1 - beta_2**step)).sqrt_().add_(group["eps"])

@@ -105,12 +105,14 @@ class Update:
 
     `settings` are constants of the program: each with the keyword, and the value. `fixed` stand in
     the call itself. `classes` are definitions of `optimizer.py` that the class is, or stands on.
+    `slots` are what it remembers of each weight, by PyTorch's names, where the class has others.
     """
 
     kind: str
     settings: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[Support, ...] = ()
+    slots: Mapping[str, str] = field(default_factory=dict)
 
 
 @record

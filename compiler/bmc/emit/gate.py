@@ -32,9 +32,9 @@ ALLOWED_DUNDERS = frozenset(
 ALLOWED_IMPORTS = frozenset(
     """
     __future__ argparse collections contextlib copy csv dataclasses functools gzip hashlib io itertools
-    json math operator os pathlib random re shutil signal struct sys time types typing unicodedata
+    json math operator os pathlib random re shlex shutil signal struct sys time types typing unicodedata
     zipfile zlib numpy PIL safetensors sklearn torch keras tensorflow tqdm onnx onnxruntime
-    data model train evaluate predict optimizer runs start weights
+    checkpoint data model train evaluate predict optimizer runs start weights
     """.split()
 )
 

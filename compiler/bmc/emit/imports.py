@@ -84,7 +84,18 @@ def _block(module: str) -> int:
 
 
 LOCAL = frozenset(
-    {"data", "evaluate", "model", "optimizer", "predict", "runs", "start", "train", "weights"}
+    {
+        "checkpoint",
+        "data",
+        "evaluate",
+        "model",
+        "optimizer",
+        "predict",
+        "runs",
+        "start",
+        "train",
+        "weights",
+    }
 )
 STANDARD = 1
 

@@ -75,19 +75,26 @@ def read_notes(path: Path) -> dict[str, str]:
 def read_weights(path: Path, wanted: Shapes) -> Tensors:
     """The weights of a model; refuses what does not fit it, each by name."""
     tensors = read_tensors(path)
+    faults = find_misfits(tensors, wanted)
+    faults += find_no_floats(
+        {name: tensors[name] for name in tensors if name in wanted}
+    )
+    if faults:
+        raise SystemExit("\n  ".join([f"{path} does not fit the model:", *faults]))
+    return tensors
+
+
+def find_misfits(tensors: Tensors, wanted: Shapes) -> list[str]:
+    """What is missing, too much, or of another shape than a model has."""
     found = {name: tensor.shape for name, tensor in tensors.items()}
     faults = [f"{name} is missing" for name in wanted if name not in found]
     spare = [name for name in found if name not in wanted]
     faults += [f"{name} is no weight of the model" for name in spare]
-    faults += [
+    return faults + [
         f"{name} is {found[name]}, and the model has {shape}"
         for name, shape in wanted.items()
         if found.get(name, shape) != shape
     ]
-    faults += find_no_floats({name: tensors[name] for name in found if name in wanted})
-    if faults:
-        raise SystemExit("\n  ".join([f"{path} does not fit the model:", *faults]))
-    return tensors
 
 
 def find_no_floats(tensors: Tensors) -> list[str]:

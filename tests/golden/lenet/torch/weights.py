@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from safetensors.numpy import save
 Tensors = dict[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[int, ...]]
 LEARNED_FILE = "learned.json"
+STATES = "states"
 # How numpy reads the types of a file; BF16 is the upper half of a float32.
 TYPES = {
     "F64": "<f8",
@@ -78,19 +80,26 @@ def read_notes(path: Path) -> dict[str, str]:
 def read_weights(path: Path, wanted: Shapes) -> Tensors:
     """The weights of a model; refuses what does not fit it, each by name."""
     tensors = read_tensors(path)
+    faults = find_misfits(tensors, wanted)
+    faults += find_no_floats(
+        {name: tensors[name] for name in tensors if name in wanted}
+    )
+    if faults:
+        raise SystemExit("\n  ".join([f"{path} does not fit the model:", *faults]))
+    return tensors
+
+
+def find_misfits(tensors: Tensors, wanted: Shapes) -> list[str]:
+    """What is missing, too much, or of another shape than a model has."""
     found = {name: tensor.shape for name, tensor in tensors.items()}
     faults = [f"{name} is missing" for name in wanted if name not in found]
     spare = [name for name in found if name not in wanted]
     faults += [f"{name} is no weight of the model" for name in spare]
-    faults += [
+    return faults + [
         f"{name} is {found[name]}, and the model has {shape}"
         for name, shape in wanted.items()
         if found.get(name, shape) != shape
     ]
-    faults += find_no_floats({name: tensors[name] for name in found if name in wanted})
-    if faults:
-        raise SystemExit("\n  ".join([f"{path} does not fit the model:", *faults]))
-    return tensors
 
 
 def find_no_floats(tensors: Tensors) -> list[str]:
@@ -130,8 +139,85 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a neighbour file, then swap it in: `path` is never half-written."""
     temporary = path.with_suffix(".tmp")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise SystemExit(f"{path}: can't be written: {error.strerror}") from None
+
+
+def write_state(
+    folder: Path, tensors: Tensors, notes: dict[str, Any], keep: int
+) -> None:
+    """Write the state of a run after an update; of the earlier ones the newest stay."""
+    text = json.dumps(notes)
+    about = {
+        "state": text,
+        "state_digest": hashlib.sha256(text.encode()).hexdigest(),
+        "digest": digest_tensors(tensors),
+    }
+    try:
+        (folder / STATES).mkdir(exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"{folder / STATES}: {error.strerror}") from None
+    path = folder / STATES / f"step-{notes['step']:08d}.safetensors"
+    write_atomically(path, save(tensors, about))
+    for old in list_states(folder)[keep:]:
+        old.unlink()
+
+
+def list_states(folder: Path) -> list[Path]:
+    """The states of a run, the newest first."""
+    return sorted((folder / STATES).glob("step-*.safetensors"), reverse=True)
+
+
+def read_state(
+    folder: Path, settings: dict[str, Any]
+) -> tuple[Tensors, dict[str, Any]] | None:
+    """The newest state that is whole; None where a run has none yet.
+
+    A run goes on with the settings that it began with: another is refused by its name.
+    """
+    damaged = []
+    for path in list_states(folder):
+        try:
+            tensors = read_tensors(path)
+            about = read_notes(path)
+            text = about["state"]
+            if about["state_digest"] != hashlib.sha256(text.encode()).hexdigest():
+                raise KeyError
+            _ = about["digest"]
+        except (SystemExit, KeyError):
+            damaged.append(str(path))
+            continue
+        if damaged:
+            print(
+                f"damaged: {', '.join(damaged)}; going on from {path}", file=sys.stderr
+            )
+        notes: dict[str, Any] = json.loads(text)
+        for name, value in settings.items():
+            other = notes["settings"].get(name)
+            if other != value:
+                raise SystemExit(
+                    f"{path}: of a run whose {name} is {other}, and it is {value} here"
+                )
+        return tensors, notes
+    if damaged:
+        raise SystemExit(f"{folder}: no state is whole: {', '.join(damaged)}")
+    return None
+
+
+def check_state(tensors: Tensors, wanted: Shapes) -> None:
+    """Refuse a state of another model, or of other settings of it."""
+    faults = find_misfits(tensors, wanted)
+    if faults:
+        raise SystemExit("\n  ".join(["the state is of another model:", *faults]))
+
+
+def split_state(tensors: Tensors, part: str) -> Tensors:
+    """The tensors of a part of a state, by their names in it."""
+    names = [name for name in tensors if name.startswith(f"{part}.")]
+    return {name.removeprefix(f"{part}."): tensors[name] for name in names}

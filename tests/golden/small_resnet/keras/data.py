@@ -57,12 +57,16 @@ class Data:
         *,
         seed: int | None = None,
         epoch: int = 0,
+        skip: int = 0,
     ) -> Iterator[Arrays]:
-        """Batches in order, or shuffled by (seed, epoch) if there is a seed."""
+        """Batches in order, or shuffled by (seed, epoch) if there is a seed.
+
+        The first `skip` are left out: where a run goes on, they are done.
+        """
         rows = self.rows[split]
         if seed is not None:
             rows = rows[shuffled(len(rows), seed, epoch)]
-        for first in range(0, len(rows), batch_size):
+        for first in range(skip * batch_size, len(rows), batch_size):
             yield self.make(self.columns, rows[first : first + batch_size])
 
 

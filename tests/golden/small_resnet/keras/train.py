@@ -21,12 +21,21 @@ import tensorflow as tf
 from keras import ops
 from tqdm import tqdm
 
+from checkpoint import Checkpoint
 from data import load
 from evaluate import compute_metrics
 from model import build_smallresnet, name_weights
 from optimizer import SGD
 from predict import choose_device, compute_outputs
-from runs import begin_run, catch_signals, natural, positive, report
+from runs import (
+    METRICS,
+    begin_run,
+    catch_signals,
+    how_to_resume,
+    natural,
+    positive,
+    report,
+)
 from weights import write_weights
 
 EPOCHS = 10
@@ -39,7 +48,6 @@ NESTEROV = True
 WEIGHT_DECAY = 0.0005
 
 WEIGHTS = "weights.safetensors"
-METRICS = "metrics.jsonl"
 
 
 def learning_rate(step: int, steps: int, warmup: int) -> float:
@@ -91,7 +99,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=positive, default=EPOCHS)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--seed", type=natural, default=SEED)
-    parser.add_argument("--overwrite", action="store_true", help="a run in --out goes")
+    earlier = parser.add_mutually_exclusive_group()
+    earlier.add_argument("--overwrite", action="store_true", help="a run in --out goes")
+    earlier.add_argument("--resume", action="store_true", help="a run in --out goes on")
     return parser.parse_args()
 
 
@@ -106,17 +116,20 @@ def main() -> None:
     optimizer = create_optimizer(model)
     train_step = create_train_step(model, optimizer)
 
-    begin_run(args.out, (METRICS, WEIGHTS), args.overwrite)
+    begin_run(args.out, (METRICS, WEIGHTS), args.overwrite, args.resume)
     stopped = catch_signals()
     steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)
     steps = args.epochs * steps_per_epoch
     warmup = WARMUP_EPOCHS * steps_per_epoch
-    step = 0
-    for epoch in range(1, args.epochs + 1):
+    settings = {"batch": BATCH, "rows": data.sizes["train"], "seed": args.seed}
+    checkpoint = Checkpoint(args.out, model, optimizer, settings)
+    first, step, losses, rows = checkpoint.load()  # of a run that goes on, or the start
+    for epoch in range(first, args.epochs + 1):
         started = time.perf_counter()
-        losses, rows = [], []
+        todo = data.batches("train", BATCH, seed=args.seed, epoch=epoch, skip=len(rows))
         batches = tqdm(
-            data.batches("train", BATCH, seed=args.seed, epoch=epoch),
+            todo,
+            initial=len(rows),
             total=steps_per_epoch,
             desc=f"epoch {epoch}",
             leave=False,
@@ -130,6 +143,7 @@ def main() -> None:
             if stopped:
                 break
         if stopped:
+            checkpoint.save(epoch, step, losses, rows)
             break
 
         mean_loss = float(np.average(tf.stack(losses), weights=rows))
@@ -138,11 +152,14 @@ def main() -> None:
         record |= {f"validation_{name}": value for name, value in scores.items()}
         record["seconds"] = time.perf_counter() - started
         report(record, args.out / METRICS)
+        losses, rows = [], []
+        checkpoint.save(epoch + 1, step, losses, rows)
 
     weights = {name: place.store() for name, place in name_weights(model).items()}
     write_weights(args.out / WEIGHTS, weights)
     if stopped:
         print(f"stopped: {args.out} has the weights so far", file=sys.stderr)
+        print(f"go on with: {how_to_resume()}", file=sys.stderr)
         raise SystemExit(128 + stopped[0])
 
 

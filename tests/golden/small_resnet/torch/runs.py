@@ -7,6 +7,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 
 from tqdm import tqdm
+
+METRICS = "metrics.jsonl"
 
 
 def positive(text: str) -> int:
@@ -32,24 +35,39 @@ def natural(text: str) -> int:
     return number
 
 
-def begin_run(out: Path, files: Sequence[str], overwrite: bool) -> None:
+def begin_run(out: Path, files: Sequence[str], overwrite: bool, resume: bool) -> None:
     """Make the folder of a run; files of an earlier one go only where that is asked."""
     if out.exists() and not out.is_dir():
         raise SystemExit(f"{out}: is a file, and a folder is needed")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            if overwrite:
-                (out / file).unlink(missing_ok=True)
-            elif (out / file).exists():
-                raise FileExistsError
-        (out / files[0]).touch(exist_ok=False)  # two runs can't begin at once
+        found = [out / file for file in files if (out / file).exists()]
+        found += (out / "states").glob("step-*.safetensors")
+        if overwrite:
+            for file in found:
+                file.unlink(missing_ok=True)
+        elif found and not resume:
+            raise FileExistsError
+        (out / files[0]).touch(exist_ok=resume)  # two runs can't begin at once
     except FileExistsError:
         raise SystemExit(
-            f"{out}: an earlier run is there; give another --out, or --overwrite"
+            f"{out}: an earlier run is there; give another --out, --overwrite, or "
+            "--resume to go on with it"
         ) from None
     except OSError as error:
         raise SystemExit(f"{out}: {error.strerror}") from None
+
+
+def how_to_resume() -> str:
+    """The command that goes on with this run."""
+    given = [word for word in sys.argv[1:] if word not in ("--overwrite", "--resume")]
+    return shlex.join(["python", sys.argv[0], *given, "--resume"])
+
+
+def cut_records(path: Path, size: int) -> None:
+    """Leave out records that came after a state: they come again."""
+    if path.stat().st_size > size:
+        os.truncate(path, size)
 
 
 def catch_signals() -> list[int]:

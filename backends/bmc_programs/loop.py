@@ -229,7 +229,7 @@ def beginning(run: Run) -> Code:
     last = (Name("LAST"),) if run.train.stop is not None else ()
     kept = (lit("learned.json"),) if run.learned else ()
     names = TupleExpr((Name("METRICS"), Name("WEIGHTS"), *last, *kept))
-    flags = (dotted("args.overwrite"), dotted("args.resume"))
+    flags = (dotted("args.data"), dotted("args.overwrite"), dotted("args.resume"))
     line = ExprStmt(call("begin_run", dotted("args.out"), names, *flags))
     return Code(render([line], indent=4).rstrip("\n"))
 

@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
     _init(commands.add_parser("init", help="write a first spec that works, and its data"))
     _check(commands.add_parser("check", help="look for problems, write nothing"))
     _compile(commands.add_parser("compile", help="write a program for a framework"))
-    _train(commands.add_parser("train", help="compile, then train"))
+    _train(commands.add_parser("train", help="compile, train, evaluate and predict"))
+    _evaluate(commands.add_parser("evaluate", help="score the weights of a run"))
+    _predict(commands.add_parser("predict", help="predict with the weights of a run"))
     _summary(commands.add_parser("summary", help="list layers, shapes, parameters and costs"))
     _verify(commands.add_parser("verify", help="compare the programs of several backends"))
     _weights(commands.add_parser("weights", help="list the tensors of a weights file"))
@@ -82,6 +84,25 @@ def _train(command: argparse.ArgumentParser) -> None:
     earlier.add_argument("--resume", action="store_true", help="an earlier run in --out goes on")
     command.epilog = "What follows -- goes to train.py as it is."
     _add_reading(command)
+    _add_format(command)
+
+
+def _evaluate(command: argparse.ArgumentParser) -> None:
+    _run_of(command)
+    command.add_argument("--split", metavar="NAME", help="train, validation or test")
+    command.add_argument("--all", action="store_true", help="score all rows of the data")
+    command.epilog = "What follows -- goes to evaluate.py as it is."
+
+
+def _predict(command: argparse.ArgumentParser) -> None:
+    _run_of(command)
+    command.add_argument("-o", "--output", metavar="FILE", help="where the table goes")
+    command.epilog = "What follows -- goes to predict.py as it is."
+
+
+def _run_of(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", help="the folder that training wrote")
+    command.add_argument("--data", metavar="PATH", help="other data than the run's own")
     _add_format(command)
 
 
@@ -159,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `bmc`; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     extra: list[str] = []
-    if "--" in given and given[:1] == ["train"]:
+    if "--" in given and given[:1] in (["train"], ["evaluate"], ["predict"]):
         at = given.index("--")
         given, extra = given[:at], given[at + 1 :]
     try:
@@ -189,6 +210,8 @@ def _run(options: argparse.Namespace) -> int:
         "check": commands.check,
         "compile": commands.compile_file,
         "train": commands.train,
+        "evaluate": commands.evaluate,
+        "predict": commands.predict,
         "summary": commands.summary,
         "verify": commands.verify,
         "weights": commands.weights,

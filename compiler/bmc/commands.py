@@ -109,18 +109,39 @@ def train(options: argparse.Namespace) -> int:
     if problems.failed:
         return _finish(problems, options)
     _finish(problems, options, quiet=True)
-    command = [sys.executable, str(folder / "train.py")]
+    from bmc import runs
+
     given = {flag: getattr(options, flag) for flag in PASSED_TO_TRAIN}
     given["data"] = given["data"] or _source(program, options.file)
-    if options.resume:
-        command.append("--resume")
-    elif options.overwrite or not given["out"]:  # the run of before beside the program goes
-        command.append("--overwrite")
+    again = "--resume" if options.resume else "--overwrite" if options.overwrite else ""
+    if not (again or given["out"]):  # the run of before beside the program goes
+        again = "--overwrite"
     given["out"] = given["out"] or str(folder / "run")
-    for flag, value in given.items():
-        if value is not None:
-            command += [f"--{flag}", value]
-    return _wait([*command, *options.extra])
+    steps = runs.Steps(folder, program.train.test, program.train.writes)
+    return runs.train(steps, given, [*([again] if again else []), *options.extra])
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """`bmc evaluate RUN`: the run's own program scores its weights."""
+    more = ["--split", options.split] if options.split else []
+    return _with_run(options, "evaluate.py", [*more, *(["--all"] if options.all else [])])
+
+
+def predict(options: argparse.Namespace) -> int:
+    """`bmc predict RUN`: the run's own program predicts with its weights."""
+    return _with_run(options, "predict.py", ["-o", options.output] if options.output else [])
+
+
+def _with_run(options: argparse.Namespace, file: str, more: list[str]) -> int:
+    """Runs a file of the program that a run was made by."""
+    from bmc import runs
+
+    problems = Problems()
+    try:
+        return runs.again(Path(options.run), file, options.data, [*more, *options.extra])
+    except FileRefused as refused:
+        problems.add(refused.problem)
+    return _finish(problems, options)
 
 
 def _source(program: Program, file: str) -> str:
@@ -395,23 +416,3 @@ def _color(options: argparse.Namespace) -> bool:
     if options.color != "auto":
         return bool(options.color == "always")
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-
-
-def _wait(command: list[str]) -> int:
-    """Runs a program to its end; hands interrupts on and takes over its exit code."""
-    import signal
-    import subprocess
-
-    sys.stdout.flush()
-    child = subprocess.Popen(command)
-    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    try:
-        while True:
-            try:
-                code = child.wait()
-                return code if code >= 0 else 128 - code
-            except KeyboardInterrupt:
-                # The terminal has told the child as well; it saves its work and ends by itself.
-                continue
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -32,7 +32,8 @@ from bmc.syntax import ast
 from bmc.syntax.parse import parse
 
 PROGRAM_FILES = (
-    "model", "data", "train", "evaluate", "predict", "start", "optimizer", "runs", "weights",
+    "model", "data", "train", "evaluate", "predict", "checkpoint", "start", "optimizer", "runs",
+    "weights",
 )  # fmt: skip
 
 

@@ -46,7 +46,9 @@ class Driver(types.ModuleType):
         if at >= 0:
             problems.add(UnknownName(Span(source, at, at + 3), "bad", "value", ("bed",)))
             return None
-        return types.SimpleNamespace(train=types.SimpleNamespace(source="a.npz"))
+        return types.SimpleNamespace(
+            train=types.SimpleNamespace(source="a.npz", test=True, writes="predictions.csv")
+        )
 
     def check(self, program, backend, problems):
         return None
@@ -137,12 +139,12 @@ def test_train_runs_the_program_with_its_flags(driver, capfd):
     code = cli.main(["train", "fine.bm", "--epochs", "2", "--data", "a b", "--", "--more", "x"])
     assert code == 7
     assert (
-        capfd.readouterr().out == "['--overwrite', '--data', 'a b', '--epochs', '2', "
-        "'--out', 'build/fine-torch/run', '--more', 'x']\n"
+        capfd.readouterr().out == "['--data', 'a b', '--epochs', '2', "
+        "'--out', 'build/fine-torch/run', '--overwrite', '--more', 'x']\n"
     )
     assert Path("build/fine-torch/train.py").read_text() == TRAIN
     assert cli.main(["train", "fine.bm", "--resume"]) == 7
-    assert "['--resume', " in capfd.readouterr().out
+    assert "'--resume']" in capfd.readouterr().out
     assert cli.main(["train", "bad.bm"]) == 1
 
 
@@ -283,18 +285,15 @@ def test_imports_of_standard_input_are_beside_its_name(driver, monkeypatch, name
 
 
 def test_a_program_that_is_killed_gives_the_shells_exit_code():
-    from bmc import commands
+    from bmc import runs
 
     code = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
-    assert commands._wait([sys.executable, "-c", code]) == 143
+    assert runs.wait("-c", [code])[0] == 143
 
 
 def test_termination_is_handed_on_to_the_program():
     code = "import time; print('up', flush=True); time.sleep(60)"
-    program = (
-        "import sys; from bmc.commands import _wait\n"
-        f"sys.exit(_wait([sys.executable, '-c', {code!r}]))"
-    )
+    program = f"import sys; from bmc.runs import wait\nsys.exit(wait('-c', [{code!r}])[0])"
     parent = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, env=ENVIRONMENT
     )

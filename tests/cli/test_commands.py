@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bmc import cli
+
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "specs"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'compiler'}:{ROOT / 'backends'}"}
@@ -178,3 +180,48 @@ def test_what_init_writes_trains(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     last = (tmp_path / "build" / "penguins-torch" / "run" / "metrics.jsonl").read_text()
     assert float(json.loads(last.splitlines()[-1])["validation_accuracy"]) > 0.9
+
+
+@pytest.mark.torch
+def test_a_whole_run_and_what_it_is_asked_afterwards(tmp_path: Path, monkeypatch, capfd) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["init"]) == 0
+    assert cli.main(["train", "penguins.bm", "--steps", "30", "--out", "mine"]) == 0
+    told = capfd.readouterr().out
+    names = ("program", "run", "weights", "test", "predictions")
+    assert [line.split()[0] for line in told.splitlines()[-5:]] == list(names)
+    scores = json.loads(Path("mine/test.json").read_text())
+    assert 0 <= scores["accuracy"] <= 1 and Path("mine/predictions.csv").exists()
+    assert cli.main(["evaluate", "mine"]) == 0
+    assert json.loads(capfd.readouterr().out) == scores
+    assert cli.main(["evaluate", "mine", "--all", "--", "--split", "train"]) == 0
+    lines = Path("penguins.csv").read_text().splitlines(keepends=True)
+    Path("few.csv").write_text("".join(lines[:5]))
+    assert cli.main(["predict", "mine", "--data", "few.csv", "-o", "few_out.csv"]) == 0
+    assert len(Path("few_out.csv").read_text().splitlines()) == 5
+    capfd.readouterr()
+    assert cli.main(["train", "penguins.bm", "--steps", "40", "--out", "mine"]) == 1
+    assert "--resume to go on with it" in capfd.readouterr().err
+    assert cli.main(["train", "penguins.bm", "--steps", "40", "--out", "mine", "--resume"]) == 0
+    assert '"step": 40' in Path("mine/metrics.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    "about",
+    ["", "[]", "{}", '{"program": 1, "data": "x"}', '{"program": "/", "data": "x"}', "[" * 9000],
+    ids=range(6),
+)
+def test_a_run_that_is_none(about: str, tmp_path: Path, capsys) -> None:
+    (tmp_path / "run.json").write_text(about)
+    assert cli.main(["predict", str(tmp_path)]) == 2
+    assert "error[BM603]" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(tmp_path / "nowhere")]) == 2
+
+
+def test_a_run_brings_no_program(tmp_path: Path, capsys) -> None:
+    """A folder from somebody else is data: what is in it is not run."""
+    (tmp_path / "evaluate.py").write_text("# Written by bmc\nprint('owned')\n")
+    about = {"program": str(tmp_path), "data": "x"}
+    (tmp_path / "run.json").write_text(json.dumps(about))
+    assert cli.main(["evaluate", str(tmp_path)]) == 2
+    assert "a run does not bring the program" in capsys.readouterr().err

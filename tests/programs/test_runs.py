@@ -49,7 +49,7 @@ def test_an_earlier_run_stays(program: Path, tmp_path: Path) -> None:
     succeed(program, "train.py", "--data", PENGUINS, "--out", out, "--steps", "20")
     kept = {path: path.read_bytes() for path in out.rglob("*.*")}
     names = {path.name for path in out.iterdir()}
-    assert names == {"weights.safetensors", "metrics.jsonl", "learned.json", "states"}
+    assert names == {"weights.safetensors", "metrics.jsonl", "learned.json", "run.json", "states"}
     done = train(program, out, "--steps", "20")
     assert done.returncode == 1
     end = "an earlier run is there; give another --out, --overwrite, or --resume to go on with it"

@@ -5,12 +5,14 @@
 #    source ~/.local/share/bash_completion/bmc
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_bmc_subparsers=(init check compile train summary verify weights fmt explain doctor completion)
+_shtab_bmc_subparsers=(init check compile train evaluate predict summary verify weights fmt explain doctor completion)
 
 _shtab_bmc_init_option_strings=(-h --help --force --format --color)
 _shtab_bmc_check_option_strings=(-h --help --backend --set --root --stdin-filename --format --color)
 _shtab_bmc_compile_option_strings=(-h --help --backend -o --output --emit --force --set --root --stdin-filename --format --color)
 _shtab_bmc_train_option_strings=(-h --help --backend --force --data --epochs --steps --device --out --seed --overwrite --resume --set --root --stdin-filename --format --color)
+_shtab_bmc_evaluate_option_strings=(-h --help --data --format --color --split --all)
+_shtab_bmc_predict_option_strings=(-h --help --data --format --color -o --output)
 _shtab_bmc_summary_option_strings=(-h --help --set --root --stdin-filename --format --color)
 _shtab_bmc_verify_option_strings=(-h --help --backends --weights --names --dtype --seed --set --root --stdin-filename --format --color)
 _shtab_bmc_weights_option_strings=(-h --help --from --names -o --output --set --root --stdin-filename --format --color)
@@ -29,6 +31,8 @@ _shtab_bmc_compile___output_COMPGEN=_shtab_compgen_dirs
 _shtab_bmc_compile___root_COMPGEN=_shtab_compgen_dirs
 _shtab_bmc_train_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_bmc_train___root_COMPGEN=_shtab_compgen_dirs
+_shtab_bmc_predict__o_COMPGEN=_shtab_compgen_files
+_shtab_bmc_predict___output_COMPGEN=_shtab_compgen_files
 _shtab_bmc_summary_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_bmc_summary___root_COMPGEN=_shtab_compgen_dirs
 _shtab_bmc_verify_pos_0_COMPGEN=_shtab_compgen_files
@@ -50,6 +54,10 @@ _shtab_bmc_compile___color_choices=(auto always never)
 _shtab_bmc_train___backend_choices=(torch keras onnx)
 _shtab_bmc_train___format_choices=(text json)
 _shtab_bmc_train___color_choices=(auto always never)
+_shtab_bmc_evaluate___format_choices=(text json)
+_shtab_bmc_evaluate___color_choices=(auto always never)
+_shtab_bmc_predict___format_choices=(text json)
+_shtab_bmc_predict___color_choices=(auto always never)
 _shtab_bmc_summary___format_choices=(text json)
 _shtab_bmc_summary___color_choices=(auto always never)
 _shtab_bmc_verify___dtype_choices=(float32 float64)
@@ -62,7 +70,7 @@ _shtab_bmc_fmt___color_choices=(auto always never)
 _shtab_bmc_doctor___format_choices=(text json)
 _shtab_bmc_doctor___color_choices=(auto always never)
 _shtab_bmc_completion_pos_0_choices=(bash zsh fish)
-_shtab_bmc_pos_0_choices=(init check compile train summary verify weights fmt explain doctor completion)
+_shtab_bmc_pos_0_choices=(init check compile train evaluate predict summary verify weights fmt explain doctor completion)
 
 _shtab_bmc_init__h_nargs=0
 _shtab_bmc_init___help_nargs=0
@@ -78,6 +86,11 @@ _shtab_bmc_train___help_nargs=0
 _shtab_bmc_train___force_nargs=0
 _shtab_bmc_train___overwrite_nargs=0
 _shtab_bmc_train___resume_nargs=0
+_shtab_bmc_evaluate__h_nargs=0
+_shtab_bmc_evaluate___help_nargs=0
+_shtab_bmc_evaluate___all_nargs=0
+_shtab_bmc_predict__h_nargs=0
+_shtab_bmc_predict___help_nargs=0
 _shtab_bmc_summary__h_nargs=0
 _shtab_bmc_summary___help_nargs=0
 _shtab_bmc_verify__h_nargs=0

@@ -50,8 +50,8 @@ function _shtab_bmc_using
   test "$_shtab_bmc_cmdpath" = "$argv"
 end
 
-set -g _shtab_bmc_commands init check compile train summary verify weights fmt explain doctor completion
-set -g _shtab_bmc_opts_with_value --backend --backends --color --data --device --dtype --emit --epochs --format --from --names --out --output --root --seed --set --stdin-filename --steps --weights -o
+set -g _shtab_bmc_commands init check compile train evaluate predict summary verify weights fmt explain doctor completion
+set -g _shtab_bmc_opts_with_value --backend --backends --color --data --device --dtype --emit --epochs --format --from --names --out --output --root --seed --set --split --stdin-filename --steps --weights -o
 
 complete -c bmc -e
 complete -c bmc -f
@@ -85,7 +85,7 @@ complete -c bmc -n '_shtab_bmc_using compile' -l stdin-filename -x -d 'what to c
 complete -c bmc -n '_shtab_bmc_using compile' -l format -xka "text json" -d format
 complete -c bmc -n '_shtab_bmc_using compile' -l color -xka "auto always never" -d color
 complete -c bmc -n '_shtab_bmc_using compile; and test $_shtab_bmc_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a .bm file; - reads the input'
-complete -c bmc -n '_shtab_bmc_using; and test $_shtab_bmc_npos -eq 0' -a train -d 'compile, then train'
+complete -c bmc -n '_shtab_bmc_using; and test $_shtab_bmc_npos -eq 0' -a train -d 'compile, train, evaluate and predict'
 complete -c bmc -n '_shtab_bmc_using train' -s h -l help -d 'show this help message and exit'
 complete -c bmc -n '_shtab_bmc_using train' -l backend -xka "torch keras onnx" -d 'torch, keras or onnx'
 complete -c bmc -n '_shtab_bmc_using train' -l force -d 'replace files that were edited'
@@ -103,6 +103,19 @@ complete -c bmc -n '_shtab_bmc_using train' -l stdin-filename -x -d 'what to cal
 complete -c bmc -n '_shtab_bmc_using train' -l format -xka "text json" -d format
 complete -c bmc -n '_shtab_bmc_using train' -l color -xka "auto always never" -d color
 complete -c bmc -n '_shtab_bmc_using train; and test $_shtab_bmc_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a .bm file'
+complete -c bmc -n '_shtab_bmc_using; and test $_shtab_bmc_npos -eq 0' -a evaluate -d 'score the weights of a run'
+complete -c bmc -n '_shtab_bmc_using evaluate' -s h -l help -d 'show this help message and exit'
+complete -c bmc -n '_shtab_bmc_using evaluate' -l data -x -d 'other data than the run'"'"'s own'
+complete -c bmc -n '_shtab_bmc_using evaluate' -l format -xka "text json" -d format
+complete -c bmc -n '_shtab_bmc_using evaluate' -l color -xka "auto always never" -d color
+complete -c bmc -n '_shtab_bmc_using evaluate' -l split -x -d 'train, validation or test'
+complete -c bmc -n '_shtab_bmc_using evaluate' -l all -d 'score all rows of the data'
+complete -c bmc -n '_shtab_bmc_using; and test $_shtab_bmc_npos -eq 0' -a predict -d 'predict with the weights of a run'
+complete -c bmc -n '_shtab_bmc_using predict' -s h -l help -d 'show this help message and exit'
+complete -c bmc -n '_shtab_bmc_using predict' -l data -x -d 'other data than the run'"'"'s own'
+complete -c bmc -n '_shtab_bmc_using predict' -l format -xka "text json" -d format
+complete -c bmc -n '_shtab_bmc_using predict' -l color -xka "auto always never" -d color
+complete -c bmc -n '_shtab_bmc_using predict' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'where the table goes'
 complete -c bmc -n '_shtab_bmc_using; and test $_shtab_bmc_npos -eq 0' -a summary -d 'list layers, shapes, parameters and costs'
 complete -c bmc -n '_shtab_bmc_using summary' -s h -l help -d 'show this help message and exit'
 complete -c bmc -n '_shtab_bmc_using summary' -l set -x -d 'override a setting, such as train.epochs=1 or Net.depth=6; repeatable'

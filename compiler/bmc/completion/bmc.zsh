@@ -14,11 +14,13 @@ _shtab_bmc_commands() {
     compile:'write a program for a framework'
     completion:'print a shell'"'"'s completion script'
     doctor:'say what is installed and what is missing'
+    evaluate:'score the weights of a run'
     explain:'explain a problem'"'"'s code, or a layer'
     fmt:'bring files into the standard layout'
     init:'write a first spec that works, and its data'
+    predict:'predict with the weights of a run'
     summary:'list layers, shapes, parameters and costs'
-    train:'compile, then train'
+    train:'compile, train, evaluate and predict'
     verify:'compare the programs of several backends'
     weights:'list the tensors of a weights file'
   )
@@ -81,6 +83,19 @@ _shtab_bmc_doctor_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_bmc_doctor_defaults_added=0
 
+_shtab_bmc_evaluate_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--data[other data than the run\'s own]:PATH:"
+  "--format[format]:format:(text json)"
+  "--color[color]:color:(auto always never)"
+  "--split[train, validation or test]:NAME:"
+  "--all[score all rows of the data]"
+  ":the folder that training wrote:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_bmc_evaluate_defaults_added=0
+
 _shtab_bmc_explain_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   ":such as BM301, or conv:"
@@ -111,6 +126,18 @@ _shtab_bmc_init_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_bmc_init_defaults_added=0
+
+_shtab_bmc_predict_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--data[other data than the run\'s own]:PATH:"
+  "--format[format]:format:(text json)"
+  "--color[color]:color:(auto always never)"
+  {-o,--output}"[where the table goes]:FILE:_files"
+  ":the folder that training wrote:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_bmc_predict_defaults_added=0
 
 _shtab_bmc_summary_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -205,9 +232,11 @@ _shtab_bmc() {
         compile) _arguments -C -s $_shtab_bmc_compile_options ;;
         completion) _arguments -C -s $_shtab_bmc_completion_options ;;
         doctor) _arguments -C -s $_shtab_bmc_doctor_options ;;
+        evaluate) _arguments -C -s $_shtab_bmc_evaluate_options ;;
         explain) _arguments -C -s $_shtab_bmc_explain_options ;;
         fmt) _arguments -C -s $_shtab_bmc_fmt_options ;;
         init) _arguments -C -s $_shtab_bmc_init_options ;;
+        predict) _arguments -C -s $_shtab_bmc_predict_options ;;
         summary) _arguments -C -s $_shtab_bmc_summary_options ;;
         train) _arguments -C -s $_shtab_bmc_train_options ;;
         verify) _arguments -C -s $_shtab_bmc_verify_options ;;

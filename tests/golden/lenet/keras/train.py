@@ -104,7 +104,7 @@ def main() -> None:
     optimizer = create_optimizer(model)
     train_step = create_train_step(model, optimizer)
 
-    begin_run(args.out, (METRICS, WEIGHTS), args.overwrite, args.resume)
+    begin_run(args.out, (METRICS, WEIGHTS), args.data, args.overwrite, args.resume)
     stopped = catch_signals()
     steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)
     steps = args.epochs * steps_per_epoch

@@ -17,6 +17,7 @@ from types import FrameType
 from tqdm import tqdm
 
 METRICS = "metrics.jsonl"
+ABOUT = "run.json"
 
 
 def positive(text: str) -> int:
@@ -35,7 +36,9 @@ def natural(text: str) -> int:
     return number
 
 
-def begin_run(out: Path, files: Sequence[str], overwrite: bool, resume: bool) -> None:
+def begin_run(
+    out: Path, files: Sequence[str], data: Path, overwrite: bool, resume: bool
+) -> None:
     """Make the folder of a run; files of an earlier one go only where that is asked."""
     if out.exists() and not out.is_dir():
         raise SystemExit(f"{out}: is a file, and a folder is needed")
@@ -49,6 +52,12 @@ def begin_run(out: Path, files: Sequence[str], overwrite: bool, resume: bool) ->
         elif found and not resume:
             raise FileExistsError
         (out / files[0]).touch(exist_ok=resume)  # two runs can't begin at once
+        about = {
+            "program": str(Path(sys.argv[0]).resolve().parent),
+            "data": str(data.resolve()),
+            "command": shlex.join(["python", *sys.argv]),
+        }
+        (out / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
     except FileExistsError:
         raise SystemExit(
             f"{out}: an earlier run is there; give another --out, --overwrite, or "

@@ -97,7 +97,7 @@ def main() -> None:
     model = LeNet().to(device)
     optimizer = create_optimizer(model)
 
-    begin_run(args.out, (METRICS, WEIGHTS), args.overwrite, args.resume)
+    begin_run(args.out, (METRICS, WEIGHTS), args.data, args.overwrite, args.resume)
     stopped = catch_signals()
     steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)
     steps = args.epochs * steps_per_epoch

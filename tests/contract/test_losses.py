@@ -16,8 +16,10 @@ from bmc.emit.layout import expression
 from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import Name
 from bmc.ops.base import REGISTRY, Sample
-from bmc.ops.losses import SCALAR, Loss
+from bmc.ops.kinds import Refusal
+from bmc.ops.losses import SCALAR, Loss, Weighted
 from bmc.samples import make, type_of
+from bmc.types.tensor import TensorType
 
 samples.load_declarations()
 LOSSES: dict[str, type[Loss]] = REGISTRY["loss"]
@@ -167,15 +169,13 @@ def expected(op: Any, arrays: Arrays) -> float:
 
 def value(found: Function, names: dict[str, Any], arrays: list[Any]) -> Any:
     """The number that a rule's expression stands for."""
-    words = ("first", "second", "third")[: len(arrays)]
+    words = ("first", "second", "third", "fourth")[: len(arrays)]
     text = expression(found.build([Name(word) for word in words]))
     return eval(text, names, dict(zip(words, arrays)))  # the compiler's own text
 
 
-@pytest.mark.torch
-@pytest.mark.keras
-@pytest.mark.parametrize(("name", "number"), CASES)
-def test_a_loss_is_its_formula(name: str, number: int) -> None:
+def compared(rules: dict[str, Any], arrays: Arrays, wanted: float, keras_too: bool) -> None:
+    """Holds the three numbers against the formula's, and two gradients against each other."""
     import keras
     import tensorflow as tf
     import torch
@@ -185,29 +185,89 @@ def test_a_loss_is_its_formula(name: str, number: int) -> None:
     from bmc_programs.parts import losses, scores, values
     from bmc_torch.parts import losses as torch_parts
 
+    numpy = vars(losses) | vars(scores) | vars(values)
+    assert value(rules["numpy"], numpy, arrays) == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+    tensors = [torch.from_numpy(array) for array in arrays]
+    given = [tensors[0].requires_grad_(), *tensors[1:]]
+    mine = value(rules["torch"], vars(torch_parts) | {"F": F, "torch": torch}, given)
+    mine.backward()
+    assert mine.item() == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+    if not keras_too:  # TensorFlow without a graph is slow
+        return
+    constants = [tf.constant(array) for array in arrays]
+    with tf.GradientTape() as tape:
+        tape.watch(constants[0])
+        theirs = value(rules["keras"], vars(keras_parts) | {"keras": keras}, constants)
+    assert float(theirs) == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+    gradient = tape.gradient(theirs, constants[0]).numpy()
+    np.testing.assert_allclose(tensors[0].grad.numpy(), gradient, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_a_loss_is_its_formula(name: str, number: int) -> None:
     sample = LOSSES[name].samples[number]
     loss = make(LOSSES[name], sample)
     rules = {table: rule(table, loss, sample) for table in TABLES}
     assert all(isinstance(found, Function) for found in rules.values())
     for seed in range(DRAWS):
         arrays = drawn(loss, sample, seed)
-        wanted = expected(loss, arrays)
-        numpy = vars(losses) | vars(scores) | vars(values)
-        assert value(rules["numpy"], numpy, arrays) == pytest.approx(wanted, rel=1e-9, abs=1e-12)
-        tensors = [torch.from_numpy(array) for array in arrays]
-        given = [tensors[0].requires_grad_(), *tensors[1:]]
-        mine = value(rules["torch"], vars(torch_parts) | {"F": F, "torch": torch}, given)
-        mine.backward()
-        assert float(mine) == pytest.approx(wanted, rel=1e-9, abs=1e-12)
-        if seed % 10:  # TensorFlow without a graph is slow
-            continue
-        constants = [tf.constant(array) for array in arrays]
-        with tf.GradientTape() as tape:
-            tape.watch(constants[0])
-            theirs = value(rules["keras"], vars(keras_parts) | {"keras": keras}, constants)
-        assert float(theirs) == pytest.approx(wanted, rel=1e-6, abs=1e-9)
-        gradient = tape.gradient(theirs, constants[0]).numpy()
-        np.testing.assert_allclose(tensors[0].grad.numpy(), gradient, rtol=1e-5, atol=1e-8)
+        compared(rules, arrays, expected(loss, arrays), seed % 10 == 0)
+
+
+def weighable() -> list[Any]:
+    """The samples of losses whose mean can be weighted."""
+    found = []
+    for name, declared in sorted(LOSSES.items()):
+        for number, sample in enumerate(declared.samples):
+            loss = make(declared, sample)
+            if loss.values().get("reduce") == "mean" and not any(
+                getattr(loss, key, None) not in (None, 0.0)
+                for key in ("ignore", "class_weight", "label_smoothing")
+            ):
+                found.append(pytest.param(name, number, id=f"{name}-{number}"))
+    return found
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.parametrize(("name", "number"), weighable())
+def test_samples_weigh_what_is_said(name: str, number: int) -> None:
+    """A weight for each row, and for each place; none that weighs, too."""
+    sample = LOSSES[name].samples[number]
+    loss = make(LOSSES[name], sample)
+    types = tuple(type_of(entry) for entry in sample.inputs)
+    weighted = Weighted(loss)
+    for shape in {(), loss.places(*types)}:
+        site = Site((*types, TensorType("float", shape)), (SCALAR,), {})
+        assert weighted.infer(*site.inputs) == SCALAR
+        rules = {
+            table: rule_for(importlib.import_module(path).LOWERINGS, weighted, site)
+            for table, path in TABLES.items()
+        }
+        for seed in range(10):
+            arrays = drawn(loss, sample, seed)
+            losses = FORMULAS[name](loss, *arrays)
+            chance = np.random.default_rng(seed)
+            weights = np.asarray(chance.random(losses.shape[: 1 + len(shape)]) * (seed > 0))
+            over = weights.reshape(*weights.shape, *[1] * (losses.ndim - weights.ndim))
+            over = np.broadcast_to(over, losses.shape)
+            wanted = float((losses * over).sum() / max(over.sum(), 1e-300))
+            compared(rules, [*arrays, weights], wanted, seed < 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("cross_entropy", {"ignore": 0}), ("cross_entropy", {"class_weight": (1.0, 2.0)}),
+        ("binary_cross_entropy", {"label_smoothing": 0.1}), ("mse", {"reduce": "sum"}),
+        ("dice", {}), ("kl_divergence", {}),
+    ],
+)  # fmt: skip
+def test_weights_that_mean_nothing(name: str, settings: dict[str, Any]) -> None:
+    with pytest.raises(Refusal, match=r"weight|weighs"):
+        Weighted(LOSSES[name](**settings))
 
 
 def test_every_loss_is_tested() -> None:

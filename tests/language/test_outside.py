@@ -102,8 +102,11 @@ def test_a_layer_with_too_few_inputs_is_named(tmp_path: Path) -> None:
 
 
 def test_what_a_refusal_blames(tmp_path: Path) -> None:
-    text = said(tmp_path, loss="(logits, label) -> cross_entropy(class_weight=balanced)")
+    text = said(tmp_path, loss="(logits, label) -> cross_entropy(class_weight=balanced, ignore=1)")
     assert "class_weight" in text and "row of scores" not in text
+    assert "error" not in said(
+        tmp_path, loss="(logits, label) -> cross_entropy(class_weight=balanced)"
+    )
     text = said(
         tmp_path,
         loss="(logits, label) -> cross_entropy(class_weight=balanced, label_smoothing=0.1)",
@@ -113,8 +116,8 @@ def test_what_a_refusal_blames(tmp_path: Path) -> None:
 
 def test_an_error_of_one_loss_points_at_its_line(tmp_path: Path) -> None:
     for first, second, line in (
-        ("cross_entropy(class_weight=balanced)", "cross_entropy", 20),
-        ("cross_entropy", "cross_entropy(class_weight=balanced)", 21),
+        ("cross_entropy(class_weight=balanced, ignore=1)", "cross_entropy", 20),
+        ("cross_entropy", "cross_entropy(class_weight=balanced, ignore=1)", 21),
     ):
         losses = f"(logits, label) -> {first}\n  loss more = (one, label) -> {second}"
         text = said(tmp_path, loss=losses.replace("(one, label)", "(logits, label)"))

@@ -98,6 +98,39 @@ def test_the_best_weights_are_kept(backend: str, length: str, on: str, tmp_path:
 
 
 @pytest.mark.parametrize("backend", BOTH)
+def test_classes_weigh_alike(backend: str, tmp_path: Path) -> None:
+    """rows / (classes * rows of the class), of the training rows, in every sum that is reported."""
+    made = program(tmp_path, backend)
+    spec = tmp_path / "net.bm"
+    plain = spec.read_text()
+    spec.write_text(plain.replace("cross_entropy", "cross_entropy(class_weight=balanced)"))
+    shutil.rmtree(made)
+    folder = written(made, spec, backend)
+    succeed(folder, "train.py", *TABLE, "--out", tmp_path / "run")
+    code = (
+        "import json, sys, numpy as np; from pathlib import Path; from data import load\n"
+        "data = load(sys.argv[1]); kinds, rows = data.columns['kind'], data.rows\n"
+        "counts = np.bincount(kinds[rows['train']])\n"
+        "print(json.dumps((counts.sum() / (3 * counts)).tolist()))"
+    )
+    wanted = json.loads(succeed(folder, "-c", code, TABLE[1]))
+    learned = json.loads((tmp_path / "run" / "learned.json").read_text())
+    assert learned["kind_weight.balance"]["weights"] == pytest.approx(wanted)
+    given = ("--weights", tmp_path / "run" / "weights.safetensors", *TABLE)
+    scores = json.loads(succeed(folder, "evaluate.py", *given))
+    # The same with the weights written out.
+    spec.write_text(plain.replace("cross_entropy", f"cross_entropy(class_weight={wanted})"))
+    shutil.rmtree(made)
+    folder = written(made, spec, backend)
+    succeed(folder, "train.py", *TABLE, "--out", tmp_path / "other")
+    for one, other in zip(records(tmp_path / "run"), records(tmp_path / "other"), strict=True):
+        assert one["validation_loss"] == pytest.approx(other["validation_loss"], rel=1e-4)
+    given = ("--weights", tmp_path / "other" / "weights.safetensors", *TABLE)
+    again = json.loads(succeed(folder, "evaluate.py", *given))
+    assert scores["loss"] == pytest.approx(again["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("backend", BOTH)
 def test_frozen_parts_stay(backend: str, tmp_path: Path) -> None:
     first = program(tmp_path / "one", backend, length="epochs = 1")
     succeed(first, "train.py", *TABLE, "--out", tmp_path / "start")

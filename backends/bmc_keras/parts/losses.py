@@ -14,6 +14,16 @@ def counted_mean(losses, counts):
     return ops.sum(losses * counts) / ops.where(total > 0, total, 1)
 
 
+def weighted_mean(losses, weights):
+    """Return sum(w * loss) / sum(w), w being of rows or of places; 0 if none weighs."""
+    weights = ops.cast(weights, losses.dtype)
+    for _ in range(len(losses.shape) - len(weights.shape)):
+        weights = ops.expand_dims(weights, -1)
+    weights = ops.broadcast_to(weights, ops.shape(losses))
+    total = ops.sum(weights)
+    return ops.sum(losses * weights) / ops.where(total > 0, total, 1)
+
+
 def class_losses(target, logits, ignore: int):
     """Return cross-entropies, 0 where the target is the class to ignore."""
     known = ops.where(target == ignore, 0, target)

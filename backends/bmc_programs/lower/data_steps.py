@@ -37,6 +37,11 @@ def _undo_standardize(step: ops.Standardize, site: Undoing) -> Expr:
     return call("natural_scale", VALUES, site.learned)
 
 
+@prepares(ops.Balance)
+def _prepare_balance(step: ops.Balance, site: Preparing) -> None:
+    site.apply("balance", ref("train"), site.learned(), int(step.classes))
+
+
 @prepares(ops.MinMax)
 def _prepare_minmax(step: ops.MinMax, site: Preparing) -> None:
     site.apply("minmax", ref("train"), site.learned())

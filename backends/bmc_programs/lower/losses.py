@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import Bin, Compare, Expr, Index, call, lit, method, name
 from bmc.ops import losses as ops
-from bmc_programs.lower.table import lower
+from bmc_programs.lower.table import LOWERINGS, lower
 
 DOUBLE = name("np.float64")
 
 
 def not_yet(op: ops.Loss, site: Site) -> Unsupported | None:
     """What no backend does yet of a loss; all of them ask this."""
-    if getattr(op, "class_weight", None) == "balanced":
-        return Unsupported("its `class_weight=balanced` is not lowered yet")
     if getattr(op, "ignore", None) == "missing":
         return Unsupported("missing cells of a target are not read yet")
     return None
@@ -35,7 +34,12 @@ def ignored(op: ops.BinaryCrossEntropy, site: Site, target: Expr) -> Expr | None
 
 
 def reduced(losses: Expr, rank: int, reduce: str = "mean", counts: Expr | None = None) -> Expr:
-    """The mean of all losses; or each row's sum, and of these the mean; or a weighted mean."""
+    """The mean of all losses; or each row's sum, and of these the mean; or a weighted mean.
+
+    With `none` the losses stay as they are: they will be weighted.
+    """
+    if reduce == "none":
+        return losses
     if counts is not None:
         return call("counted_mean", losses, counts)
     if reduce == "sum" and rank:
@@ -56,7 +60,8 @@ def cross_entropy(op: ops.CrossEntropy, site: Site) -> Lowered:
     """`cross_entropy` of a class for each row; else a loss for each place, reduced."""
     prediction, target = site.inputs
     place = class_place(op, site)
-    if target.rank == 0 and op.ignore is None and op.class_weight is None:
+    plain = op.ignore is None and op.class_weight is None and op.reduce == "mean"
+    if target.rank == 0 and plain:
         if not op.label_smoothing:
             return Function(lambda args: call("cross_entropy", *args))
         return Function(lambda args: call("smooth_cross_entropy", *args, op.label_smoothing))
@@ -112,7 +117,7 @@ def binary_cross_entropy(op: ops.BinaryCrossEntropy, site: Site) -> Lowered:
             no, yes = op.class_weight
             counts = call("np.where", Compare("==", target, lit(1)), yes, no)
             counts = counts if known is None else Bin("*", counts, known)
-        return reduced(losses, rank, "mean", counts)
+        return reduced(losses, rank, op.reduce, counts)
 
     return not_yet(op, site) or Function(build)
 
@@ -156,6 +161,16 @@ def dice(op: ops.Dice, site: Site) -> Lowered:
 def jaccard(op: ops.Jaccard, site: Site) -> Lowered:
     """`jaccard`, or `class_jaccard`."""
     return _regions("jaccard", op, site)
+
+
+@lower(ops.Weighted)
+def weighted(op: ops.Weighted, site: Site) -> Lowered:
+    """`weighted_mean` of the losses."""
+    found = rule_for(LOWERINGS, op.each_loss, Site(site.inputs[:-1], site.outputs, {}))
+    if not isinstance(found, Function):
+        return found
+    each = found.build
+    return Function(lambda args: call("weighted_mean", each(args[:-1]), args[-1]))
 
 
 @lower(ops.Mean)

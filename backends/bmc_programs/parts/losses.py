@@ -16,6 +16,16 @@ def counted_mean(losses: Array, counts: Array) -> float:
     return float((losses * counts).sum()) / (total if total > 0 else 1.0)
 
 
+def weighted_mean(losses: Array, weights: Array) -> float:
+    """sum(w * loss) / sum(w), w being of rows or of places; 0 if none weighs."""
+    missing = (1,) * (losses.ndim - weights.ndim)
+    counts = np.broadcast_to(weights.reshape(*weights.shape, *missing), losses.shape)
+    total = float(counts.sum(dtype=np.float64))
+    return float((losses * counts).sum(dtype=np.float64)) / (
+        total if total > 0 else 1.0
+    )
+
+
 def class_losses(logits: Array, target: Array) -> Array:
     """Cross-entropies of classes (N, ...) under logits (N, ..., C), in nats."""
     found: Array = np.take_along_axis(log_softmax(logits), target[..., None], axis=-1)

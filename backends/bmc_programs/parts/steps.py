@@ -36,6 +36,19 @@ def standardize(values: Array, train: Array, learned: dict[str, Any]) -> Array:
     return standard
 
 
+def balance(
+    values: Array, train: Array, learned: dict[str, Any], classes: int
+) -> Array:
+    """The weight of each row's class, by which all classes of `train` weigh alike."""
+    ids = values.astype(np.int64)
+    if not learned:
+        counts = np.bincount(ids[train].ravel(), minlength=classes)
+        share = counts.sum() / (classes * np.maximum(counts, 1))
+        learned["weights"] = share.tolist()
+    weights: Array = np.array(learned["weights"], np.float32)[ids]
+    return weights
+
+
 def divisor(spread: Array, size: Array) -> Array:
     """The spread of each column; 1 where it is but rounding of numbers of that size."""
     if not np.isfinite(spread).all():

@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Support
+from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import Attr, Bin, Compare, Expr, Index, call, lit, method
 from bmc.emit.values import unless
 from bmc.ops import losses as ops
 from bmc_programs.lower.losses import class_place, ignored, not_yet
-from bmc_torch.lower.table import lower, part
+from bmc_torch.lower.table import LOWERINGS, lower, part
 
 COUNTED = part("counted_mean")
 
 
 def reduced(losses: Expr, rank: int, reduce: str = "mean", counts: Expr | None = None) -> Expr:
-    """The mean of all losses; or each row's sum, and of these the mean; or a weighted mean."""
+    """The mean of all losses; or each row's sum, and of these the mean; or a weighted mean.
+
+    With `none` the losses stay as they are: they will be weighted.
+    """
+    if reduce == "none":
+        return losses
     if counts is not None:
         return call("counted_mean", losses, counts)
     if reduce == "sum" and rank:
@@ -113,7 +119,7 @@ def binary_cross_entropy(op: ops.BinaryCrossEntropy, site: Site) -> Lowered:
             no, yes = op.class_weight
             counts = call("torch.where", Compare("==", classes, lit(1)), yes, no)
             counts = counts if known is None else Bin("*", counts, known)
-        return reduced(losses, site.inputs[0].rank, "mean", counts)
+        return reduced(losses, site.inputs[0].rank, op.reduce, counts)
 
     return not_yet(op, site) or Function(build, support)
 
@@ -173,6 +179,16 @@ def dice(op: ops.Dice, site: Site) -> Lowered:
 def jaccard(op: ops.Jaccard, site: Site) -> Lowered:
     """`jaccard`, or `class_jaccard`."""
     return _regions("jaccard", op, site)
+
+
+@lower(ops.Weighted)
+def weighted(op: ops.Weighted, site: Site) -> Lowered:
+    """`weighted_mean` of the losses."""
+    found = rule_for(LOWERINGS, op.each_loss, Site(site.inputs[:-1], site.outputs, {}))
+    if not isinstance(found, Function):
+        return found
+    each, support = found.build, (*found.support, part("weighted_mean"))
+    return Function(lambda args: call("weighted_mean", each(args[:-1]), args[-1]), support)
 
 
 @lower(ops.Mean)

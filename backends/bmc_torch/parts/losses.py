@@ -17,6 +17,17 @@ def counted_mean(losses: Tensor, counts: Tensor) -> Tensor:
     )
 
 
+def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
+    """Return sum(w * loss) / sum(w), w being of rows or of places; 0 if none weighs."""
+    missing = losses.ndim - weights.ndim
+    weights = weights.to(losses.dtype).reshape(*weights.shape, *[1] * missing)
+    weights = weights.expand_as(losses)
+    total = weights.sum()
+    return (losses * weights).sum() / torch.where(
+        total > 0, total, torch.ones_like(total)
+    )
+
+
 def smooth_labels(target: Tensor, smoothing: float) -> Tensor:
     """Return yes-or-no targets moved towards 1/2."""
     return target * (1 - smoothing) + smoothing / 2

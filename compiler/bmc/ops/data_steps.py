@@ -187,6 +187,24 @@ class OneHot(Step, name="one_hot", aliases=("onehot", "to_categorical", "one_hot
         return Carrying("numbers", shape, value.windowed, value.shift)
 
 
+class Balance(Step, name="balance", aliases=("balanced", "class_balance", "class_weights")):
+    """The weight of each row's class: rows / (classes * rows of the class), as training has them.
+
+    `cross_entropy(weight=data.w)` with `w = label -> balance(3)` weighs every class alike, which
+    `class_weight=balanced` says in short.
+    """
+
+    learns = ("weights",)
+    accepts = NUMBERS
+
+    classes: int = param(Int(min=2), "how many classes there are")
+
+    def infer(self, value: Carrying) -> Carrying:
+        """A number for each class number."""
+        self.require(value)
+        return value.as_kind("numbers")
+
+
 class Identity(Step, name="identity", aliases=("none", "pass")):
     """Nothing: for the other branch of `if training then … else identity`."""
 

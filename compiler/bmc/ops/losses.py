@@ -48,6 +48,53 @@ class Loss(Declaration, family="loss"):
         """How many classes its target is one of; None where it is none of any."""
         return None
 
+    def places(self, *inputs: TensorType) -> tuple[Dim, ...]:
+        """The shape of the losses before they become one number."""
+        return inputs[0].shape
+
+    def each(self) -> Loss:
+        """The loss as it is before the mean. Raises `Refusal` where weights have no one meaning."""
+        for key in ("ignore", "class_weight", "label_smoothing"):
+            if key in self.settings and getattr(self, key) != self.settings[key].default:
+                raise Refusal(
+                    f"can't have `{key}` with `weight`",
+                    help="give the samples the weights that they shall have in the end",
+                )
+        if self.values().get("reduce") != "mean":
+            raise Refusal("weighs means alone: `weight` goes with no sum and no regions")
+        return type(self)(**{**self.values(), "reduce": "none"})
+
+
+class Weighted(Loss):
+    """A loss with a weight for each sample, or for each place: `sum(w * loss) / sum(w)`."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        object.__setattr__(self, "each_loss", loss.each())
+        object.__setattr__(self, "name", loss.name)
+        object.__setattr__(self, "takes", loss.takes)
+
+    each_loss: Loss
+
+    def key(self) -> tuple[Any, ...]:
+        """That of the loss, weighted."""
+        return (type(self), *self.each_loss.key())
+
+    def classes(self, scores: TensorType) -> Dim | None:
+        """Those of the loss."""
+        return self.each_loss.classes(scores)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """The scalar type. Raises `Refusal` when a weight does not fit the losses."""
+        *given, weight = inputs
+        places = self.each_loss.places(*given)
+        if not weight.batched or weight.shape != places[: weight.rank]:
+            shown = TensorType("float", places)
+            raise Refusal(
+                f"takes a weight for each sample, or for each of {shown}, and got {weight}"
+            )
+        return SCALAR
+
 
 def require_numbers(x: TensorType) -> None:
     """Refuses ids as a prediction."""
@@ -175,6 +222,10 @@ class CrossEntropy(
         """Class numbers: the prediction's shape without the class axis."""
         return ids_type(prediction, self.axis)
 
+    def places(self, *inputs: TensorType) -> tuple[Dim, ...]:
+        """As the target."""
+        return inputs[1].shape
+
     def classes(self, scores: TensorType) -> Dim | None:
         """As many as there are scores for a place."""
         return scores.shape[class_axis(scores, self.axis)]
@@ -274,6 +325,10 @@ class Focal(Loss, name="focal", aliases=("focal_loss", "sigmoid_focal", "binary_
     def target_type(self, prediction: TensorType) -> TensorType:
         """0 or 1 for every logit."""
         return TensorType("int", prediction.shape)
+
+    def places(self, *inputs: TensorType) -> tuple[Dim, ...]:
+        """As the target."""
+        return inputs[1].shape
 
     def classes(self, scores: TensorType) -> Dim | None:
         """Unknown here: it depends on the target."""

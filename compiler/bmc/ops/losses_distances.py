@@ -12,6 +12,7 @@ from bmc.ops.losses import (
     require_numbers,
     require_same_shape,
 )
+from bmc.types.symbolic import Dim
 from bmc.types.tensor import TensorType
 
 
@@ -66,6 +67,10 @@ class Cosine(
     reduce: str = param(REDUCE, REDUCE_DOC, "mean")
     samples = (Sample(inputs=((8,), (8,))), Sample({"reduce": "sum"}, inputs=((4, 3), (4, 3))))
 
+    def places(self, *inputs: TensorType) -> tuple[Dim, ...]:
+        """One for each vector."""
+        return inputs[0].shape[:-1]
+
     def fit(self, *inputs: TensorType) -> None:
         """Vectors of one shape."""
         super().fit(*inputs)
@@ -86,6 +91,10 @@ class Triplet(Loss, name="triplet", aliases=("triplet_loss", "triplet_margin")):
         Sample(inputs=((8,), (8,), (8,))),
         Sample({"margin": 0.2, "reduce": "sum"}, inputs=((4, 3), (4, 3), (4, 3))),
     )
+
+    def places(self, *inputs: TensorType) -> tuple[Dim, ...]:
+        """One for each vector."""
+        return inputs[0].shape[:-1]
 
     def fit(self, *inputs: TensorType) -> None:
         """Vectors of one shape."""

@@ -61,9 +61,22 @@ def link(
         return
     if trained is not None:
         wanted |= _wanted_targets(trained, set(wanted))
+    entries = tuple(_balance(name, *made) for name, made in around.balanced.items())
+    data = replace(data, body=(*data.body, *entries))
     program.data = build_data(data, wanted, problems, table.lets)
     if trained is not None and program.data is not None:
         program.train = _with_data(trained, program.data)
+
+
+def _balance(name: str, target: str, classes: int, span: Span) -> ast.Assign:
+    """`kind_weight = kind -> balance(3)`, which a loss has asked for."""
+    step = ast.Call(
+        span,
+        ast.Name(span, "balance"),
+        (ast.Argument(span, None, ast.Number(span, classes, str(classes))),),
+    )
+    value = ast.Flow(span, ast.Name(span, target), (ast.Target(span, step, None),))
+    return ast.Assign(span, (ast.Place(span, name, None),), None, value, None)
 
 
 def _with_data(trained: TrainProgram, data: DataProgram) -> TrainProgram:
@@ -259,7 +272,7 @@ def _class_counts(trees: list[Tree]) -> dict[str, int]:
                 continue
             if getattr(part.op, "ignore", None) is not None:
                 continue  # a number that is no class stands there, too
-            scores, target = part.inputs[0], part.inputs[-1]
+            scores, target = part.inputs[0], part.inputs[len(part.op.takes) - 1]
             size = part.op.classes(scores.type)
             if isinstance(target, TensorRef) and isinstance(size, int) and known(size):
                 counts[target.name] = int(size)

@@ -21,7 +21,7 @@ from bmc.ir.training import Applied, ModelUse, TensorRef, Tree, Undo
 from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take, broadcast
 from bmc.ops.base import Declaration, Layer, alias_of
 from bmc.ops.kinds import REGISTRY, Refusal, show
-from bmc.ops.losses import Loss, Reduction
+from bmc.ops.losses import Loss, Reduction, Weighted
 from bmc.ops.metrics import Metric
 from bmc.records import field, record, replace
 from bmc.source import Span
@@ -50,12 +50,14 @@ class Surroundings:
 
     `tensors` holds the model's outputs and the data's entries; an entry whose type nothing has
     fixed yet has the type None in `untyped`, and gets one from the first loss that takes it.
+    `balanced` are the entries that losses need besides: the weights of an entry's classes.
     """
 
     scope: Scope
     model: ModelUse
     tensors: dict[str, TensorRef]
     untyped: set[str] = field(default_factory=set)
+    balanced: dict[str, tuple[str, int, Span]] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
     weight_names: tuple[str, ...] = ()
     source: str = "data"
@@ -225,10 +227,48 @@ class Resolver:
     def _declared(
         self, declared: type[Declaration], layer: ast.Expr, inputs: tuple[Tree, ...]
     ) -> Any:
+        weight, layer = _weight(layer) if issubclass(declared, Loss) else (None, layer)
         op = self.evaluator.make(declared, layer, self.around.scope)
         if op is UNKNOWN:
             return UNKNOWN
-        return self.applied(op, inputs, layer.span)
+        loss = self.applied(op, inputs, layer.span)
+        return loss if weight is None or loss is UNKNOWN else self._weighted(loss, weight)
+
+    def _balanced(self, loss: Applied, span: Span) -> Any:
+        """A loss with a weight for each sample, which an entry of the data has by its class."""
+        target = loss.inputs[-1]
+        if not isinstance(target, TensorRef) or target.origin != "data":
+            raise Refusal("takes an entry of the data as its target, to be `balanced`")
+        assert isinstance(loss.op, Loss)
+        if getattr(loss.op, "ignore", None) is not None:
+            raise Refusal("can't have `ignore` with `class_weight=balanced`")
+        plain_op = type(loss.op)(**{**loss.op.values(), "class_weight": None})
+        name = f"{target.name}_weight"
+        while name in self.around.tensors and name not in self.around.balanced:
+            name += "_"
+        classes = loss.op.classes(loss.inputs[0].type) or 2
+        if not isinstance(classes, int):
+            raise Refusal("needs a known number of classes, to be `balanced`")
+        self.around.balanced[name] = (target.name, int(classes), span)
+        weight = TensorRef(name, TensorType("float", target.type.shape), "data")
+        self.around.tensors[name] = weight
+        return self.applied(Weighted(plain_op), (*loss.inputs, weight), span)
+
+    def _weighted(self, loss: Applied, weight: ast.Argument) -> Any:
+        """A loss whose samples weigh what an expression says."""
+        given = self.tree(weight.value)
+        if given is UNKNOWN:
+            return UNKNOWN
+        assert isinstance(loss.op, Loss)
+        try:
+            op = Weighted(loss.op)
+        except Refusal as refusal:
+            return self._refused(loss.op, (), refusal, weight.span)
+        if isinstance(given, Number):
+            what = "takes an entry of the data as `weight`: one number for all changes nothing"
+            return self._refused(loss.op, (), Refusal(what), weight.span)
+        given = self._fix(given, TensorType("float", ()))
+        return self.applied(op, (*loss.inputs, given), weight.span)
 
     def applied(self, op: Declaration, inputs: tuple[Tree, ...], span: Span) -> Any:
         """An operation on trees, its types checked."""
@@ -240,12 +280,14 @@ class Resolver:
             if isinstance(op, Layer):
                 return self._layer(op, inputs, types, span)
             assert isinstance(op, Loss | Reduction)
-            return Applied(op, inputs, op.infer(*types))
+            made = Applied(op, inputs, op.infer(*types))
+            balanced = getattr(op, "class_weight", None) == "balanced"
+            return self._balanced(made, span) if balanced else made
         except Refusal as refusal:
             return self._refused(op, inputs, refusal, span)
 
     def _with_types(self, op: Declaration, inputs: tuple[Tree, ...]) -> tuple[Tree, ...]:
-        if not isinstance(op, Loss) or len(inputs) != len(op.takes):
+        if not isinstance(op, Loss) or isinstance(op, Weighted) or len(inputs) != len(op.takes):
             return inputs
         first, last = inputs[0], inputs[-1]
         assert not isinstance(first, Number)
@@ -333,6 +375,15 @@ class Resolver:
             self._refused(metric, inputs, refusal, layer.span)
             return None
         return metric
+
+
+def _weight(layer: ast.Expr) -> tuple[ast.Argument | None, ast.Expr]:
+    """The argument `weight=…` of a loss, and the loss without it."""
+    found = [one for one in _arguments(layer) if one.name == "weight"]
+    if not found or not isinstance(layer, ast.Call):
+        return None, layer
+    others = tuple(one for one in layer.arguments if one is not found[0])
+    return found[0], replace(layer, arguments=others)
 
 
 def _arguments(layer: ast.Expr) -> tuple[ast.Argument, ...]:

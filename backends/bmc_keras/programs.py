@@ -25,6 +25,7 @@ from bmc.emit.pyexpr import (
     Return,
     Statement,
     TupleExpr,
+    Un,
     With,
     call,
     lit,
@@ -218,6 +219,11 @@ def optimizer_function(run: Run, update: Update) -> str:
 def _update_lines(run: Run, scheduled: bool) -> list[Statement]:
     """Clipping, the rate, and the update."""
     body: list[Statement] = []
+    if run.train.clip_value is not None:
+        dense = call("tf.convert_to_tensor", Name("gradient"))  # also of embeddings
+        bounds = (Un("-", Name("CLIP_VALUE")), Name("CLIP_VALUE"))
+        clipped = ListComp(call("ops.clip", dense, *bounds), Name("gradient"), Name("gradients"))
+        body.append(Assign(Name("gradients"), clipped))
     if run.train.clip_norm is not None:
         norm = call("tf.linalg.global_norm", Name("gradients"))
         body.append(Assign(Name("norm"), norm))

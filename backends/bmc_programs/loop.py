@@ -99,10 +99,9 @@ def constants(run: Run, update: Update) -> str:
     found |= {key: value for key, (_, value) in update.settings.items()}
     if optimizer.weight_decay:
         found["WEIGHT_DECAY"] = optimizer.weight_decay
-    if train.clip_norm is not None:
-        found["CLIP_NORM"] = train.clip_norm
-    if train.ema is not None:
-        found["EMA"] = train.ema
+    for key in ("clip_norm", "clip_value", "ema"):
+        if getattr(train, key) is not None:
+            found[key.upper()] = getattr(train, key)
     if train.stop is not None:
         found["PATIENCE"] = train.stop.evaluations
         if train.stop.least:

@@ -254,6 +254,9 @@ def step_function(run: Run) -> str:
     ]
     clear = ExprStmt(call("optimizer.zero_grad", set_to_none=True))
     update: list[Statement] = []
+    if run.train.clip_value is not None:
+        weights = call("model.parameters")
+        update.append(ExprStmt(call("nn.utils.clip_grad_value_", weights, Name("CLIP_VALUE"))))
     if run.train.clip_norm is not None:
         weights = call("model.parameters")
         update.append(ExprStmt(call("nn.utils.clip_grad_norm_", weights, Name("CLIP_NORM"))))

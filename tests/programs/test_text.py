@@ -48,7 +48,7 @@ VARIANTS: list[tuple[str, dict[str, str]]] = [
     (DIGITS, {"optimizer": "lion(lr=1e-4)", "accumulate": "4", "ema": "0.99",
               "stop": "patience(3, least=0.01)"}),
     (DIGITS, {"optimizer": "lamb(lr=1e-3)", "schedule": "plateau(on=validation.accuracy)",
-              "clip_norm": "1.0"}),
+              "clip_norm": "1.0", "clip_value": "0.5"}),
     (DIGITS, {"optimizer": "sgdw(lr=0.1, momentum=0.9)", "compile": "true",
               "schedule": "warmup_stable_decay(shape=sqrt)"}),
     (DIGITS, {"optimizer": "nadam(lr=1e-3)", "loss": "(logits, digit) -> focal",

@@ -29,6 +29,16 @@ SPEC = {
         {},
     ),
     "mlp": (SPECS / "tabular" / "mlp.bm", DATA / "penguins.csv", {}),
+    "clipped": (
+        SPECS / "text" / "reviews.bm",
+        DATA / "reviews.csv",
+        {"train__clip_value": "1e-3", "train__clip_norm": "1e-2"},
+    ),
+    "weighted": (
+        SPECS / "tabular" / "mlp.bm",
+        DATA / "penguins.csv",
+        {"train__loss": "(logits, species) -> cross_entropy(class_weight=balanced)"},
+    ),
 }
 # In float32 a ReLU that flips makes any two runs differ; at a gentle rate none does.
 CASES = [
@@ -39,6 +49,8 @@ CASES = [
     ("mlp", "adamw(lr=1e-2)", "float64"),
     ("reviews", "adam(lr=1e-3)", "float64"),
     ("expressions", "adam(lr=1e-2)", "float64"),
+    ("clipped", "sgd(lr=0.5)", "float64"),
+    ("weighted", "adam(lr=1e-2)", "float64"),
     ("mlp", "lamb(lr=1e-2, weight_decay=0.1)", "float64"),
     ("mlp", "sgdw(lr=0.05, momentum=0.9, weight_decay=0.01)", "float64"),
     ("small_resnet", "nadam(lr=1e-3)", "float64"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call
-from bmc.emit.values import same_pads, step_size
+from bmc.emit.values import border_pads, step_size
 from bmc.ops.axes import axis_of, explicit_padding
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc.types.tensor import TensorType
@@ -91,20 +91,18 @@ def _repeated(op: AvgPool, x: TensorType, plan: _Plan) -> Lowered:
     """The outermost elements taken several times, then pooled."""
     sizes = x.shape[1:] if op.axis is None else (x.shape[op.axis],)
     stride = op.kernel if op.stride is None else op.stride
-    pads = same_pads(sizes, op.kernel, stride)
-    if pads is None or not all(isinstance(size, int) for size in sizes):
+    pads = border_pads(sizes, op.kernel, stride)
+    if pads is None:
         return Unsupported("repeating the border of a free size is not lowered yet")
     first = 1 if op.axis is None else axis_of(x, op.axis) + 1  # channels are last
 
     def build(args: list[Expr]) -> Expr:
         value = args[0]
-        for place, (size, (low, high)) in enumerate(zip(sizes, pads), start=first):
-            last = int(size) - 1  # type: ignore[arg-type]
-            index = [0] * int(low) + list(range(last + 1)) + [last] * int(high)
-            value = call("ops.take", value, index, axis=place)
+        for place, (low, high) in enumerate(pads, start=first):
+            value = call("repeat_border", value, place, low, high)
         return plan.run("Average", value)
 
-    return Function(build)
+    return Function(build, (part("repeat_border"),))
 
 
 @lower(GlobalAvgPool, "last")

@@ -6,7 +6,7 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call
-from bmc.emit.values import same_pads, step_size
+from bmc.emit.values import border_pads, step_size
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
@@ -28,7 +28,7 @@ def _pooled(op: Pool, site: Site, word: str) -> Lowered:
     window |= spread(axes, strides=stride)
     repeated = op.padding == "replicate"
     if repeated:
-        pads_around = same_pads(sizes, op.kernel, stride)
+        pads_around = border_pads(sizes, op.kernel, stride)
         if pads_around is None:
             return Unsupported("repeating the border of a free size is not lowered yet")
         edge = image_pads(pads(pads_around))

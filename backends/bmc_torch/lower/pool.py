@@ -6,7 +6,7 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
 from bmc.emit.pyexpr import Expr, call, method
-from bmc.emit.values import Pads, number, one_number, same_pads, step_size, unless
+from bmc.emit.values import Pads, border_pads, number, one_number, same_pads, step_size, unless
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
@@ -31,7 +31,8 @@ class _Plan:
         self.spread = (per_axis(op.kernel, self.axes, ""), per_axis(stride, self.axes, ""))
         self.pads: Pads | None
         if isinstance(op.padding, str):
-            self.pads = same_pads(sizes, op.kernel, stride)
+            around = border_pads if op.padding == "replicate" else same_pads
+            self.pads = around(sizes, op.kernel, stride)
         else:
             self.pads = explicit_padding(op.padding, self.axes)
 

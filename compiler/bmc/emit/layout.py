@@ -233,9 +233,12 @@ class Printer:
                 )
             parts = [("", arg) for arg in node.args] + [(f"{k}=", v) for k, v in node.kwargs]
             opening = f"{prefix}{self._wrap(node.fn, POSTFIX)}("
-            if isinstance(node.fn, p.Call) and indent + len(opening) > self.width:
+            method = node.fn if isinstance(node.fn, p.Attr) else None
+            inner = node.fn if method is None else method.base
+            if isinstance(inner, p.Call) and indent + len(opening) > self.width:
                 rest = f"({', '.join(self._arguments(node))}){suffix}"
-                return self._bracketed(node.fn, prefix, rest, indent)
+                rest = rest if method is None else f".{method.name}{rest}"
+                return self._bracketed(inner, prefix, rest, indent)
             return self._items(parts, opening, f"){suffix}", indent)
         if isinstance(node, p.Index):
             parts = [("", item) for item in node.items]

@@ -55,6 +55,19 @@ def same_pads(sizes: tuple[Any, ...], kernel: Any, stride: Any, dilation: Any = 
     return tuple(pads)
 
 
+def border_pads(sizes: tuple[Any, ...], kernel: Any, stride: Any) -> Pads | None:
+    """How often a border is repeated before and after, each by itself; as `same_pads` where it steps.
+
+    Window by window at every place that is known of any kernel, also of one that a setting gives.
+    """
+    axes = len(sizes)
+    steps = per_axis(stride, axes, "")
+    if not fixed(steps) or any(step != 1 for step in steps):
+        return same_pads(sizes, kernel, stride)
+    totals = [width - 1 for width in per_axis(kernel, axes, "")]
+    return tuple((total // 2, total - total // 2) for total in totals)
+
+
 def step_size(x: TensorType, axes: Iterable[int]) -> int:
     """How many elements one step of a padded value has along these axes."""
     place = ragged_axis(x)

@@ -135,6 +135,7 @@ class TrainProgram:
     schedule: Schedule | None = None
     accumulate: int = 1
     clip_norm: float | None = None
+    clip_value: float | None = None
     precision: str = "fp32"
     compile: bool = False
     ema: float | None = None

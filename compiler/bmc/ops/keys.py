@@ -97,6 +97,8 @@ KEYS: dict[str, Key] = {
         Key("clip_norm", Float(above=0), "longest gradient, over all weights together", None,
             aliases=("max_grad_norm", "gradient_clip_val", "clip_grad_norm", "clip", "max_norm",
                      "global_clipnorm", "clipnorm")),
+        Key("clip_value", Float(above=0), "largest number in a gradient, each clipped by itself, before "
+            "`clip_norm`", None, aliases=("gradient_clip_value", "clipvalue", "clip_grad_value")),
         Key("precision", Words("fp32", "bf16", "fp16"), "numbers of the forward pass; weights and "
             "losses stay fp32", "fp32", backends=("torch", "keras"),
             aliases=("dtype", "amp", "mixed_precision")),

@@ -283,8 +283,8 @@ class _Sections:
 
     def _settings(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for name in ("schedule", "epochs", "steps", "batch", "accumulate", "clip_norm", "precision",
-                     "compile", "ema", "stop", "checkpoint", "seed"):  # fmt: skip
+        for name in ("schedule", "epochs", "steps", "batch", "accumulate", "clip_norm", "clip_value",
+                     "precision", "compile", "ema", "stop", "checkpoint", "seed"):  # fmt: skip
             key, entry = KEYS[name], self._one(name)
             found[name] = key.default
             if entry is None:

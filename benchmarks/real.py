@@ -1,6 +1,6 @@
-"""Trains the tabular specs on real data and scores them on rows that were kept for the end.
+"""Trains specs on real data and scores them on rows that were kept for the end.
 
-python benchmarks/real.py DATA [SEEDS]
+python benchmarks/real.py DATA [SEEDS [NAME …]]
 
 DATA has a folder for each data set: `adult/train.csv.gz`, and so on; what is not there is left out.
 Prints a line of a table for each spec, framework and seed, and how far the two other frameworks'
@@ -15,15 +15,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-SPECS = Path(__file__).parents[1] / "specs" / "tabular"
+SPECS = Path(__file__).parents[1] / "specs"
 FILES = {
-    "adult": "adult/train.csv.gz",
-    "emotions": "emotions/train.csv.gz",
-    "housing": "california_housing/housing.csv.gz",
-    "mammography": "mammography/mammography.csv.gz",
-    "titanic": "titanic/titanic.csv",
+    "tabular/adult": "adult/train.csv.gz",
+    "tabular/emotions": "emotions/train.csv.gz",
+    "tabular/housing": "california_housing/housing.csv.gz",
+    "tabular/mammography": "mammography/mammography.csv.gz",
+    "tabular/titanic": "titanic/titanic.csv",
+    "series/dlinear": "etth1/ETTh1.csv.gz",
+    "text/sst2": "sst2/train.tsv",
+    "text/chargpt": "tinyshakespeare/input.txt",
+    "vision/lenet": "mnist_10k/mnist_10k.npz",
 }
-SHOWN = ("accuracy", "f1_micro", "rmse", "average_precision", "roc_auc", "r2")
+SHOWN = (
+    "accuracy", "f1_micro", "rmse", "mse", "mae", "perplexity", "average_precision", "roc_auc", "r2",
+)  # fmt: skip
 
 
 def python(folder: Path, *command: object) -> str:
@@ -44,8 +50,9 @@ def main() -> None:
     """Trains, scores, prints."""
     data, seeds = Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 3
     print("| spec | trained in | seed | test scores | others apart |\n|---|---|---|---|---|")
+    chosen = sys.argv[3:] or list(FILES)
     for name, file in FILES.items():
-        if not (data / file).exists():
+        if name not in chosen or not (data / file).exists():
             continue
         with tempfile.TemporaryDirectory() as place:
             folders = {b: Path(place) / b for b in ("torch", "keras", "onnx")}

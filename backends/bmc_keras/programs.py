@@ -150,7 +150,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
                 step=step_lines(run),
                 first=f"batch[{string((*run.targets, *run.inputs)[0])}]",
                 mode="",
-                collected="tf.stack(losses)",
+                collected="tf.stack(losses).numpy()",
                 average="update_average(tf.constant(1.0 if step == 1 else 1 - EMA, tf.float32))",
             ),
         ),

@@ -9,7 +9,16 @@ from bmc.ops.schedules import Plateau
 from bmc_programs.library import import_block, needed
 from bmc_programs.run import Run
 
-RUNS = ("METRICS", "begin_run", "catch_signals", "how_to_resume", "natural", "positive", "report")
+RUNS = (
+    "METRICS",
+    "begin_run",
+    "catch_signals",
+    "check_losses",
+    "how_to_resume",
+    "natural",
+    "positive",
+    "report",
+)
 STATES = ("Tensors", "check_state", "read_state", "split_state", "write_state")
 
 

@@ -169,7 +169,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
                 step=step_lines(run),
                 first=name((*run.targets, *run.inputs)[0]),
                 mode="model.train()",
-                collected="torch.stack(losses).cpu()",
+                collected="torch.stack(losses).cpu().numpy()",
                 average="update_average(average, model, step == 1)",
             ),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -241,3 +242,38 @@ def test_one_batch_an_update_is_what_it_was(backend: str, tmp_path: Path) -> Non
         losses[bool(more)] = [(record["step"], record["loss"]) for record in records(out)]
     assert [step for step, _ in losses[True]] == [step for step, _ in losses[False]]
     np.testing.assert_allclose(losses[True], losses[False], rtol=1e-4)
+
+
+@pytest.mark.parametrize("length", ["epochs = 3", "steps = 40"])
+@pytest.mark.parametrize("backend", BOTH)
+def test_a_loss_that_is_not_finite_is_told(backend: str, length: str, tmp_path: Path) -> None:
+    """Which batch, which rows; and the states of before stay."""
+    folder = program(tmp_path, backend, length=length)
+    code = (
+        "import sys, train, data\n"
+        "make = data.make_batch\n"
+        "def broken(columns, rows):\n"
+        "    batch = make(columns, rows)\n"
+        "    broken.hit = 7 in rows\n"
+        "    return batch\n"
+        "broken.hit, data.make_batch = False, broken\n"
+        "order = data.Data.batches\n"
+        "def batches(self, split, size, **named):\n"
+        "    for batch in order(self, split, size, **named):\n"
+        "        if split == 'train' and named.get('epoch') == 2 and broken.hit:\n"
+        "            batch['x'] *= float('nan')\n"
+        "        broken.hit = False\n"
+        "        yield batch\n"
+        "data.Data.batches = batches\n"
+        "sys.argv[0] = 'train.py'\n"
+        "train.main()"
+    )
+    (folder / "broken.py").write_text(code)
+    done = run(folder, "broken.py", *TABLE, "--out", tmp_path / "run")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    found = re.match(r"epoch 2, batch (\d+): the loss of rows ([\d, ]+) is nan; the states", last)
+    assert found is not None, last
+    assert "7" in found.group(2).split(", ") and len(found.group(2).split(", ")) <= 16
+    assert len(list((tmp_path / "run" / "states").iterdir())) >= 1
+    succeed(folder, "train.py", *TABLE, "--out", tmp_path / "run", "--resume")

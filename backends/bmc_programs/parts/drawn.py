@@ -45,6 +45,11 @@ class Data:
         self.make = make
         self.sizes = {split: len(chosen) for split, chosen in rows.items()}
 
+    def order(self, split: str, seed: int, epoch: int) -> Array:
+        """The rows of a split as (seed, epoch) shuffles them."""
+        rows = self.rows[split]
+        return rows[shuffled(len(rows), seed, epoch)]
+
     def batches(
         self,
         split: str,
@@ -63,7 +68,7 @@ class Data:
         rows = self.rows[split]
         draw = Draw(0, 0, training=False)
         if seed is not None:
-            rows = rows[shuffled(len(rows), seed, epoch)]
+            rows = self.order(split, seed, epoch)
             rows = without_lone_row(rows, batch_size)
             draw = Draw(seed, epoch, training=True)
         for first in range(skip * batch_size, len(rows), batch_size):

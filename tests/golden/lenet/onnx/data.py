@@ -50,6 +50,11 @@ class Data:
         self.make = make
         self.sizes = {split: len(chosen) for split, chosen in rows.items()}
 
+    def order(self, split: str, seed: int, epoch: int) -> Array:
+        """The rows of a split as (seed, epoch) shuffles them."""
+        rows = self.rows[split]
+        return rows[shuffled(len(rows), seed, epoch)]
+
     def batches(
         self,
         split: str,
@@ -65,7 +70,7 @@ class Data:
         """
         rows = self.rows[split]
         if seed is not None:
-            rows = rows[shuffled(len(rows), seed, epoch)]
+            rows = self.order(split, seed, epoch)
         for first in range(skip * batch_size, len(rows), batch_size):
             yield self.make(self.columns, rows[first : first + batch_size])
 

@@ -13,9 +13,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
+Array = NDArray[Any]
 METRICS = "metrics.jsonl"
 ABOUT = "run.json"
 
@@ -93,6 +97,27 @@ def catch_signals() -> list[int]:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, note)
     return caught
+
+
+def check_losses(
+    losses: Array, order: Array, batch: int, epoch: int, before: int = 0
+) -> None:
+    """End a run at a loss that is not finite: say of which batch, and of which rows.
+
+    `order` has the rows of the epoch; `before` of its batches came before the losses.
+    """
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if not len(bad):
+        return
+    number = before + int(bad[0])
+    rows = order[max(number, 0) * batch : (number + 1) * batch].tolist()
+    told = ", ".join(map(str, rows[:16])) + (", …" if len(rows) > 16 else "")
+    rest = f" of rows {told}" if rows else ""
+    place = f"epoch {epoch}, batch {number + 1}" if rows else f"epoch {epoch - 1}"
+    raise SystemExit(
+        f"{place}: the loss{rest} is {losses[bad[0]]}; the states of before are kept. "
+        "A smaller learning rate, a warm-up or clip_norm may help."
+    )
 
 
 def report(record: dict[str, float], path: Path) -> None:

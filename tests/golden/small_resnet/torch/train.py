@@ -27,6 +27,7 @@ from runs import (
     METRICS,
     begin_run,
     catch_signals,
+    check_losses,
     how_to_resume,
     natural,
     positive,
@@ -148,7 +149,9 @@ def main() -> None:
             checkpoint.save(epoch, step, losses, rows)
             break
 
-        mean_loss = float(np.average(torch.stack(losses).cpu(), weights=rows))
+        found = torch.stack(losses).cpu().numpy()
+        check_losses(found, data.order("train", args.seed, epoch), BATCH, epoch)
+        mean_loss = float(np.average(found, weights=rows))
         record = {"epoch": epoch, "loss": mean_loss}
         scores = compute_metrics(compute_outputs(model, data, "validation"))
         record |= {f"validation_{name}": value for name, value in scores.items()}

@@ -143,6 +143,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         default=Code(length.upper()),
         learned=loop.learned(run),
         begin=loop.beginning(run),
+        optimizer=Code(train.main_optimizer.name),
         **loop.start_slots(run),
         loop=loop.text(
             run,

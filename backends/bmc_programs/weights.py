@@ -18,6 +18,7 @@ RUNS = (
     "natural",
     "positive",
     "report",
+    "write_card",
 )
 STATES = ("Tensors", "check_state", "read_state", "split_state", "write_state")
 

@@ -157,6 +157,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         default=Code(length.upper()),
         learned=loop.learned(run),
         begin=loop.beginning(run),
+        optimizer=Code(train.main_optimizer.name),
         **loop.start_slots(run),
         state=Code(f"name_weights({scored})" if counters else f"{scored}.state_dict()"),
         scored=Code(scored),

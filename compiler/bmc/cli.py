@@ -82,6 +82,7 @@ def _train(command: argparse.ArgumentParser) -> None:
     earlier = command.add_mutually_exclusive_group()
     earlier.add_argument("--overwrite", action="store_true", help="an earlier run in --out goes")
     earlier.add_argument("--resume", action="store_true", help="an earlier run in --out goes on")
+    command.add_argument("--quiet", action="store_true", help="print nothing while it trains")
     command.epilog = "What follows -- goes to train.py as it is."
     _add_reading(command)
     _add_format(command)

@@ -118,7 +118,8 @@ def train(options: argparse.Namespace) -> int:
         again = "--overwrite"
     given["out"] = given["out"] or str(folder / "run")
     steps = runs.Steps(folder, program.train.test, program.train.writes)
-    return runs.train(steps, given, [*([again] if again else []), *options.extra])
+    flags = [*([again] if again else []), *(["--quiet"] if options.quiet else [])]
+    return runs.train(steps, given, [*flags, *options.extra])
 
 
 def evaluate(options: argparse.Namespace) -> int:

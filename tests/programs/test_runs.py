@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -49,7 +50,14 @@ def test_an_earlier_run_stays(program: Path, tmp_path: Path) -> None:
     succeed(program, "train.py", "--data", PENGUINS, "--out", out, "--steps", "20")
     kept = {path: path.read_bytes() for path in out.rglob("*.*")}
     names = {path.name for path in out.iterdir()}
-    assert names == {"weights.safetensors", "metrics.jsonl", "learned.json", "run.json", "states"}
+    assert names == {
+        "weights.safetensors",
+        "metrics.jsonl",
+        "learned.json",
+        "run.json",
+        "README.md",
+        "states",
+    }
     done = train(program, out, "--steps", "20")
     assert done.returncode == 1
     end = "an earlier run is there; give another --out, --overwrite, or --resume to go on with it"
@@ -194,3 +202,18 @@ def test_steps_are_whole_numbers(program: Path, tmp_path: Path) -> None:
         program, "train.py", "--data", PENGUINS, "--out", tmp_path / "run", "--steps", "12000",
     )  # fmt: skip
     assert done.splitlines()[-1].startswith("step 12000  epoch ")
+
+
+def test_a_quiet_run_has_a_card(program: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    text = ("--data", PENGUINS, "--out", out, "--steps", "10", "--quiet")
+    assert succeed(program, "train.py", *text) == ""
+    card = (out / "README.md").read_text()
+    last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
+    assert card.startswith("# A run of Mlp\n") and "| train rows | " in card
+    assert f"| validation_loss | {last['validation_loss']:.6g} |" in card
+    command = next(line for line in card.splitlines() if "evaluate.py" in line)
+    assert json.loads(succeed(tmp_path, *shlex.split(command)[1:]))["loss"] > 0
+    (out / "README.md").write_text("mine")
+    succeed(program, "train.py", *text, "--overwrite")
+    assert (out / "README.md").read_text() == "mine"

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -20,6 +21,7 @@ from bmc_programs.parts.core import Array
 
 METRICS = "metrics.jsonl"
 ABOUT = "run.json"
+CARD = "README.md"
 
 
 def positive(text: str) -> int:
@@ -207,8 +209,40 @@ def check_losses(
     )
 
 
-def report(record: dict[str, float], path: Path) -> None:
-    """Print a record, and append it to a file; end where a number is not finite."""
+def write_card(out: Path, model: str, facts: dict[str, Any]) -> None:
+    """Write README.md of a run: what was trained, on what and how, and its scores."""
+    records = (out / METRICS).read_text().splitlines()
+    scores: dict[str, float] = json.loads(records[-1]) if records else {}
+    rows = [f"| {name} | {value} |" for name, value in facts.items()]
+    rows += [f"| {name} | {value:.6g} |" for name, value in scores.items()]
+    about = json.loads((out / ABOUT).read_text())
+    program, data = shlex.quote(about["program"]), shlex.quote(about["data"])
+    given = f"--weights {shlex.quote(str(out.resolve() / 'weights.safetensors'))}"
+    text = [
+        f"# A run of {model}",
+        "",
+        "| | |",
+        "|---|---|",
+        *rows,
+        "",
+        "The last rows are the last record of `metrics.jsonl`. Made by, and used with:",
+        "",
+        "```sh",
+        about["command"],
+        f"python {program}/evaluate.py {given} --data {data}",
+        f"python {program}/predict.py {given} --data {data} -o predictions.csv",
+        "```",
+    ]
+    path = out / CARD
+    if not path.exists() or path.read_bytes().startswith(b"# A run of "):  # of ours
+        path.write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+def report(record: dict[str, float], path: Path, quiet: bool) -> None:
+    """Print a record unless all shall be quiet, and append it to a file.
+
+    A number that is not finite ends the run.
+    """
     where, number = next(iter(record.items()))
     for name, value in record.items():
         if not math.isfinite(value):
@@ -216,8 +250,9 @@ def report(record: dict[str, float], path: Path) -> None:
     shown = [v if isinstance(v, int) else f"{v:.4g}" for v in record.values()]
     line = "  ".join(f"{key} {value}" for key, value in zip(record, shown, strict=True))
     try:
-        tqdm.write(line)
-        sys.stdout.flush()
+        if not quiet:
+            tqdm.write(line)
+            sys.stdout.flush()
     except BrokenPipeError:  # nobody reads on; the run does not end for it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     with open(path, "a") as file:

@@ -97,6 +97,7 @@ complete -c bmc -n '_shtab_bmc_using train' -l out -x -d 'folder for weights and
 complete -c bmc -n '_shtab_bmc_using train' -l seed -x -d 'seed of all random numbers'
 complete -c bmc -n '_shtab_bmc_using train' -l overwrite -d 'an earlier run in --out goes'
 complete -c bmc -n '_shtab_bmc_using train' -l resume -d 'an earlier run in --out goes on'
+complete -c bmc -n '_shtab_bmc_using train' -l quiet -d 'print nothing while it trains'
 complete -c bmc -n '_shtab_bmc_using train' -l set -x -d 'override a setting, such as train.epochs=1 or Net.depth=6; repeatable'
 complete -c bmc -n '_shtab_bmc_using train' -l root -xka "(__fish_complete_directories)" -d 'folder that imports stay inside'
 complete -c bmc -n '_shtab_bmc_using train' -l stdin-filename -x -d 'what to call the input'

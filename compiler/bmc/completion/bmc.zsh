@@ -164,6 +164,7 @@ _shtab_bmc_train_options=(
   "--seed[seed of all random numbers]:X:"
   "--overwrite[an earlier run in --out goes]"
   "--resume[an earlier run in --out goes on]"
+  "--quiet[print nothing while it trains]"
   "*--set[override a setting, such as train.epochs\=1 or Net.depth\=6\; repeatable]:KEY=VALUE:"
   "--root[folder that imports stay inside]:DIR:_files -/"
   "--stdin-filename[what to call the input]:NAME:"

@@ -27,6 +27,7 @@ ALLOWED_DUNDERS = frozenset(
         "__call__",
         "__getitem__",
         "__class__",
+        "__version__",
     }
 )
 ALLOWED_IMPORTS = frozenset(

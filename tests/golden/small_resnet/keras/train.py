@@ -36,6 +36,7 @@ from runs import (
     natural,
     positive,
     report,
+    write_card,
 )
 from weights import write_weights
 
@@ -103,6 +104,7 @@ def parse_arguments() -> argparse.Namespace:
     earlier = parser.add_mutually_exclusive_group()
     earlier.add_argument("--overwrite", action="store_true", help="a run in --out goes")
     earlier.add_argument("--resume", action="store_true", help="a run in --out goes on")
+    parser.add_argument("--quiet", action="store_true", help="print nothing")
     return parser.parse_args()
 
 
@@ -134,13 +136,15 @@ def main() -> None:
             total=steps_per_epoch,
             desc=f"epoch {epoch}",
             leave=False,
-            disable=None,  # a bar on a terminal only
+            disable=args.quiet or None,  # a bar on a terminal only
         )
         for batch in batches:
             step += 1
             rate = tf.constant(learning_rate(step, steps, warmup), tf.float32)
             losses.append(train_step(batch["image"], batch["digit"], rate))
             rows.append(len(batch["digit"]))
+            if not batches.disable and len(rows) % 20 == 0:
+                batches.set_postfix(loss=f"{float(losses[-1]):.4g}")
             if stopped:
                 break
         if stopped:
@@ -154,12 +158,22 @@ def main() -> None:
         scores = compute_metrics(compute_outputs(model, data, "validation"))
         record |= {f"validation_{name}": value for name, value in scores.items()}
         record["seconds"] = time.perf_counter() - started
-        report(record, args.out / METRICS)
+        report(record, args.out / METRICS, args.quiet)
         losses, rows = [], []
         checkpoint.save(epoch + 1, step, losses, rows)
 
     weights = {name: place.store() for name, place in name_weights(model).items()}
     write_weights(args.out / WEIGHTS, weights)
+    facts = {
+        "data": args.data,
+        **{f"{split} rows": rows for split, rows in data.sizes.items()},
+        "framework": f"Keras {keras.__version__} on TensorFlow {tf.__version__}",
+        "optimizer": f"sgd, rate {LEARNING_RATE}",
+        "epochs": args.epochs,
+        "batch": BATCH,
+        "seed": args.seed,
+    }
+    write_card(args.out, "SmallResNet", facts)
     if stopped:
         print(f"stopped: {args.out} has the weights so far", file=sys.stderr)
         print(f"go on with: {how_to_resume()}", file=sys.stderr)

@@ -32,6 +32,7 @@ from runs import (
     natural,
     positive,
     report,
+    write_card,
 )
 from weights import write_weights
 
@@ -102,6 +103,7 @@ def parse_arguments() -> argparse.Namespace:
     earlier = parser.add_mutually_exclusive_group()
     earlier.add_argument("--overwrite", action="store_true", help="a run in --out goes")
     earlier.add_argument("--resume", action="store_true", help="a run in --out goes on")
+    parser.add_argument("--quiet", action="store_true", help="print nothing")
     return parser.parse_args()
 
 
@@ -133,7 +135,7 @@ def main() -> None:
             total=steps_per_epoch,
             desc=f"epoch {epoch}",
             leave=False,
-            disable=None,  # a bar on a terminal only
+            disable=args.quiet or None,  # a bar on a terminal only
         )
         for batch in batches:
             step += 1
@@ -143,6 +145,8 @@ def main() -> None:
                 group["lr"] = learning_rate(step, steps, warmup)
             losses.append(train_step(model, optimizer, image, digit))
             rows.append(len(digit))
+            if not batches.disable and len(rows) % 20 == 0:
+                batches.set_postfix(loss=f"{float(losses[-1]):.4g}")
             if stopped:
                 break
         if stopped:
@@ -156,13 +160,23 @@ def main() -> None:
         scores = compute_metrics(compute_outputs(model, data, "validation"))
         record |= {f"validation_{name}": value for name, value in scores.items()}
         record["seconds"] = time.perf_counter() - started
-        report(record, args.out / METRICS)
+        report(record, args.out / METRICS, args.quiet)
         losses, rows = [], []
         checkpoint.save(epoch + 1, step, losses, rows)
 
     state = name_weights(model)
     weights = {name: tensor.cpu().numpy() for name, tensor in state.items()}
     write_weights(args.out / WEIGHTS, weights)
+    facts = {
+        "data": args.data,
+        **{f"{split} rows": rows for split, rows in data.sizes.items()},
+        "framework": f"PyTorch {torch.__version__}",
+        "optimizer": f"sgd, rate {LEARNING_RATE}",
+        "epochs": args.epochs,
+        "batch": BATCH,
+        "seed": args.seed,
+    }
+    write_card(args.out, "SmallResNet", facts)
     if stopped:
         print(f"stopped: {args.out} has the weights so far", file=sys.stderr)
         print(f"go on with: {how_to_resume()}", file=sys.stderr)

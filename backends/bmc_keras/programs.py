@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bmc.emit.backend import Update
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import
@@ -34,6 +36,8 @@ from bmc.emit.pyexpr import name as dotted
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.emit.text import string
+from bmc.ir.training import tensors
+from bmc.types.tensor import TensorType
 from bmc_keras.lower.table import LOWERINGS
 from bmc_programs import loop
 from bmc_programs.files import (
@@ -254,6 +258,32 @@ def _accumulated(update: list[Statement]) -> list[Statement]:
     return [each, IfStmt(Name("last"), (Assign(Name("gradients"), gathered), *update, clear))]
 
 
+def _arrays(run: Run) -> dict[str, TensorType]:
+    """What a training step takes, in its order."""
+    inputs = {entry.value.name: entry.value.type for entry in run.program.main.inputs}
+    refs = {ref.name: ref.type for tree in run.scored for ref in tensors(tree)}
+    return {array: inputs.get(array) or refs[array] for array in (*run.inputs, *run.targets)}
+
+
+def _varied(run: Run) -> bool:
+    """Whether batches differ in more than their rows."""
+    return any(kind.ragged for kind in _arrays(run).values())
+
+
+def _signature(run: Run) -> Expr:
+    """`[tf.TensorSpec((None, None), tf.int64), …]`"""
+    types = {"float": "tf.float32", "int": "tf.int64", "bool": "tf.bool"}
+
+    def spec(shape: tuple[Any, ...], dtype: str) -> Expr:
+        sizes = tuple(lit(int(size) if isinstance(size, int) else None) for size in shape)
+        return call("tf.TensorSpec", TupleExpr(sizes), dotted(dtype))
+
+    arrays = [spec((None, *kind.shape), types[kind.dtype]) for kind in _arrays(run).values()]
+    more = ["tf.float32"] if Rates(run.train).made is not None else []
+    more += ["tf.float32", "tf.bool"] if run.train.accumulate > 1 else []
+    return ListExpr((*arrays, *(spec((), dtype) for dtype in more)))
+
+
 def step_function(run: Run, kind: str) -> str:
     """`create_train_step`: a closure, since Python objects as arguments cost time at each call."""
     arrays = (*run.inputs, *run.targets)
@@ -286,8 +316,13 @@ def step_function(run: Run, kind: str) -> str:
     else:
         body += update
     body.append(Return(Name("loss")))
-    faster = {"jit_compile": True} if run.train.compile else {}
-    decorator = call("tf.function", reduce_retracing=True, **faster)
+    options: dict[str, Any] = {"jit_compile": True} if run.train.compile else {}
+    # One graph for all lengths. Of fixed sizes each has its own: then it does not depend on which
+    # was seen first what a batch is computed with, and a run that goes on stays the same.
+    if _varied(run):
+        before = (*before, Assign(Name("signature"), _signature(run)))
+        options = {"input_signature": Name("signature"), **options}
+    decorator = call("tf.function", **options) if options else dotted("tf.function")
     inner = Def("train_step", tuple(takes), dotted("tf.Tensor"), tuple(body), doc, (decorator,))
     gives = Index(Name("Callable"), (lit(...), dotted("tf.Tensor")))
     outer = Def(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file
-from tests.programs.project import QUIET, run, succeed, written
+from tests.programs.project import DATA, QUIET, SPECS, run, succeed, written
 from tests.programs.test_keys import BOTH, TABLE, program, records
 
 # A signal that comes after so many batches, wherever that is.
@@ -94,6 +94,20 @@ def test_a_cut_run_goes_on_bit_for_bit(
         assert same(whole / "last.safetensors", cut / "last.safetensors")
     kept = 3 if variant == "often" else 2
     assert len(list((cut / "states").iterdir())) <= kept
+
+
+@pytest.mark.parametrize("backend", BOTH)
+def test_texts_of_different_lengths_go_on(backend: str, tmp_path: Path) -> None:
+    """What a batch is computed with does not depend on the shapes that came before it."""
+    settings = {"train__accumulate": "2", "train__schedule": "cosine(warmup=2 steps)"}
+    folder = written(tmp_path / backend, SPECS / "text" / "reviews.bm", backend, **settings)
+    (folder / "cut.py").write_text(CUT)
+    given = ("--data", DATA / "reviews.csv", "--epochs", "2")
+    succeed(folder, "train.py", *given, "--out", tmp_path / "whole")
+    done = run(folder, "cut.py", 3, *given, "--out", tmp_path / "cut")
+    assert done.returncode == 143, done.stderr
+    succeed(folder, "train.py", *given, "--out", tmp_path / "cut", "--resume")
+    assert same(tmp_path / "whole/weights.safetensors", tmp_path / "cut/weights.safetensors")
 
 
 @pytest.mark.torch

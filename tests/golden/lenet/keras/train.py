@@ -63,7 +63,7 @@ def create_optimizer(model: keras.Model) -> Adam:
 
 
 def create_train_step(model: keras.Model, optimizer: Adam) -> Callable[..., tf.Tensor]:
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def train_step(image: tf.Tensor, digit: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         """Update the model on one batch; return the mean loss of the batch."""
         with tf.GradientTape() as tape:

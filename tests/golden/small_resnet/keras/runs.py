@@ -112,7 +112,7 @@ def check_losses(
         return
     number = before + int(bad[0])
     rows = order[max(number, 0) * batch : (number + 1) * batch].tolist()
-    told = ", ".join(map(str, rows[:16])) + (", …" if len(rows) > 16 else "")
+    told = ", ".join(map(str, rows[:16])) + (", ..." if len(rows) > 16 else "")
     rest = f" of rows {told}" if rows else ""
     place = f"epoch {epoch}, batch {number + 1}" if rows else f"epoch {epoch - 1}"
     raise SystemExit(

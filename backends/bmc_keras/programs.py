@@ -179,7 +179,7 @@ def checkpoint_file(run: Run) -> str:
         kind=Code(update.kind),
         slots=[(Code(slot), Code(attribute)) for slot, attribute in slots.items()],
         scalars=Code(scalars),
-        counted=not {"momentum_buffer", "exp_avg"} >= set(slots),
+        counted=update.counts,
     )
 
 

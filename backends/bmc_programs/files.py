@@ -57,6 +57,7 @@ STANDARD = {
     "argparse": Import("argparse"),
     "copy": Import("copy"),
     "csv": Import("csv"),
+    "partial": Import("functools", "partial"),
     "replace": Import("dataclasses", "replace"),
     "json": Import("json"),
     "math": Import("math"),

@@ -253,7 +253,6 @@ def checkpoint_file(run: Run, package: str, names: Mapping[str, Import], **slots
         kept=train.checkpoint.keep,
         average=train.ema is not None,
         rules=[(Code(rule), Code(kind)) for rule, kind in rules_of(run)],
-        batched=batched,
         numbers=Code(", ".join(["int"] * (3 if batched else 2))),
         start=Code("1, 0, 0" if batched else "1, 0"),
         keys=[Code(key) for key in ("epoch", "batch", "step") if batched or key != "batch"],

@@ -149,9 +149,11 @@ def class_entry(run: Run, tree: Tree) -> str | None:
     for term in run.train.losses:
         for part in parts(term.value):
             if isinstance(part, Applied) and part.inputs[:1] == (output,):
-                target = part.inputs[len(part.op.takes) - 1 if isinstance(part.op, Loss) else -1]
-                over_classes = isinstance(part.op, Loss) and target.type.rank == 0
-                if over_classes and isinstance(target, TensorRef) and target.type.dtype == "int":
+                if not isinstance(part.op, Loss):
+                    return None
+                target = part.op.target(part.inputs)
+                ids = target.type.rank == 0 and target.type.dtype == "int"
+                if ids and isinstance(target, TensorRef):
                     return target.name if classes(run.data, target.name) else None
     return None
 

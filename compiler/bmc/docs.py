@@ -19,7 +19,6 @@ from bmc.diagnostics.diagnostic import Problem
 from bmc.diagnostics.problems import every_problem
 from bmc.ops.base import REQUIRED, Declaration, Layer, Sample, Setting
 from bmc.ops.kinds import REGISTRY, Word
-from bmc.ops.losses import Loss
 from bmc.support import nowhere, support_page
 from bmc.types.tensor import TensorType, show_shape
 
@@ -133,9 +132,8 @@ def declaration_page(declaration: type[Declaration], mark: str) -> str:
         parts.append("*No backend has it yet.*")
     if declaration.settings:
         rows = [_setting_row(setting) for setting in declaration.settings.values()]
-        if issubclass(declaration, Loss) and "reduce" in declaration.settings:
-            about = "a weight for each sample, or for each place: `sum(w * loss) / sum(w)`"
-            rows.append(_row("`weight`", "an entry like `data.w`", "none", about))
+        for name, about in declaration.besides.items():
+            rows.append(_row(f"`{name}`", "an entry like `data.w`", "none", about))
         head = "| setting | takes | default | what it is |\n|---|---|---|---|"
         parts.append("\n".join([head, *rows]))
     if issubclass(declaration, Layer):

@@ -114,6 +114,13 @@ def test_what_a_refusal_blames(tmp_path: Path) -> None:
     assert text.count("error[") == 1
 
 
+def test_the_weight_of_a_loss_is_one_of_its_settings(tmp_path: Path) -> None:
+    text = said(tmp_path, loss="(logits, label) -> cross_entropy(wieght=data.label)")
+    assert "did you mean `weight`?" in text
+    twice = "cross_entropy(weight=data.label, weight=data.label)"
+    assert "is given `weight` twice" in said(tmp_path, loss=f"(logits, label) -> {twice}")
+
+
 def test_an_error_of_one_loss_points_at_its_line(tmp_path: Path) -> None:
     for first, second, line in (
         ("cross_entropy(class_weight=balanced, ignore=1)", "cross_entropy", 20),

@@ -195,6 +195,23 @@ def test_a_damaged_state_leaves_the_one_before(begun: tuple[Path, Path], tmp_pat
 
 
 @pytest.mark.torch
+def test_a_damaged_state_takes_no_ones_place(begun: tuple[Path, Path], tmp_path: Path) -> None:
+    """Where one state is kept, it is the one that a run has written last, whatever is beside it."""
+    folder, first = begun
+    shutil.copytree(first / "states", tmp_path / "states")
+    newer = max((tmp_path / "states").iterdir())
+    newer.write_bytes(b"nothing")
+    code = (
+        "import sys; from pathlib import Path; from weights import read_state, write_state\n"
+        "out = Path(sys.argv[1]); tensors, notes = read_state(out, {})\n"
+        "write_state(out, tensors, {**notes, 'step': notes['step'] + 1}, 1)\n"
+        "print(read_state(out, {})[1]['step'] - notes['step'])"
+    )
+    assert succeed(folder, "-c", code, tmp_path) == "1\n"
+    assert len(list((tmp_path / "states").iterdir())) == 1 and not newer.exists()
+
+
+@pytest.mark.torch
 def test_a_run_goes_on_with_its_own_settings(begun: tuple[Path, Path], tmp_path: Path) -> None:
     folder, first = begun
     shutil.copytree(first, tmp_path / "run")

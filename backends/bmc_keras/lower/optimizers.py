@@ -16,10 +16,16 @@ MOMENTS = {"exp_avg": "m", "exp_avg_sq": "v"}
 
 
 def _update(
-    settings: Settings, *classes: str, slots: Mapping[str, str] = MOMENTS, **fixed: Any
+    settings: Settings,
+    *classes: str,
+    slots: Mapping[str, str] = MOMENTS,
+    counts: bool = True,
+    **fixed: Any,
 ) -> Update:
     """The last of the classes, which stands on the others."""
-    return Update(classes[-1], settings, fixed, tuple(part(name) for name in classes), slots)
+    return Update(
+        classes[-1], settings, fixed, tuple(part(name) for name in classes), slots, counts
+    )
 
 
 def _moments(op: Any) -> Settings:
@@ -46,14 +52,16 @@ def sgd(op: ops.Sgd, site: Site) -> Lowered:
     """`SGD`, or `DampenedSGD`."""
     if op.dampening:
         dampening = {"DAMPENING": ("dampening", op.dampening)}
-        return _update({**_momentum(op), **dampening}, "SGD", "DampenedSGD", slots=_buffers(op))
-    return _update(_momentum(op), "SGD", slots=_buffers(op))
+        return _update(
+            {**_momentum(op), **dampening}, "SGD", "DampenedSGD", slots=_buffers(op), counts=False
+        )
+    return _update(_momentum(op), "SGD", slots=_buffers(op), counts=False)
 
 
 @lower(ops.SgdW)
 def sgdw(op: ops.SgdW, site: Site) -> Lowered:
     """`SGDW`"""
-    return _update(_momentum(op), "SGD", "SGDW", slots=_buffers(op))
+    return _update(_momentum(op), "SGD", "SGDW", slots=_buffers(op), counts=False)
 
 
 @lower(ops.Adam)
@@ -100,7 +108,7 @@ def lamb(op: ops.Lamb, site: Site) -> Lowered:
 @lower(ops.Lion)
 def lion(op: ops.Lion, site: Site) -> Lowered:
     """`Lion`"""
-    return _update({"BETAS": ("betas", op.betas)}, "Lion", slots={"exp_avg": "m"})
+    return _update({"BETAS": ("betas", op.betas)}, "Lion", slots={"exp_avg": "m"}, counts=False)
 
 
 @lower(ops.RmsProp)

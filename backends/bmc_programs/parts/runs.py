@@ -9,7 +9,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -112,19 +112,10 @@ def share_of(
     return share, number % accumulate == 0 or number * batch >= total
 
 
-class Patience:
-    """Watches a score, and ends a run after so many evaluations without a gain."""
+class Watch:
+    """What a rule has seen of a score, as a part of the state of a run."""
 
-    SEEN = ("best", "waited")
-
-    def __init__(
-        self, evaluations: int, least: float = 0.0, higher: bool = False
-    ) -> None:
-        self.evaluations = evaluations
-        self.least = least
-        self.higher = higher
-        self.best: float | None = None
-        self.waited = 0
+    SEEN: tuple[str, ...] = ("best", "waited")
 
     def state(self) -> dict[str, float | None]:
         """What it has seen, for the state of the run."""
@@ -134,6 +125,19 @@ class Patience:
         """Go on from what `state` gave."""
         for name in self.SEEN:
             setattr(self, name, seen[name])
+
+
+class Patience(Watch):
+    """Watches a score, and ends a run after so many evaluations without a gain."""
+
+    def __init__(
+        self, evaluations: int, least: float = 0.0, higher: bool = False
+    ) -> None:
+        self.evaluations = evaluations
+        self.least = least
+        self.higher = higher
+        self.best: float | None = None
+        self.waited = 0
 
     def update(self, score: float) -> bool:
         """Note a score; return whether it is the best so far."""
@@ -150,7 +154,7 @@ class Patience:
         return self.waited >= self.evaluations
 
 
-class Plateau:
+class Plateau(Watch):
     """Lowers a share after so many evaluations in a row without a relative gain."""
 
     SEEN = ("best", "waited", "share")
@@ -166,15 +170,6 @@ class Plateau:
         self.waited = 0
         self.share = 1.0
 
-    def state(self) -> dict[str, float | None]:
-        """What it has seen, for the state of the run."""
-        return {name: getattr(self, name) for name in self.SEEN}
-
-    def restore(self, seen: dict[str, float | None]) -> None:
-        """Go on from what `state` gave."""
-        for name in self.SEEN:
-            setattr(self, name, seen[name])
-
     def update(self, score: float) -> None:
         """Note a score; a gain beats the best by more than the threshold times that."""
         value = score if self.higher else -score
@@ -189,17 +184,21 @@ class Plateau:
 
 
 def check_losses(
-    losses: Array, order: Array, batch: int, epoch: int, before: int = 0
+    losses: Array,
+    order: Callable[[], Array],
+    batch: int,
+    epoch: int,
+    before: int = 0,
 ) -> None:
     """End a run at a loss that is not finite: say of which batch, and of which rows.
 
-    `order` has the rows of the epoch; `before` of its batches came before the losses.
+    `order` gives the rows of the epoch; `before` of its batches came before the losses.
     """
     bad = np.flatnonzero(~np.isfinite(losses))
     if not len(bad):
         return
     number = before + int(bad[0])
-    rows = order[max(number, 0) * batch : (number + 1) * batch].tolist()
+    rows = order()[max(number, 0) * batch : (number + 1) * batch].tolist()
     told = ", ".join(map(str, rows[:16])) + (", ..." if len(rows) > 16 else "")
     rest = f" of rows {told}" if rows else ""
     place = f"epoch {epoch}, batch {number + 1}" if rows else f"epoch {epoch - 1}"

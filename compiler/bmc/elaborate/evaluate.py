@@ -387,7 +387,8 @@ class Evaluator:
             else:
                 named = True
                 if key not in settings and declaration.rest is None:
-                    self.fail(UnknownSetting(argument.span, owner, key, tuple(order), tuple(order)))
+                    known = (*order, *declaration.besides)
+                    self.fail(UnknownSetting(argument.span, owner, key, known, known))
                     fine = False
                     continue
             if key in spans:

@@ -105,7 +105,8 @@ class Update:
 
     `settings` are constants of the program: each with the keyword, and the value. `fixed` stand in
     the call itself. `classes` are definitions of `optimizer.py` that the class is, or stands on.
-    `slots` are what it remembers of each weight, by PyTorch's names, where the class has others.
+    `slots` are what it remembers of each weight, by PyTorch's names, where the class has others;
+    `counts` says that it counts its updates of each.
     """
 
     kind: str
@@ -113,6 +114,7 @@ class Update:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[Support, ...] = ()
     slots: Mapping[str, str] = field(default_factory=dict)
+    counts: bool = True
 
 
 @record

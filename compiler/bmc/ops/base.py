@@ -60,6 +60,7 @@ class Declaration(Declared):
     settings: ClassVar[dict[str, Setting]] = {}
     samples: ClassVar[tuple[Sample, ...]] = ()
     rest: ClassVar[Kind | None] = None  # kind of free named arguments (`rearrange(…, h=8)`), if any
+    besides: ClassVar[Mapping[str, str]] = {}  # docs of named arguments that are no settings
     extra: Mapping[str, Any] = {}  # the free named arguments of an instance
 
     def __init_subclass__(

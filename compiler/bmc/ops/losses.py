@@ -7,24 +7,33 @@ refused. Knows no backend.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
 
 from bmc.ops.base import Declaration, Sample, param
 from bmc.ops.kinds import Float, Int, ListOf, OneOf, Refusal, Words
 from bmc.types.symbolic import Dim
 from bmc.types.tensor import TensorType, show_shape
 
+T = TypeVar("T")
 SCALAR = TensorType("float", (), batched=False)
 REDUCE = Words("mean", "sum")
 REDUCE_DOC = (
     "`mean` averages over everything; `sum` sums each sample's elements and averages the samples"
 )
 
+WEIGHT_DOC = "a weight for each sample, or for each place: `sum(w * loss) / sum(w)`"
+
 
 class Loss(Declaration, family="loss"):
     """Base of losses: tensors in, one number out."""
 
     takes: ClassVar[tuple[str, ...]] = ("prediction", "target")
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if "reduce" in cls.settings:
+            cls.besides = {"weight": WEIGHT_DOC}
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The scalar type. Raises `Refusal` when the inputs do not fit."""
@@ -39,6 +48,10 @@ class Loss(Declaration, family="loss"):
         """Refuses inputs whose shapes or kinds do not fit."""
         require_numbers(inputs[0])
         require_same_shape(*inputs)
+
+    def target(self, inputs: Sequence[T]) -> T:
+        """The target among what it is applied to: the last, but for a weight."""
+        return inputs[len(self.takes) - 1]
 
     def target_type(self, prediction: TensorType) -> TensorType:
         """The type that a target has when nothing else says it."""

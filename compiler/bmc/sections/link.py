@@ -272,7 +272,7 @@ def _class_counts(trees: list[Tree]) -> dict[str, int]:
                 continue
             if getattr(part.op, "ignore", None) is not None:
                 continue  # a number that is no class stands there, too
-            scores, target = part.inputs[0], part.inputs[len(part.op.takes) - 1]
+            scores, target = part.inputs[0], part.op.target(part.inputs)
             size = part.op.classes(scores.type)
             if isinstance(target, TensorRef) and isinstance(size, int) and known(size):
                 counts[target.name] = int(size)

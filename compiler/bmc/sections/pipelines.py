@@ -11,7 +11,7 @@ from typing import Any
 from bmc.diagnostics.diagnostic import Label, Problems
 from bmc.diagnostics.problems.files import CannotRead, FileRefused
 from bmc.diagnostics.problems.names import UnknownLayer
-from bmc.diagnostics.problems.params import BadExpression
+from bmc.diagnostics.problems.params import BadExpression, SettingTwice
 from bmc.diagnostics.problems.shapes import LayerShape, ShapesDiffer, WrongInputCount
 from bmc.diagnostics.problems.training import LossAfterSoftmax, LossShape, NotYet, UnknownEntry
 from bmc.elaborate.evaluate import Evaluator
@@ -228,6 +228,9 @@ class Resolver:
         self, declared: type[Declaration], layer: ast.Expr, inputs: tuple[Tree, ...]
     ) -> Any:
         weight, layer = _weight(layer) if issubclass(declared, Loss) else (None, layer)
+        if weight is not None and (again := _weight(layer)[0]) is not None:
+            problem = SettingTwice(again.span, declared.name, "weight", weight.span)
+            return self.evaluator.fail(problem)
         op = self.evaluator.make(declared, layer, self.around.scope)
         if op is UNKNOWN:
             return UNKNOWN
@@ -236,10 +239,10 @@ class Resolver:
 
     def _balanced(self, loss: Applied, span: Span) -> Any:
         """A loss with a weight for each sample, which an entry of the data has by its class."""
-        target = loss.inputs[-1]
+        assert isinstance(loss.op, Loss)
+        target = loss.op.target(loss.inputs)
         if not isinstance(target, TensorRef) or target.origin != "data":
             raise Refusal("takes an entry of the data as its target, to be `balanced`")
-        assert isinstance(loss.op, Loss)
         if getattr(loss.op, "ignore", None) is not None:
             raise Refusal("can't have `ignore` with `class_weight=balanced`")
         plain_op = type(loss.op)(**{**loss.op.values(), "class_weight": None})

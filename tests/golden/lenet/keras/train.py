@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -139,7 +140,8 @@ def main() -> None:
             break
 
         found = tf.stack(losses).numpy()
-        check_losses(found, data.order("train", args.seed, epoch), BATCH, epoch)
+        order = partial(data.order, "train", args.seed, epoch)
+        check_losses(found, order, BATCH, epoch)
         mean_loss = float(np.average(found, weights=rows))
         record = {"epoch": epoch, "loss": mean_loss}
         scores = compute_metrics(compute_outputs(model, data, "validation"))

@@ -10,7 +10,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -101,17 +101,21 @@ def catch_signals() -> list[int]:
 
 
 def check_losses(
-    losses: Array, order: Array, batch: int, epoch: int, before: int = 0
+    losses: Array,
+    order: Callable[[], Array],
+    batch: int,
+    epoch: int,
+    before: int = 0,
 ) -> None:
     """End a run at a loss that is not finite: say of which batch, and of which rows.
 
-    `order` has the rows of the epoch; `before` of its batches came before the losses.
+    `order` gives the rows of the epoch; `before` of its batches came before the losses.
     """
     bad = np.flatnonzero(~np.isfinite(losses))
     if not len(bad):
         return
     number = before + int(bad[0])
-    rows = order[max(number, 0) * batch : (number + 1) * batch].tolist()
+    rows = order()[max(number, 0) * batch : (number + 1) * batch].tolist()
     told = ", ".join(map(str, rows[:16])) + (", ..." if len(rows) > 16 else "")
     rest = f" of rows {told}" if rows else ""
     place = f"epoch {epoch}, batch {number + 1}" if rows else f"epoch {epoch - 1}"

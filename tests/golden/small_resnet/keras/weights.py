@@ -165,8 +165,10 @@ def write_state(
         raise SystemExit(f"{folder / STATES}: {error.strerror}") from None
     path = folder / STATES / f"step-{notes['step']:08d}.safetensors"
     write_atomically(path, save(tensors, about))
-    for old in list_states(folder)[keep:]:
-        old.unlink()
+    states = list_states(folder)
+    place = states.index(path)
+    for other in states[:place] + states[place + keep :]:  # a newer one was damaged
+        other.unlink()
 
 
 def list_states(folder: Path) -> list[Path]:
@@ -184,20 +186,14 @@ def read_state(
     damaged = []
     for path in list_states(folder):
         try:
-            tensors = read_tensors(path)
-            about = read_notes(path)
-            text = about["state"]
-            if about["state_digest"] != hashlib.sha256(text.encode()).hexdigest():
-                raise KeyError
-            _ = about["digest"]
-        except (SystemExit, KeyError):
+            tensors, notes = read_whole(path)
+        except SystemExit:
             damaged.append(str(path))
             continue
         if damaged:
             print(
                 f"damaged: {', '.join(damaged)}; going on from {path}", file=sys.stderr
             )
-        notes: dict[str, Any] = json.loads(text)
         for name, value in settings.items():
             other = notes["settings"].get(name)
             if other != value:
@@ -215,6 +211,18 @@ def check_state(tensors: Tensors, wanted: Shapes) -> None:
     faults = find_misfits(tensors, wanted)
     if faults:
         raise SystemExit("\n  ".join(["the state is of another model:", *faults]))
+
+
+def read_whole(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """A state and its notes, both as they were written."""
+    tensors = read_tensors(path)
+    about = read_notes(path)
+    text = about.get("state", "")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if "digest" not in about or about.get("state_digest") != digest:
+        raise SystemExit(f"{path}: damaged: its notes are not those that were written")
+    notes: dict[str, Any] = json.loads(text)
+    return tensors, notes
 
 
 def split_state(tensors: Tensors, part: str) -> Tensors:

@@ -9,6 +9,7 @@ import math
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,8 @@ def main() -> None:
             break
 
         found = torch.stack(losses).cpu().numpy()
-        check_losses(found, data.order("train", args.seed, epoch), BATCH, epoch)
+        order = partial(data.order, "train", args.seed, epoch)
+        check_losses(found, order, BATCH, epoch)
         mean_loss = float(np.average(found, weights=rows))
         record = {"epoch": epoch, "loss": mean_loss}
         scores = compute_metrics(compute_outputs(model, data, "validation"))

@@ -31,6 +31,7 @@ from bmc.emit.pyexpr import (
     With,
     call,
     lit,
+    method,
 )
 from bmc.emit.pyexpr import name as dotted
 from bmc.emit.templates import Code
@@ -104,7 +105,7 @@ def describe(run: Run, build: str) -> Framework:
             "bmc_keras",
             "compute.py",
             run=Code(render([forward], indent=8).rstrip("\n")),
-            outputs=outputs_of(run),
+            outputs=outputs_of(run, widen=lambda value: method(value, "astype", "float32")),
         ),
         between=ENVIRONMENT,
         files=FILES | loop.files_of(update) | start_note(run),
@@ -160,6 +161,10 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
             ),
         ),
         freeze=bool(run.train.freeze),
+        precision=run.precision,
+        half=Code(run.half or ""),
+        scaled=run.scaled,
+        float32={"fp32": Code("False"), "tf32": Code("True")}.get(run.precision, ""),
         watched=train.stop is not None,
         average=run.train.ema is not None,
         scored=Code(scored),
@@ -226,11 +231,18 @@ def _update_lines(run: Run, scheduled: bool) -> list[Statement]:
     body: list[Statement] = []
     if run.train.clip_value is not None:
         dense = call("tf.convert_to_tensor", Name("gradient"))  # also of embeddings
-        bounds = (Un("-", Name("CLIP_VALUE")), Name("CLIP_VALUE"))
-        clipped = ListComp(call("ops.clip", dense, *bounds), Name("gradient"), Name("gradients"))
-        body.append(Assign(Name("gradients"), clipped))
+        bound: Expr = Name("CLIP_VALUE")
+        if run.scaled:
+            body.append(Assign(Name("bound"), Bin("*", bound, dotted("optimizer.dynamic_scale"))))
+            bound = Name("bound")
+        clipped = call("ops.clip", dense, Un("-", bound), bound)
+        if run.scaled:  # infinity has to be seen
+            clipped = call("ops.where", call("ops.isfinite", dense), clipped, dense)
+        every = ListComp(clipped, Name("gradient"), Name("gradients"))
+        body.append(Assign(Name("gradients"), every))
     if run.train.clip_norm is not None:
-        norm = call("tf.linalg.global_norm", Name("gradients"))
+        norm: Expr = call("tf.linalg.global_norm", Name("gradients"))
+        norm = Bin("/", norm, dotted("optimizer.dynamic_scale")) if run.scaled else norm
         body.append(Assign(Name("norm"), norm))
         share = Bin("/", Name("CLIP_NORM"), Bin("+", Name("norm"), lit(1e-6)))
         body.append(Assign(Name("factor"), call("ops.minimum", 1.0, share)))
@@ -292,14 +304,23 @@ def step_function(run: Run, kind: str) -> str:
     given = inputs[0] if len(inputs) == 1 else call("list", TupleExpr(inputs))
     outputs = tuple(Name(name(output)) for output in run.outputs)
     forward = Call(Name("model"), (given,), (("training", lit(True)),))
+    widened = [
+        Assign(Name(name(output)), call("ops.cast", Name(name(output)), "float32"))
+        for output in run.rounded
+    ]
+    scaled = Assign(Name("scaled"), call("optimizer.scale_loss", Name("loss")))
     recorded: tuple[Statement, ...] = (
         Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
+        *widened,
         *loop.loss_lines(run, LOWERINGS)[0],
+        *([scaled] if run.scaled else []),
     )
+    loss = Name("scaled" if run.scaled else "loss")
+    kind = "keras.optimizers.LossScaleOptimizer" if run.scaled else kind
     body: list[Statement] = [
         With(call("tf.GradientTape"), recorded, "tape"),
         Assign(Name("variables"), dotted("model.trainable_variables")),
-        Assign(Name("gradients"), call("tape.gradient", Name("loss"), Name("variables"))),
+        Assign(Name("gradients"), call("tape.gradient", loss, Name("variables"))),
     ]
     doc = "Update the model on one batch; return the mean loss of the batch."
     scheduled = Rates(run.train).made is not None
@@ -327,7 +348,7 @@ def step_function(run: Run, kind: str) -> str:
     gives = Index(Name("Callable"), (lit(...), dotted("tf.Tensor")))
     outer = Def(
         "create_train_step",
-        (Param("model", dotted("keras.Model")), Param("optimizer", Name(kind))),
+        (Param("model", dotted("keras.Model")), Param("optimizer", dotted(kind))),
         gives,
         (*before, inner, Return(Name("train_step"))),
     )

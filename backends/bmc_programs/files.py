@@ -346,9 +346,21 @@ def taken(run: Run, entry: str) -> Expr:
     return call("batch.pop", entry)
 
 
-def outputs_of(run: Run, form: Callable[[Expr], Expr] = lambda value: value) -> Code:
-    """`rows.append(batch | {"logits": logits})`, each value in a form such as `x.numpy()`."""
-    found = DictExpr(tuple((lit(output), form(Name(name(output)))) for output in run.outputs))
+def outputs_of(
+    run: Run,
+    form: Callable[[Expr], Expr] = lambda value: value,
+    widen: Callable[[Expr], Expr] = lambda value: value,
+) -> Code:
+    """`rows.append(batch | {"logits": logits})`, each value in a form such as `x.numpy()`.
+
+    `widen` gives the 32 bits back to values that a run computes in 16.
+    """
+    values = {output: Name(name(output)) for output in run.outputs}
+    pairs = [
+        (lit(output), form(widen(value) if output in run.rounded else value))
+        for output, value in values.items()
+    ]
+    found = DictExpr(tuple(pairs))
     line = ExprStmt(call("rows.append", Bin("|", Name("batch"), found)))
     return Code(render([line], indent=8).rstrip("\n"))
 

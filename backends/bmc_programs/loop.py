@@ -81,8 +81,8 @@ def settings_of(update: Update, optimizer: Optimizer) -> dict[str, Expr]:
     return named | {keyword: lit(value) for keyword, value in update.fixed.items()}
 
 
-def constants(run: Run, update: Update) -> str:
-    """The constants of train.py, in a fixed order."""
+def constants(run: Run, update: Update, more: Mapping[str, Expr] | None = None) -> str:
+    """The constants of train.py, in a fixed order; `more` are those of one framework alone."""
     train = run.train
     optimizer = train.main_optimizer
     found: dict[str, Any] = {}
@@ -93,6 +93,7 @@ def constants(run: Run, update: Update) -> str:
     found["BATCH"] = train.batch
     if train.accumulate > 1:
         found["ACCUMULATE"] = train.accumulate
+    found |= more or {}
     found["SEED"] = train.seed
     found["LEARNING_RATE"] = optimizer.lr
     found |= Rates(train).constants()
@@ -145,7 +146,8 @@ class Turn:
     """What a framework says in the loop: `step` are the lines for one batch, `first` an array of it.
 
     `mode` makes the model learn again after an evaluation; `collected` are the losses of a record as
-    one array; `average` moves the average of the weights, where there is one.
+    one array; `average` moves the average of the weights, where there is one; `around` is what an
+    evaluation stands in.
     """
 
     step: Sequence[str]
@@ -153,6 +155,7 @@ class Turn:
     mode: str
     collected: str
     average: str
+    around: str = ""
 
 
 def watched(run: Run, rule: Patience | Plateau | None) -> tuple[str, str]:
@@ -199,6 +202,7 @@ def text(run: Run, turn: Turn) -> Code:
         collected=Code(turn.collected),
         validated=train.validation,
         scored=Code("model" if train.ema is None else "average"),
+        around=Code(turn.around),
         accumulate=accumulate,
         updates=any("steps_per_epoch" in line for line in before),
         lone=train.model.least_rows > 1,
@@ -252,6 +256,7 @@ def checkpoint_file(run: Run, package: str, names: Mapping[str, Import], **slots
         optimizer=train.main_optimizer.name,
         kept=train.checkpoint.keep,
         average=train.ema is not None,
+        scaled=run.scaled,
         rules=[(Code(rule), Code(kind)) for rule, kind in rules_of(run)],
         numbers=Code(", ".join(["int"] * (3 if batched else 2))),
         start=Code("1, 0, 0" if batched else "1, 0"),
@@ -266,6 +271,7 @@ def checkpoint_line(run: Run) -> str:
     """`checkpoint = Checkpoint(…)`"""
     train = run.train
     more = ["average"] if train.ema is not None else []
+    more += ["scaler"] if run.scaled else []
     more += [rule for rule, _ in rules_of(run)]
     given = (
         dotted("args.out"),

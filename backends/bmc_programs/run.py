@@ -33,7 +33,7 @@ from bmc_programs.lower.table import BATCHING, LOWERINGS, PREPARING
 from bmc_programs.trees import PADDED, refused
 from bmc_programs.undo import classes
 
-LATER = ("precision",)
+HALF = {"bf16": "bfloat16", "fp16": "float16"}  # as the frameworks call them
 
 
 @record
@@ -90,6 +90,27 @@ class Run:
     def start(self) -> Pretrained | None:
         """The weights to start from."""
         return self.train.weights[0] if self.train.weights else None
+
+    @property
+    def precision(self) -> str:
+        """The numbers that training computes in, if the spec says so."""
+        return self.train.precision or ""
+
+    @property
+    def half(self) -> str | None:
+        """The numbers of 16 bits that training computes in, if it does."""
+        return HALF.get(self.precision)
+
+    @property
+    def rounded(self) -> tuple[str, ...]:
+        """The outputs that come in 16 bits."""
+        types = {value.name: value.value.type for value in self.program.main.outputs}
+        return tuple(o for o in self.outputs if self.half and types[o].dtype == "float")
+
+    @property
+    def scaled(self) -> bool:
+        """Whether losses are scaled, so that small gradients are not lost."""
+        return self.precision == "fp16"
 
     @property
     def learned(self) -> bool:
@@ -240,9 +261,6 @@ class _Refusals:
 
     def settings(self) -> None:
         train = self.run.train
-        for key in LATER:
-            if key in train.spans:
-                self.no(key, f"`{key}`")
         if len(train.weights) > 1 or any(start.path for start in train.weights):
             self.no("weights", "weights for parts of the model")
         if len(train.optimizers) > 1:

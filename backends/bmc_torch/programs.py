@@ -21,6 +21,7 @@ from bmc.emit.pyexpr import (
     Param,
     Return,
     Statement,
+    With,
     call,
     lit,
     method,
@@ -28,6 +29,9 @@ from bmc.emit.pyexpr import (
 from bmc.emit.pyexpr import name as dotted
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
+from bmc.emit.text import string
+from bmc.ir.model import walk
+from bmc.ops.recurrent import LSTM
 from bmc_programs import loop
 from bmc_programs.files import (
     FILES,
@@ -84,6 +88,10 @@ def describe(run: Run, counters: bool) -> Framework:
         loosely, named = ", strict=False", "name_weights(model)"
     model = run.model
     calls = render(_forward(run), indent=8).rstrip("\n")
+
+    def array(value: Expr) -> Expr:
+        return method(method(value, "cpu"), "numpy")
+
     slots = {"model": Code(model), "loosely": Code(loosely), "named": Code(named)}
     return Framework(
         title="PyTorch",
@@ -102,7 +110,7 @@ def describe(run: Run, counters: bool) -> Framework:
             "bmc_torch",
             "compute.py",
             run=Code(calls),
-            outputs=outputs_of(run, lambda value: method(method(value, "cpu"), "numpy")),
+            outputs=outputs_of(run, array, lambda value: method(value, "float")),
         ),
         files=FILES | loop.files_of(loop.update_of(run, LOWERINGS)) | start_note(run),
         commands=commands(run, "weights.safetensors"),
@@ -133,6 +141,12 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     functions = [Rates(train).function(), optimizer_function(run, update)]
     functions += [one.code.rstrip("\n") for one in loop.loss_lines(run, LOWERINGS)[1]]
     functions.append(step_function(run))
+    layers = (inner for one in run.program.main.instances for _, inner in walk(one))
+    lstm = run.half is not None and any(isinstance(layer.target, LSTM) for layer in layers)
+    checked = run.precision == "bf16" or lstm
+    if checked:
+        words = {"precision": Code(run.precision), "lstm": lstm}
+        functions.append(text_of("bmc_torch", "check_precision.py", **words))
     if run.train.freeze:
         functions.append(text_of("bmc_torch", "freeze.py"))
     if run.train.ema is not None:
@@ -143,6 +157,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     if train.stop is not None:
         state = Code("name_weights(model)" if counters else "model.state_dict()")
         functions.append(text_of("bmc_torch", "save_weights.py", state=state, **loop.handed(run)))
+    more = {"PRECISION": dotted(f"torch.{run.half}")} if run.half else {}
     length = "epochs" if train.epochs is not None else "steps"
     text = fill(
         "bmc_torch",
@@ -151,7 +166,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         imports=Code(PLACE),
         model=Code(run.model),
         data=Code(run.path),
-        constants=Code(loop.constants(run, update)),
+        constants=Code(loop.constants(run, update, more)),
         functions=Code("\n\n\n".join(filter(None, functions))),
         length=Code(length),
         default=Code(length.upper()),
@@ -172,9 +187,14 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
                 mode="model.train()",
                 collected="torch.stack(losses).cpu().numpy()",
                 average="update_average(average, model, step == 1)",
+                around="torch.autocast(device.type, PRECISION)" if run.half else "",
             ),
         ),
         freeze=bool(run.train.freeze),
+        precision=run.precision,
+        checked=checked,
+        scaled=run.scaled,
+        float32={"fp32": "ieee", "tf32": "tf32"}.get(run.precision, ""),
     )
     return finished(text, framework, run)
 
@@ -195,14 +215,13 @@ def checkpoint_file(run: Run, counters: bool) -> str:
 
 def step_lines(run: Run) -> list[str]:
     """The lines of the loop for one batch."""
-    from bmc.emit.text import string
-
     arrays = (*run.inputs, *run.targets)
     lines = [f"{name(a)} = to_device(batch[{string(a)}], device)" for a in arrays]
     rates = Rates(run.train)
     if rates.made is not None:
         lines += ["for group in optimizer.param_groups:", f'    group["lr"] = {rates.call()}']
-    given = [*map(name, arrays), *(["share", "last"] if run.train.accumulate > 1 else [])]
+    given = [*(["scaler"] if run.scaled else []), *map(name, arrays)]
+    given += [*(["share", "last"] if run.train.accumulate > 1 else [])]
     learner = "compiled" if run.train.compile else "model"
     step = call("train_step", Name(learner), Name("optimizer"), *map(Name, given))
     return [*lines, *loop.lines_of([ExprStmt(call("losses.append", step))])]
@@ -249,26 +268,41 @@ def step_function(run: Run) -> str:
     takes += [Param(name(a), Name("Tensor")) for a in arrays]
     outputs = tuple(Name(name(output)) for output in run.outputs)
     forward = Call(Name("model"), tuple(Name(name(entry)) for entry in run.inputs))
-    body: list[Statement] = [
-        Assign(outputs[0] if len(outputs) == 1 else outputs, forward),
-        *loop.loss_lines(run, LOWERINGS)[0],
-    ]
+    body: list[Statement] = [Assign(outputs[0] if len(outputs) == 1 else outputs, forward)]
+    if run.half:
+        device = dotted(f"{name(run.inputs[0])}.device.type")
+        body = [With(call("torch.autocast", device, Name("PRECISION")), tuple(body))]
+        for output in run.rounded:
+            body.append(Assign(Name(name(output)), call(f"{name(output)}.float")))
+    body += loop.loss_lines(run, LOWERINGS)[0]
     clear = ExprStmt(call("optimizer.zero_grad", set_to_none=True))
     update: list[Statement] = []
+    if run.scaled and (run.train.clip_value is not None or run.train.clip_norm is not None):
+        update.append(ExprStmt(call("scaler.unscale_", Name("optimizer"))))
     if run.train.clip_value is not None:
         weights = call("model.parameters")
         update.append(ExprStmt(call("nn.utils.clip_grad_value_", weights, Name("CLIP_VALUE"))))
     if run.train.clip_norm is not None:
         weights = call("model.parameters")
         update.append(ExprStmt(call("nn.utils.clip_grad_norm_", weights, Name("CLIP_NORM"))))
-    update.append(ExprStmt(call("optimizer.step")))
+    if run.scaled:
+        takes.insert(2, Param("scaler", dotted("torch.amp.GradScaler")))
+        update.append(ExprStmt(call("scaler.step", Name("optimizer"))))
+        update.append(ExprStmt(call("scaler.update")))
+    else:
+        update.append(ExprStmt(call("optimizer.step")))
     doc = "Update the model on one batch; return the mean loss of the batch."
     if run.train.accumulate > 1:
         takes += [Param("share", Name("float")), Param("last", Name("bool"))]
         doc = "Add the gradients of a batch; after the last update the model. Return the mean loss."
-        body.append(ExprStmt(method(Bin("*", Name("loss"), Name("share")), "backward")))
+        share = Bin("*", Name("loss"), Name("share"))
+        body.append(ExprStmt(method(_scaled(run, share), "backward")))
         body.append(IfStmt(Name("last"), (*update, clear)))
     else:
-        body += [clear, ExprStmt(call("loss.backward")), *update]
+        body += [clear, ExprStmt(method(_scaled(run, Name("loss")), "backward")), *update]
     body.append(Return(method(Name("loss"), "detach")))
     return render([Def("train_step", tuple(takes), Name("Tensor"), tuple(body), doc)]).rstrip("\n")
+
+
+def _scaled(run: Run, loss: Expr) -> Expr:
+    return call("scaler.scale", loss) if run.scaled else loss

@@ -140,11 +140,10 @@ def _matrix(family: str, columns: dict[str, str]) -> tuple[str, list[str]]:
 def _keys() -> str:
     """The keys of `train`, and which of them are honoured."""
     from bmc.ops.keys import KEYS
-    from bmc_programs.run import LATER
 
     rows = ["| key | PyTorch and Keras |", "|---|---|"]
     for key in KEYS.values():
-        rows.append(f"| `{key.name}` | {'no' if key.later or key.name in LATER else 'yes'} |")
+        rows.append(f"| `{key.name}` | {'no' if key.later else 'yes'} |")
     return "\n".join(rows)
 
 

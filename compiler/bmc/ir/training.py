@@ -136,7 +136,7 @@ class TrainProgram:
     accumulate: int = 1
     clip_norm: float | None = None
     clip_value: float | None = None
-    precision: str = "fp32"
+    precision: str | None = None
     compile: bool = False
     ema: float | None = None
     stop: Patience | None = None

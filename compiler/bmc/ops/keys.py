@@ -99,8 +99,10 @@ KEYS: dict[str, Key] = {
                      "global_clipnorm", "clipnorm")),
         Key("clip_value", Float(above=0), "largest number in a gradient, each clipped by itself, before "
             "`clip_norm`", None, aliases=("gradient_clip_value", "clipvalue", "clip_grad_value")),
-        Key("precision", Words("fp32", "bf16", "fp16"), "numbers of the forward pass; weights and "
-            "losses stay fp32", "fp32", backends=("torch", "keras"),
+        Key("precision", Words("fp32", "tf32", "bf16", "fp16"), "numbers of the forward and "
+            "backward pass; weights, losses and updates stay float32, and fp16 scales its losses. tf32 "
+            "rounds products on GPUs that can; fp32 forbids that; left out, the framework decides", None,
+            backends=("torch", "keras"),
             aliases=("dtype", "amp", "mixed_precision")),
         Key("compile", Bool(), "whether the framework's compiler is used", False,
             backends=("torch", "keras"), aliases=("torch_compile", "jit", "jit_compile")),

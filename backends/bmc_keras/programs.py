@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from bmc.emit.backend import Update
+from bmc.emit.backend import Support
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import
 from bmc.emit.layout import render
@@ -40,7 +41,8 @@ from bmc.emit.text import string
 from bmc.ir.training import tensors
 from bmc.types.tensor import TensorType
 from bmc_keras.lower.table import LOWERINGS
-from bmc_programs import loop
+from bmc_keras.lower.table import part as definition
+from bmc_programs import loop, optimizing
 from bmc_programs.files import (
     FILES,
     PLACE,
@@ -73,10 +75,11 @@ def emit(run: Run, build: str) -> dict[str, str]:
     """The files around model.py; `build` is the function in it."""
     framework = describe(run, build)
     evaluate = evaluate_file(run, framework)
+    classes = classes_of(optimizing.parts_of(run, LOWERINGS))
     return {
         "train.py": train_file(run, framework, build),
         "checkpoint.py": checkpoint_file(run),
-        **loop.optimizer_file(loop.update_of(run, LOWERINGS), OPTIMIZER, NAMES),
+        **optimizing.optimizer_file(classes, OPTIMIZER, NAMES),
         "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
         **({"start.py": start_file(run.start)} if run.start else {}),
@@ -89,7 +92,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
 
 def describe(run: Run, build: str) -> Framework:
     """What evaluate.py and predict.py need to know of Keras."""
-    update = loop.update_of(run, LOWERINGS)
+    classes = classes_of(optimizing.parts_of(run, LOWERINGS))
     popped = tuple(taken(run, entry) for entry in run.inputs)
     inputs = popped[0] if len(popped) == 1 else ListExpr(popped)
     outputs = tuple(Name(name(output)) for output in run.outputs)
@@ -97,7 +100,7 @@ def describe(run: Run, build: str) -> Framework:
     forward = Assign(targets, call("model.predict_on_batch", inputs))
     return Framework(
         title="Keras on TensorFlow",
-        names={**NAMES, build: Import("model", build), **loop.names_of(update)},
+        names={**NAMES, build: Import("model", build), **optimizing.names_of(classes)},
         weights="weights.safetensors",
         loading=text_of("bmc_keras", "loading.py", build=Code(build)),
         setup=("choose_device(args.device)", "model = load_model(args.weights)"),
@@ -108,7 +111,7 @@ def describe(run: Run, build: str) -> Framework:
             outputs=outputs_of(run, widen=lambda value: method(value, "astype", "float32")),
         ),
         between=ENVIRONMENT,
-        files=FILES | loop.files_of(update) | start_note(run),
+        files=FILES | loop.files_of(classes) | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=text_of("bmc_programs", "notes.md", last=run.train.stop is not None),
         alone=text_of("bmc_keras", "alone.py", build=Code(build)),
@@ -121,13 +124,14 @@ def describe(run: Run, build: str) -> Framework:
 def train_file(run: Run, framework: Framework, build: str) -> str:
     """train.py"""
     train = run.train
-    update = loop.update_of(run, LOWERINGS)
+    parts = optimizing.parts_of(run, LOWERINGS)
     scored = "model" if train.ema is None else "average"
     functions = [
         Rates(train).function(),
-        optimizer_function(run, update),
+        text_of("bmc_keras", "split_weights.py") if len(parts) > 1 else None,
+        optimizer_function(parts),
         *(one.code.rstrip("\n") for one in loop.loss_lines(run, LOWERINGS)[1]),
-        step_function(run, update.kind),
+        step_function(run, kind_of(parts)),
         text_of("bmc_keras", "freeze.py") if run.train.freeze else None,
         text_of("bmc_keras", "average.py") if run.train.ema is not None else None,
         text_of("bmc_keras", "load_start.py") if run.start is not None else None,
@@ -142,7 +146,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         model=Code(run.model),
         build=Code(build),
         data=Code(run.path),
-        constants=Code(loop.constants(run, update)),
+        constants=Code(loop.constants(run, parts)),
         functions=Code("\n\n\n".join(filter(None, functions))),
         length=Code(length),
         default=Code(length.upper()),
@@ -174,17 +178,22 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
 
 def checkpoint_file(run: Run) -> str:
     """checkpoint.py"""
-    update = loop.update_of(run, LOWERINGS)
-    slots = dict(update.slots)
-    scalars = slots.pop("mu_product", "")
+    parts = optimizing.parts_of(run, LOWERINGS)
+    kept = []
+    for part in parts:
+        slots = dict(part.update.slots)
+        scalars = slots.pop("mu_product", "")
+        named = [(Code(slot), Code(attribute)) for slot, attribute in slots.items()]
+        kept.append((Code(part.word), named, Code(scalars)))
     return loop.checkpoint_file(
         run,
         "bmc_keras",
-        {**NAMES, "Place": Import("model", "Place"), **loop.names_of(update)},
-        kind=Code(update.kind),
-        slots=[(Code(slot), Code(attribute)) for slot, attribute in slots.items()],
-        scalars=Code(scalars),
-        counted=update.counts,
+        {**NAMES, "Place": Import("model", "Place"), **optimizing.names_of(classes_of(parts))},
+        kind=Code(kind_of(parts)),
+        parts=kept,
+        slotted=any(named or scalars for _, named, scalars in kept),
+        scalar=any(scalars for _, _, scalars in kept),
+        counted=any(part.update.counts for part in parts),
     )
 
 
@@ -205,24 +214,46 @@ def step_lines(run: Run) -> list[str]:
     return [*lines, *loop.lines_of([step])]
 
 
-def optimizer_function(run: Run, update: Update) -> str:
+def classes_of(parts: Sequence[optimizing.Part]) -> list[Support]:
+    """What optimizer.py defines."""
+    found = {one.name: one for part in parts for one in part.update.classes}
+    if len(parts) > 1:
+        found["Parts"] = definition("Parts")
+    return list(found.values())
+
+
+def kind_of(parts: Sequence[optimizing.Part]) -> str:
+    """What `create_optimizer` gives."""
+    return "Parts" if len(parts) > 1 else parts[0].update.kind
+
+
+def optimizer_function(parts: Sequence[optimizing.Part]) -> str:
     """`create_optimizer`"""
-    optimizer = run.train.main_optimizer
-    settings = loop.settings_of(update, optimizer)
-    made = call(update.kind, Name("LEARNING_RATE"), **settings)
-    body: list[Statement] = [Assign(Name("optimizer"), made)]
-    doc = None
-    if optimizer.weight_decay and not optimizer.decay_norm:
-        doc = f"{optimizer.name}; biases and normalisation weights, of one axis, do not decay."
+    body: list[Statement] = []
+    for part in parts:
+        word = "optimizer" if len(parts) == 1 else part.word
+        made = call(part.update.kind, part.rate, **part.settings())
+        body.append(Assign(Name(word), made))
+    if any(part.spares for part in parts):
         places = call(Attr(call("name_weights", Name("model")), "values"))
         one_axis = Compare("==", dotted("place.ndim"), lit(1))
         kept = ListComp(dotted("place.variable"), Name("place"), places, (one_axis,))
         body.append(Assign(Name("kept"), kept))
-        body.append(ExprStmt(call("optimizer.exclude_from_weight_decay", var_list=Name("kept"))))
+    for part in parts:
+        word = "optimizer" if len(parts) == 1 else part.word
+        if part.spares:
+            body.append(ExprStmt(call(f"{word}.exclude_from_weight_decay", var_list=Name("kept"))))
+    if len(parts) > 1:
+        words = ListExpr(tuple(Name(part.word) for part in parts))
+        shares = ListExpr(tuple(part.share for part in parts))
+        split = call("split_weights", Name("model"))
+        made = call("Parts", Name("LEARNING_RATE"), words, shares, split)
+        body.append(Assign(Name("optimizer"), made))
     body.append(ExprStmt(call("optimizer.build", dotted("model.trainable_variables"))))
     body.append(Return(Name("optimizer")))
     takes = (Param("model", dotted("keras.Model")),)
-    gives = Name(update.kind)
+    doc = optimizing.about_optimizer(parts)
+    gives = Name(kind_of(parts))
     return render([Def("create_optimizer", takes, gives, tuple(body), doc)]).rstrip("\n")
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bmc.emit.backend import NOWHERE, Lowerings, Support, Update
+from bmc.emit.backend import Lowerings, Support
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import, import_block
 from bmc.emit.layout import render
-from bmc.emit.lowering import rule_for
 from bmc.emit.pyexpr import (
     Assign,
     Call,
@@ -25,10 +24,10 @@ from bmc.emit.pyexpr import (
 from bmc.emit.pyexpr import name as dotted
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
-from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Patience, Plateau
 from bmc.records import record
 from bmc_programs.files import OWN, PLACE, STANDARD
+from bmc_programs.optimizing import Part, optimizer_constants
 from bmc_programs.rate import Rates
 from bmc_programs.run import Run, name
 from bmc_programs.trees import Printer
@@ -40,51 +39,15 @@ FILES = {
 }
 
 
-def update_of(run: Run, table: Lowerings) -> Update:
-    """The optimiser as a backend has it."""
-    found = rule_for(table, run.train.main_optimizer, NOWHERE)
-    assert isinstance(found, Update)
-    return found
-
-
-def optimizer_file(update: Update, doc: str, names: Mapping[str, Import]) -> dict[str, str]:
-    """optimizer.py: the class that the run uses, and what that stands on; none of the framework's.
-
-    `names` are the imports that definitions may have.
-    """
-    if not update.classes:
-        return {}
-    code = [one.code.rstrip("\n") for one in update.classes]
-    imports = import_block("\n".join(code), {**STANDARD, **names})
-    head = f'{HEADER}"""{doc}"""\n\n{imports}'
-    return {"optimizer.py": "\n\n\n".join([head.rstrip("\n"), *code]) + "\n"}
-
-
-def files_of(update: Update) -> dict[str, str]:
+def files_of(classes: Sequence[Support]) -> dict[str, str]:
     """What the README says of the files around the training loop."""
-    rule = {"optimizer.py": "the update rule"} if update.classes else {}
+    rule = {"optimizer.py": "the update rule"} if classes else {}
     return {**rule, **FILES}
 
 
-def names_of(update: Update) -> dict[str, Import]:
-    """The imports of what optimizer.py defines."""
-    return {one.name: Import("optimizer", one.name) for one in update.classes}
-
-
-def settings_of(update: Update, optimizer: Optimizer) -> dict[str, Expr]:
-    """The keywords that an optimiser is made with, besides the rate."""
-    named: dict[str, Expr] = {
-        keyword: Name(constant) for constant, (keyword, _) in update.settings.items()
-    }
-    if optimizer.weight_decay:
-        named["weight_decay"] = Name("WEIGHT_DECAY")
-    return named | {keyword: lit(value) for keyword, value in update.fixed.items()}
-
-
-def constants(run: Run, update: Update, more: Mapping[str, Expr] | None = None) -> str:
+def constants(run: Run, parts: Sequence[Part], more: Mapping[str, Expr] | None = None) -> str:
     """The constants of train.py, in a fixed order; `more` are those of one framework alone."""
     train = run.train
-    optimizer = train.main_optimizer
     found: dict[str, Any] = {}
     if train.epochs is not None:
         found["EPOCHS"] = train.epochs
@@ -95,11 +58,7 @@ def constants(run: Run, update: Update, more: Mapping[str, Expr] | None = None) 
         found["ACCUMULATE"] = train.accumulate
     found |= more or {}
     found["SEED"] = train.seed
-    found["LEARNING_RATE"] = optimizer.lr
-    found |= Rates(train).constants()
-    found |= {key: value for key, (_, value) in update.settings.items()}
-    if optimizer.weight_decay:
-        found["WEIGHT_DECAY"] = optimizer.weight_decay
+    found |= optimizer_constants(parts, Rates(train).constants())
     for key in ("clip_norm", "clip_value", "ema"):
         if getattr(train, key) is not None:
             found[key.upper()] = getattr(train, key)

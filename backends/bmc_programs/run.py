@@ -263,13 +263,8 @@ class _Refusals:
         train = self.run.train
         if len(train.weights) > 1 or any(start.path for start in train.weights):
             self.no("weights", "weights for parts of the model")
-        if len(train.optimizers) > 1:
-            self.no("optimizer", "optimizers for parts of the model")
-        optimizer = train.main_optimizer
-        for key, op, table in (
-            ("optimizer", optimizer, self.tables[0]),
-            ("schedule", train.schedule, LOWERINGS),
-        ):
+        optimizers = [("optimizer", one.optimizer, self.tables[0]) for one in train.optimizers]
+        for key, op, table in (*optimizers, ("schedule", train.schedule, LOWERINGS)):
             found = rule_for(table, op, NOWHERE) if op is not None else None
             if op is not None and isinstance(found, NotLowered):
                 self.no(key, f"`{op.name}`", found.reason)

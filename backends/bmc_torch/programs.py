@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Update
+from collections.abc import Mapping, Sequence
+
+from bmc.emit.backend import Support
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import
 from bmc.emit.layout import render
 from bmc.emit.pyexpr import (
     Assign,
+    Attr,
     Bin,
     Call,
+    Compare,
     Def,
     DictExpr,
     Expr,
     ExprStmt,
     IfStmt,
     Index,
+    ListComp,
     ListExpr,
     Name,
     Param,
@@ -32,7 +37,7 @@ from bmc.emit.templates import render as fill
 from bmc.emit.text import string
 from bmc.ir.model import walk
 from bmc.ops.recurrent import LSTM
-from bmc_programs import loop
+from bmc_programs import loop, optimizing
 from bmc_programs.files import (
     FILES,
     PLACE,
@@ -51,6 +56,7 @@ from bmc_programs.run import Run, name
 from bmc_programs.start import start_file, start_note
 from bmc_programs.weights import runs_file, weights_file
 from bmc_torch.lower.table import LOWERINGS
+from bmc_torch.lower.table import part as definition
 
 NAMES = {
     "torch": Import("torch"),
@@ -67,6 +73,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
     """The files around model.py; `counters` says that batch norm keeps some of its own."""
     framework = describe(run, counters)
     evaluate = evaluate_file(run, framework)
+    classes = classes_of(optimizing.parts_of(run, LOWERINGS))
     return {
         "train.py": train_file(run, framework, counters),
         "checkpoint.py": checkpoint_file(run, counters),
@@ -75,7 +82,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(run),
         "weights.py": weights_file(run, trains=True),
-        **loop.optimizer_file(loop.update_of(run, LOWERINGS), OPTIMIZER, OPTIMIZERS),
+        **optimizing.optimizer_file(classes, OPTIMIZER, OPTIMIZERS),
         "requirements.txt": fill("bmc_torch", "requirements.txt", learned="sklearn" in evaluate),
         "README.md": readme(run, framework),
     }
@@ -87,6 +94,7 @@ def describe(run: Run, counters: bool) -> Framework:
     if counters:
         loosely, named = ", strict=False", "name_weights(model)"
     model = run.model
+    classes = classes_of(optimizing.parts_of(run, LOWERINGS))
     calls = render(_forward(run), indent=8).rstrip("\n")
 
     def array(value: Expr) -> Expr:
@@ -98,7 +106,7 @@ def describe(run: Run, counters: bool) -> Framework:
         names={
             **NAMES,
             model: Import("model", model),
-            **loop.names_of(loop.update_of(run, LOWERINGS)),
+            **optimizing.names_of(classes),
         },
         weights="weights.safetensors",
         loading=text_of("bmc_torch", "loading.py", **slots),
@@ -112,7 +120,7 @@ def describe(run: Run, counters: bool) -> Framework:
             run=Code(calls),
             outputs=outputs_of(run, array, lambda value: method(value, "float")),
         ),
-        files=FILES | loop.files_of(loop.update_of(run, LOWERINGS)) | start_note(run),
+        files=FILES | loop.files_of(classes) | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=text_of("bmc_programs", "notes.md", last=run.train.stop is not None),
         alone=text_of("bmc_torch", "alone.py", **slots),
@@ -137,8 +145,10 @@ def _forward(run: Run) -> list[Statement]:
 def train_file(run: Run, framework: Framework, counters: bool) -> str:
     """train.py"""
     train = run.train
-    update = loop.update_of(run, LOWERINGS)
-    functions = [Rates(train).function(), optimizer_function(run, update)]
+    parts = optimizing.parts_of(run, LOWERINGS)
+    functions = [Rates(train).function()]
+    functions += [text_of("bmc_torch", "split_weights.py")] if len(parts) > 1 else []
+    functions.append(optimizer_function(run, parts))
     functions += [one.code.rstrip("\n") for one in loop.loss_lines(run, LOWERINGS)[1]]
     functions.append(step_function(run))
     layers = (inner for one in run.program.main.instances for _, inner in walk(one))
@@ -166,7 +176,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         imports=Code(PLACE),
         model=Code(run.model),
         data=Code(run.path),
-        constants=Code(loop.constants(run, update, more)),
+        constants=Code(loop.constants(run, parts, more)),
         functions=Code("\n\n\n".join(filter(None, functions))),
         length=Code(length),
         default=Code(length.upper()),
@@ -201,11 +211,13 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
 
 def checkpoint_file(run: Run, counters: bool) -> str:
     """checkpoint.py"""
+    parts = optimizing.parts_of(run, LOWERINGS)
     form = "name_weights({})" if counters else "{}.state_dict()"
     return loop.checkpoint_file(
         run,
         "bmc_torch",
-        NAMES,
+        {**NAMES, **optimizing.names_of(classes_of(parts))},
+        kinds=len({part.update.kind for part in parts}),
         named=Code(form.format("self.model")),
         averaged=Code(form.format("self.average")),
         state=Code(form.format("model")),
@@ -219,7 +231,9 @@ def step_lines(run: Run) -> list[str]:
     lines = [f"{name(a)} = to_device(batch[{string(a)}], device)" for a in arrays]
     rates = Rates(run.train)
     if rates.made is not None:
-        lines += ["for group in optimizer.param_groups:", f'    group["lr"] = {rates.call()}']
+        share = ' * group["share"]' if len(run.train.optimizers) > 1 else ""
+        rate = f'    group["lr"] = {rates.call()}{share}'
+        lines += ["for group in optimizer.param_groups:", rate]
     given = [*(["scaler"] if run.scaled else []), *map(name, arrays)]
     given += [*(["share", "last"] if run.train.accumulate > 1 else [])]
     learner = "compiled" if run.train.compile else "model"
@@ -227,44 +241,98 @@ def step_lines(run: Run) -> list[str]:
     return [*lines, *loop.lines_of([ExprStmt(call("losses.append", step))])]
 
 
-def optimizer_function(run: Run, update: Update) -> str:
+def classes_of(parts: Sequence[optimizing.Part]) -> list[Support]:
+    """What optimizer.py defines."""
+    found = {one.name: one for part in parts for one in part.update.classes}
+    if len({part.update.kind for part in parts}) > 1:
+        found["Parts"] = definition("Parts")
+    return list(found.values())
+
+
+def kind_of(run: Run) -> Expr:
+    """What `create_optimizer` gives."""
+    kinds = {part.update.kind for part in optimizing.parts_of(run, LOWERINGS)}
+    return dotted("torch.optim.Optimizer") if len(kinds) == 1 else Name("Parts")
+
+
+def optimizer_function(run: Run, parts: Sequence[optimizing.Part]) -> str:
     """`create_optimizer`"""
-    optimizer = run.train.main_optimizer
+    scheduled = Rates(run.train).made is not None
+    made = _several(parts, scheduled) if len(parts) > 1 else _single(parts[0])
+    takes = (Param("model", Name(run.model)),)
+    gives = kind_of(run)
+    doc = optimizing.about_optimizer(parts)
+    return render([Def("create_optimizer", takes, gives, tuple(made), doc)]).rstrip("\n")
+
+
+def _single(part: optimizing.Part) -> list[Statement]:
+    """One optimiser for all weights."""
     body: list[Statement] = []
     weights: Expr = call("model.parameters")
-    doc = None
-    decay = bool(optimizer.weight_decay)
-    if decay and not optimizer.decay_norm:
-        from bmc.emit.pyexpr import Attr, Compare
-
-        doc = f"{optimizer.name}; biases and normalisation weights, of one axis, do not decay."
+    if part.spares:
         for target, sign in (("decayed", ">"), ("kept", "==")):
-            test = Compare(sign, Attr(Name("p"), "ndim"), lit(1))
-            body.append(Assign(Name(target), _filtered(test)))
-        parts = (
+            body.append(Assign(Name(target), _filtered(call("model.parameters"), sign)))
+        groups = (
             DictExpr(((lit("params"), Name("decayed")),)),
             DictExpr(((lit("params"), Name("kept")), (lit("weight_decay"), lit(0.0)))),
         )
-        kind_of_groups = Index(Name("list"), (Index(Name("dict"), (Name("str"), Name("Any"))),))
-        body.append(Assign(Name("groups"), ListExpr(parts), kind_of_groups))
+        body.append(Assign(Name("groups"), ListExpr(groups), GROUPS))
         weights = Name("groups")
-    settings = loop.settings_of(update, optimizer)
-    body.append(Return(call(update.kind, weights, lr=Name("LEARNING_RATE"), **settings)))
-    parameter = Param("model", Name(run.model))
-    gives = dotted("torch.optim.Optimizer")
-    return render([Def("create_optimizer", (parameter,), gives, tuple(body), doc)]).rstrip("\n")
+    made = call(part.update.kind, weights, lr=Name("LEARNING_RATE"), **part.settings())
+    return [*body, Return(made)]
 
 
-def _filtered(test: Expr) -> Expr:
-    from bmc.emit.pyexpr import ListComp
+def _several(parts: Sequence[optimizing.Part], scheduled: bool) -> list[Statement]:
+    """Groups of weights with settings of their own, one optimiser for each kind."""
+    words = tuple(Name(part.word) for part in parts)
+    body: list[Statement] = [Assign(words, call("split_weights", Name("model")))]
+    made: list[Expr] = []
+    kinds = list(dict.fromkeys(part.update.kind for part in parts))
+    for kind in kinds:
+        same = [part for part in parts if part.update.kind == kind]
+        groups = [group for part in same for group in _groups(part, same[-1], scheduled)]
+        target = Name("groups" if len(kinds) == 1 else f"{same[-1].word}_groups")
+        body.append(Assign(target, ListExpr(tuple(groups)), GROUPS))
+        made.append(call(kind, target, lr=same[-1].rate, **same[-1].settings()))
+    return [*body, Return(made[0] if len(made) == 1 else call("Parts", ListExpr(tuple(made))))]
 
-    return ListComp(Name("p"), Name("p"), call("model.parameters"), (test,))
+
+def _groups(part: optimizing.Part, lead: optimizing.Part, scheduled: bool) -> list[Expr]:
+    """The groups of a part: what differs from the settings that its optimiser is made with."""
+    mine, others = part.settings(), lead.settings()
+    own = {"lr": part.rate} if part.rate != lead.rate else {}
+    own |= {key: value for key, value in mine.items() if value != others.get(key)}
+    switched = {key for key, value in lead.update.settings.values() if value is True}
+    switched |= {key for key, value in lead.update.fixed.items() if value is True}
+    for key in sorted(others.keys() - mine.keys()):
+        own[key] = lit(False if key in switched else 0.0)
+    if scheduled:
+        own["share"] = part.share
+    weights = Name(part.word)
+    if not part.spares:
+        return [_group(weights, own)]
+    kept = {**own, "weight_decay": lit(0.0)}
+    return [_group(_filtered(weights, ">"), own), _group(_filtered(weights, "=="), kept)]
+
+
+def _group(weights: Expr, own: Mapping[str, Expr]) -> Expr:
+    pairs = tuple((lit(key), value) for key, value in own.items())
+    return DictExpr(((lit("params"), weights), *pairs))
+
+
+GROUPS = Index(Name("list"), (Index(Name("dict"), (Name("str"), Name("Any"))),))
+
+
+def _filtered(weights: Expr, sign: str) -> Expr:
+    """Those of one axis, or of more."""
+    test = Compare(sign, Attr(Name("p"), "ndim"), lit(1))
+    return ListComp(Name("p"), Name("p"), weights, (test,))
 
 
 def step_function(run: Run) -> str:
     """`train_step`: forward, backward, update. Nothing waits for the device."""
     arrays = (*run.inputs, *run.targets)
-    takes = [Param("model", Name(run.model)), Param("optimizer", dotted("torch.optim.Optimizer"))]
+    takes = [Param("model", Name(run.model)), Param("optimizer", kind_of(run))]
     takes += [Param(name(a), Name("Tensor")) for a in arrays]
     outputs = tuple(Name(name(output)) for output in run.outputs)
     forward = Call(Name("model"), tuple(Name(name(entry)) for entry in run.inputs))

@@ -42,8 +42,8 @@ def torch_losses(weights: dict[str, np.ndarray], dtype: str, steps: int, data: s
     model.train()
     losses = []
     for step, arrays in enumerate(batches(dtype, data, steps, train.BATCH), start=1):
-        for group in optimizer.param_groups:
-            group["lr"] = rate(train, step, steps)
+        for group in optimizer.param_groups if scheduled(train) else ():
+            group["lr"] = rate(train, step, steps) * group.get("share", 1.0)
         loss = train.train_step(model, optimizer, *map(torch.from_numpy, arrays))
         losses.append(float(loss))
     return losses
@@ -78,8 +78,6 @@ def scheduled(train: Any) -> bool:
 
 def rate(train: Any, step: int, steps: int) -> float:
     """The learning rate of an update."""
-    if not scheduled(train):
-        return float(train.LEARNING_RATE)
     return float(train.learning_rate(step, steps))
 
 

@@ -470,3 +470,33 @@ class Adadelta(keras.optimizers.Optimizer):
         step = ops.sqrt(steps + epsilon) / ops.sqrt(squares + epsilon) * gradient
         self.assign(steps, steps + share * (step * step - steps))
         self.assign_sub(variable, rate * step)
+
+
+class Parts(keras.optimizers.Optimizer):
+    """Optimisers for parts of a model, which learn as one.
+
+    Each has its variables, and the rate of this one times its share.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        optimizers: list[keras.optimizers.Optimizer],
+        shares: list[float],
+        variables: list[list[keras.Variable]],
+    ) -> None:
+        super().__init__(learning_rate=learning_rate)
+        self.parts = list(zip(optimizers, shares, variables, strict=True))
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        if not self.built:
+            super().build(variables)
+            for optimizer, _, learned in self.parts:
+                optimizer.build(learned)
+
+    def apply(self, grads, trainable_variables=None) -> None:
+        gradients = {id(v): g for v, g in zip(trainable_variables, grads, strict=True)}
+        for optimizer, share, learned in self.parts:
+            optimizer.learning_rate = self.learning_rate * share
+            optimizer.apply([gradients[id(v)] for v in learned], learned)
+        self.iterations.assign_add(1)

@@ -1,6 +1,7 @@
 """Optimisers that PyTorch does not have."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.optim.optimizer import ParamsT
@@ -95,3 +96,22 @@ class LAMB(torch.optim.Optimizer):
                 known = (length > 0) & (norm > 0)
                 ratio = torch.where(known, length / norm, torch.ones_like(norm))
                 weight.sub_(group["lr"] * ratio * update)
+
+
+class Parts:
+    """Optimisers of different kinds, each for parts of a model, which learn as one."""
+
+    def __init__(self, optimizers: list[torch.optim.Optimizer]) -> None:
+        self.optimizers = optimizers
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [group for one in self.optimizers for group in one.param_groups]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none)
+
+    def step(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.step()

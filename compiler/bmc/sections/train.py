@@ -268,11 +268,14 @@ class _Sections:
         elif groups and all(group.path for group in groups):
             span = self.entries["optimizer"][0][2]
             self.fail(KeyNeeds(span, "optimizer", "one `optimizer = …` for the rest of the model"))
-        kinds = {type(group.optimizer) for group in groups}
-        if len(kinds) > 1:
-            span = self.entries["optimizer"][-1][2]
-            self.fail(NotYet(span, "optimizers of different kinds", "their settings may differ"))
-        return tuple(groups)
+        for group in groups:
+            if not group.path and not group.optimizer.lr and len(groups) > 1:
+                span = self.entries["optimizer"][0][2]
+                message = "is 0, and the rates of parts follow it"
+                help = "write `freeze = …` for what does not learn"
+                self.fail(BadSetting(span, group.optimizer.name, "lr", message, help))
+        # The longest path that a weight is under is the one that counts.
+        return tuple(sorted(groups, key=lambda group: -group.path.count(".") - bool(group.path)))
 
     def _parts(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name.split(".")[0] for name in self.around.weight_names))

@@ -85,20 +85,32 @@ class Checkpoint:
         """Where the weights are, and what the optimizer keeps of each that learns."""
         weights = name_weights(self.model)
         places = {f"model.{name}": place for name, place in weights.items()}
+        optimizer, learned = self.optimizer, self.model.trainable_variables
         slots = {
-            "exp_avg": self.optimizer.m,
-            "exp_avg_sq": self.optimizer.v,
+            "exp_avg": optimizer.m,
+            "exp_avg_sq": optimizer.v,
         }
-        numbers = {id(v): n for n, v in enumerate(self.model.trainable_variables)}
-        for name, place in weights.items():
-            number = numbers.get(id(place.variable))
-            if number is not None:
-                for slot, variables in slots.items():
-                    kept = replace(place, variable=variables[number])
-                    places[f"optimizer.{name}.{slot}"] = kept
+        places |= place_slots(weights, learned, slots)
         return places
 
     def random_states(self) -> list[keras.Variable]:
         """What dropouts draw from; one of 0 has none."""
         ending = "seed_generator_state"
         return [v for v in self.model.variables if v.path.endswith(ending)]
+
+
+def place_slots(
+    weights: dict[str, Place],
+    learned: list[keras.Variable],
+    slots: dict[str, list[keras.Variable]],
+) -> dict[str, Place]:
+    """What an optimizer keeps of each weight that it changes, in the weight's order."""
+    numbers = {id(variable): number for number, variable in enumerate(learned)}
+    places = {}
+    for name, place in weights.items():
+        number = numbers.get(id(place.variable))
+        if number is not None:
+            for slot, variables in slots.items():
+                kept = variables[number]
+                places[f"optimizer.{name}.{slot}"] = replace(place, variable=kept)
+    return places

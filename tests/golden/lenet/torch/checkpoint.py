@@ -67,7 +67,7 @@ class Checkpoint:
             return 1, 0, [], []
         tensors, notes = found
         self.load_weights(self.model, split_state(tensors, "model"))
-        self.load_optimizer(split_state(tensors, "optimizer"))
+        self.load_optimizer(self.optimizer, split_state(tensors, "optimizer"))
         if "random.torch" in tensors:
             torch.set_rng_state(torch.from_numpy(tensors["random.torch"]))
         if "random.cuda" in tensors and torch.cuda.is_available():
@@ -84,14 +84,14 @@ class Checkpoint:
         weights = {name: torch.from_numpy(array) for name, array in tensors.items()}
         model.load_state_dict(weights)
 
-    def load_optimizer(self, tensors: Tensors) -> None:
+    def load_optimizer(self, optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
         names = {weight: name for name, weight in self.model.named_parameters()}
-        state = self.optimizer.state_dict()
-        groups = self.optimizer.param_groups
+        state = optimizer.state_dict()
+        groups = optimizer.param_groups
         weights = [weight for group in groups for weight in group["params"]]
         for number, weight in enumerate(weights):
             slots = split_state(tensors, names[weight])
             kept = {slot: torch.from_numpy(array) for slot, array in slots.items()}
             if kept:
                 state["state"][number] = kept
-        self.optimizer.load_state_dict(state)
+        optimizer.load_state_dict(state)

@@ -50,6 +50,7 @@ from bmc_programs.files import (
     commands,
     evaluate_file,
     finished,
+    masks_of,
     outputs_of,
     predict_file,
     readme,
@@ -107,6 +108,8 @@ def describe(run: Run, build: str) -> Framework:
         compute=text_of(
             "bmc_keras",
             "compute.py",
+            masks=Code(masks_of(run)),
+            by_place=run.by_place is not None,
             run=Code(render([forward], indent=8).rstrip("\n")),
             outputs=outputs_of(run, widen=lambda value: method(value, "astype", "float32")),
         ),

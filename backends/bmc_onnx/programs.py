@@ -13,6 +13,7 @@ from bmc_programs.files import (
     Framework,
     commands,
     evaluate_file,
+    masks_of,
     outputs_of,
     predict_file,
     readme,
@@ -59,6 +60,8 @@ def describe(run: Run, build: str) -> Framework:
         compute=text_of(
             "bmc_onnx",
             "compute.py",
+            masks=Code(masks_of(run)),
+            by_place=run.by_place is not None,
             inputs=Code(inputs),
             targets=Code(targets if len(run.outputs) > 1 else f"({targets},)"),
             names=Code(f"[{names}]"),

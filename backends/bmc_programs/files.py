@@ -17,12 +17,17 @@ from bmc.emit.pyexpr import (
     AugAssign,
     Bin,
     Call,
+    Compare,
     DictExpr,
     Expr,
     ExprStmt,
+    For,
+    IfStmt,
     Name,
     Return,
+    SliceExpr,
     Statement,
+    TupleExpr,
     call,
     chain,
     lit,
@@ -180,14 +185,14 @@ SHARED = ("Array", "Arrays", "Columns", "Data", "DataError")
 def _scores(run: Run) -> tuple[list[Statement], dict[str, Expr]]:
     """Lines that work out several losses, and `"loss": cross_entropy(arrays["logits"], …)`."""
     printer = Printer(LOWERINGS, _array)
-    losses = {term.name: printer(term.value) for term in run.train.losses}
+    losses = {term.name: printer(term.value) for term in run.rows.losses}
     before: list[Statement] = []
     if len(losses) > 1:
         words = {key: Name(f"{name(key)}_loss") for key in losses}
         before = [Assign(words[key], value) for key, value in losses.items()]
         losses = dict(words)
     found = {"loss": chain("+", list(losses.values())), **(losses if before else {})}
-    for report in run.train.metrics:
+    for report in run.rows.metrics:
         measure = metric_rule(report)
         assert isinstance(measure, Function)
         found[report.name] = measure.build([printer(report.prediction), printer(report.target)])
@@ -195,7 +200,11 @@ def _scores(run: Run) -> tuple[list[Statement], dict[str, Expr]]:
 
 
 def _array(ref: TensorRef) -> Expr:
-    return IndexExpr(Name("arrays"), (lit(ref.name),))
+    return _array_of(ref.name)
+
+
+def _array_of(name: str) -> Expr:
+    return IndexExpr(Name("arrays"), (lit(name),))
 
 
 def _functions(values: Iterable[Any]) -> set[str]:
@@ -212,14 +221,14 @@ def predict_file(run: Run, framework: Framework) -> str:
     """predict.py"""
     columns: dict[str, Expr] = {}
     takes_fitted = False
-    for prediction in run.train.predictions:
+    for prediction in run.rows.predictions:
         columns[prediction.name] = _column(run, prediction.value)
         takes_fitted = takes_fitted or "learned" in _names([columns[prediction.name]])
     table = _table(run, columns)
     helpers = [h for h in needed(_functions(table), False) if h.name not in SHARED]
     takes_fitted = takes_fitted or bool(run.named)
     body: list[Any] = []
-    for tensor in (*run.reread, *run.outputs):
+    for tensor in (*run.reread, *run.kept):
         read = IndexExpr(Name("arrays"), (lit(tensor),))
         if name(tensor) in _names(columns.values()):
             body.append(Assign(Name(name(tensor)), read))
@@ -231,12 +240,13 @@ def predict_file(run: Run, framework: Framework) -> str:
     reads = "load_inputs(args.data, learned)" if run.learned_inputs else "load_inputs(args.data)"
     setup.append(f"data = {reads}")
     files = _files(run, set(columns))
+    constants = [*framework.constants, *filter(None, [places_constant(run)])]
     functions = "".join(h.text + "\n\n\n" for h in helpers)
     return template(
         framework,
         run,
         "predict.py",
-        constants=Code("".join("\n" + line for line in framework.constants)),
+        constants=Code("".join("\n" + line for line in constants)),
         loading=Code(framework.loading),
         functions=Code(functions),
         compute=Code(framework.compute),
@@ -252,6 +262,8 @@ def _table(run: Run, columns: dict[str, Expr]) -> list[Statement]:
     """The lines that return the columns; those of classes have the classes' names."""
     found: list[Statement] = []
     plain: dict[str, Expr] = {}
+    if run.by_place is not None:
+        plain = {column: _array_of(column) for column in place_columns(run)}
 
     def add(value: Expr) -> None:
         table = Name("table")
@@ -294,11 +306,15 @@ def _column(run: Run, tree: Tree) -> Expr:
     """A prediction as numpy on the model's outputs."""
 
     def undo(entry: str, value: Expr) -> Expr:
+        places = run.by_place and run.data.entry(entry).ragged
+        if places:
+            value = IndexExpr(value, (SliceExpr(), lit(None)))  # a list of one id each
         arguments = undo_arguments(run.data, entry)
         if arguments is None:
             return value
         more = [Name("learned")] if "fitted" in arguments else []
-        return call(f"undo_{entry}", value, *more)
+        undone = call(f"undo_{entry}", value, *more)
+        return call("np.array", undone) if places else undone
 
     return Printer(LOWERINGS, lambda ref: Name(name(ref.name)), undo)(tree)
 
@@ -355,14 +371,69 @@ def outputs_of(
 
     `widen` gives the 32 bits back to values that a run computes in 16.
     """
-    values = {output: Name(name(output)) for output in run.outputs}
+    values = {output: Name(name(output)) for output in run.kept}
     pairs = [
         (lit(output), form(widen(value) if output in run.rounded else value))
         for output, value in values.items()
     ]
-    found = DictExpr(tuple(pairs))
-    line = ExprStmt(call("rows.append", Bin("|", Name("batch"), found)))
-    return Code(render([line], indent=8).rstrip("\n"))
+    found = Bin("|", Name("batch"), DictExpr(tuple(pairs)))
+    lines: list[Statement] = [ExprStmt(call("rows.append", found))]
+    if run.dropped:
+        lines = _without_padding(run, found)
+    return Code(render(lines, indent=8).rstrip("\n"))
+
+
+def _without_padding(run: Run, found: Expr) -> list[Statement]:
+    """The lines that drop the padding of a batch's arrays."""
+    arrays = Name("arrays")
+    name = IndexExpr(arrays, (Name("name"),))
+    mask = IndexExpr(Name("masks"), (Name("shown"),))
+    dropped = IfStmt(Compare("in", Name("name"), arrays), (Assign(name, IndexExpr(name, (mask,))),))
+    pairs = TupleExpr((Name("name"), Name("shown")))
+    lines: list[Statement] = [Assign(arrays, found), For(pairs, call("PLACES.items"), (dropped,))]
+    if run.by_place is not None:
+        row, place = place_columns(run)
+        mask = IndexExpr(Name("masks"), (lit(run.by_place),))
+        lines.append(Assign((Name("row"), Name("place")), call("np.nonzero", mask)))
+        start = Bin("+", Name("done"), Name("row"))
+        where = DictExpr(((lit(row), start), (lit(place), Name("place"))))
+        lines.append(AugAssign(arrays, "|", where))
+        lines.append(AugAssign(Name("done"), "+", call("len", mask)))
+    return [*lines, ExprStmt(call("rows.append", arrays))]
+
+
+def place_columns(run: Run) -> tuple[str, str]:
+    """The columns that say where a prediction for a place belongs."""
+    taken = {*run.outputs, *(entry.name for entry in run.data.entries)}
+    taken |= {prediction.name for prediction in run.train.predictions}
+    found = []
+    for word in ("row", "place"):
+        while word in taken:
+            word += "_"
+        found.append(word)
+    return found[0], found[1]
+
+
+def masks_of(run: Run) -> str:
+    """The line before a batch is run, if there is padding to drop."""
+    if not run.dropped:
+        return ""
+    pads = run.places.pads
+    pairs = [
+        (lit(one), Compare("!=", IndexExpr(Name("batch"), (lit(one),)), lit(pads[one])))
+        for one in dict.fromkeys(run.dropped.values())
+    ]
+    line = render([Assign(Name("masks"), DictExpr(tuple(pairs)))], indent=8)
+    return line.rstrip("\n")
+
+
+def places_constant(run: Run) -> str:
+    """`PLACES`, which compute_outputs reads, if there is padding to drop."""
+    if not run.dropped:
+        return ""
+    pairs = tuple((lit(one), lit(by)) for one, by in run.dropped.items())
+    line = render([Assign(Name("PLACES"), DictExpr(pairs))]).rstrip("\n")
+    return f"# Padded arrays, each with the input whose ids show where its data ends.\n{line}"
 
 
 def _lines(lines: Sequence[str]) -> Code:

@@ -145,6 +145,7 @@ class Loader:
             body.append(run(call("ascending", ref("table"), time)))
         body += self._split(stored)
         body += self._prepared(stored, index("rows", "train"))
+        body += self._lengths()
         samples = self._samples()
         body += [samples] if samples else []
         data = call("Data", ref("columns"), ref("rows"), ref(known), ref("make_batch"))
@@ -198,6 +199,19 @@ class Loader:
         names = {entry.name: ref(self.variables[entry.name]) for entry in stored}
         lines.append(assign("columns", names, "Columns"))
         return lines
+
+    def _lengths(self) -> list[Statement]:
+        """The checks of entries that are as long as others, each row of them."""
+        pairs = {
+            (self._holder(entry.name), self._holder(entry.beside)): None
+            for entry in self.program.wanted()
+            if entry.beside is not None
+        }
+        return [
+            run(call("check_as_long", ref("columns"), name, other))
+            for name, other in pairs
+            if name != other
+        ]
 
     def _holder(self, name: str) -> str:
         """The entry that stores the column of this one."""

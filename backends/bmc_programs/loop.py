@@ -28,6 +28,7 @@ from bmc.ops.schedules import Patience, Plateau
 from bmc.records import record
 from bmc_programs.files import OWN, PLACE, STANDARD
 from bmc_programs.optimizing import Part, optimizer_constants
+from bmc_programs.padding import masked
 from bmc_programs.rate import Rates
 from bmc_programs.run import Run, name
 from bmc_programs.trees import Printer
@@ -86,7 +87,8 @@ def loss_lines(run: Run, table: Lowerings) -> tuple[list[Statement], list[Suppor
     printer = Printer(table, lambda ref: Name(name(ref.name)))
     names = ["loss" if len(terms) == 1 else f"{name(term.name)}_loss" for term in terms]
     found: list[Statement] = [
-        Assign(Name(word), printer(term.value)) for word, term in zip(names, terms)
+        Assign(Name(word), printer(masked(term.value, run.places)))
+        for word, term in zip(names, terms)
     ]
     if len(names) > 1:
         found.append(Assign(Name("loss"), chain("+", [Name(word) for word in names])))

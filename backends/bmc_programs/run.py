@@ -5,6 +5,8 @@ Evaluating and predicting are the same numpy in every backend; only the model di
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit.backend import NOWHERE, Function, Lowerings, Site
@@ -25,14 +27,17 @@ from bmc.ir.training import (
     parts,
     tensors,
 )
+from bmc.ops.kinds import Refusal
 from bmc.ops.losses import SCALAR, Loss
-from bmc.records import record
+from bmc.records import record, replace
 from bmc.source import Span
 from bmc_programs.library import functions
 from bmc_programs.lower.table import BATCHING, LOWERINGS, PREPARING
-from bmc_programs.trees import PADDED, refused
+from bmc_programs.padding import Places, as_rows, is_padded, masked, places_of
+from bmc_programs.trees import refused
 from bmc_programs.undo import classes
 
+PADDED = "padding would count"
 HALF = {"bf16": "bfloat16", "fp16": "float16"}  # as the frameworks call them
 
 
@@ -53,6 +58,53 @@ class Run:
     def inputs(self) -> tuple[str, ...]:
         """The data entries that the model takes."""
         return self.train.model.inputs
+
+    @property
+    def places(self) -> Places:
+        """The padded tensors."""
+        return places_of(self.program, self.train, self.data)
+
+    @property
+    def dropped(self) -> dict[str, str]:
+        """The arrays whose padding is dropped, each with the input that shows where it begins."""
+        given = {*self.outputs, *self.reread, *self.targets}
+        return {one: by for one, by in self.places.shown.items() if one in given}
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The outputs that evaluating and predicting keep: not those of other lengths."""
+        types = {output.name: output.value.type for output in self.program.main.outputs}
+        return tuple(o for o in self.outputs if not types[o].ragged or o in self.places)
+
+    @property
+    def rows(self) -> TrainProgram:
+        """Losses, metrics and predictions after padding has been dropped: places are rows."""
+        places, train = self.places, self.train
+
+        def flat(tree: Tree) -> Tree:
+            return as_rows(tree, places)
+
+        return replace(
+            train,
+            losses=tuple(replace(term, value=flat(term.value)) for term in train.losses),
+            metrics=tuple(
+                replace(report, prediction=flat(report.prediction), target=flat(report.target))
+                for report in train.metrics
+            ),
+            predictions=tuple(
+                replace(prediction, value=flat(prediction.value))
+                for prediction in train.predictions
+            ),
+        )
+
+    @property
+    def by_place(self) -> str | None:
+        """The input whose places predictions are for, where they are for places of sequences."""
+        for prediction in self.train.predictions:
+            if is_padded(prediction.value, self.places):
+                names = [ref.name for ref in tensors(prediction.value)]
+                return next(self.places.shown[one] for one in names if one in self.places)
+        return None
 
     @property
     def scored(self) -> list[Tree]:
@@ -200,8 +252,6 @@ TAKEN = frozenset(
 def metric_rule(report: Report) -> Function | NotLowered:
     """What a metric is in NumPy, or why it is nothing yet."""
     types = (report.prediction.type, report.target.type)
-    if any(kind.ragged for kind in types):
-        return PADDED
     found = rule_for(LOWERINGS, report.metric, Site(types, (SCALAR,), {}))
     assert isinstance(found, Function | NotLowered)
     return found
@@ -272,7 +322,8 @@ class _Refusals:
     def losses(self) -> None:
         for term in self.run.train.losses:
             for table in self.tables:
-                if self._tree("loss", term.value, table, term.span):
+                form = as_rows if table is LOWERINGS else masked
+                if self._tree("loss", term.value, table, term.span, form):
                     break
 
     def metrics(self) -> None:
@@ -280,7 +331,12 @@ class _Refusals:
             sides = (report.prediction, report.target)
             if any([self._tree("metrics", side, LOWERINGS, report.span) for side in sides]):
                 continue
-            found = metric_rule(report)
+            places = self.run.places
+            prediction, target = (as_rows(side, places) for side in sides)
+            if prediction.type.ragged or target.type.ragged:
+                self.no("metrics", f"`{report.metric.name}` of these values", PADDED, report.span)
+                continue
+            found = metric_rule(replace(report, prediction=prediction, target=target))
             if isinstance(found, NotLowered):
                 what = f"`{report.metric.name}` of these values"
                 self.no("metrics", what, found.reason, report.span)
@@ -288,6 +344,9 @@ class _Refusals:
     def predictions(self) -> None:
         for prediction in self.run.train.predictions:
             self._tree("predict", prediction.value, LOWERINGS)
+            if self.run.by_place and not is_padded(prediction.value, self.run.places):
+                reason = "the others are for places: a file has one or the other"
+                self.no("predict", f"`{prediction.name}`, a prediction for whole rows", reason)
             for entry in _entries([prediction.value]):
                 if entry not in self.run.inputs:
                     reason = "a file to predict has the model's inputs alone"
@@ -295,8 +354,24 @@ class _Refusals:
         if not self.run.train.predictions:
             self.no("predict", "a file without predictions", "say what is predicted")
 
-    def _tree(self, key: str, tree: Tree, table: Lowerings, place: Span | None = None) -> bool:
-        """Reports the steps that have no rule; True when there are some."""
+    def _tree(
+        self,
+        key: str,
+        tree: Tree,
+        table: Lowerings,
+        place: Span | None = None,
+        form: Callable[[Tree, Places], Tree] = as_rows,
+    ) -> bool:
+        """Reports the steps that have no rule; True when there are some.
+
+        `form` takes padding out of what is checked.
+        """
+        try:
+            tree = form(tree, self.run.places)
+        except Refusal as refusal:
+            what = f"`{tree.op.name}` of these values" if isinstance(tree, Applied) else "this"
+            self.no(key, what, refusal.message, place)
+            return True
         found = list(refused(tree, table))
         for step, why in found:
             self.no(key, f"`{getattr(step.op, 'sign', '') or step.op.name}`", why.reason, place)

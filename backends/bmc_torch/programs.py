@@ -45,6 +45,7 @@ from bmc_programs.files import (
     commands,
     evaluate_file,
     finished,
+    masks_of,
     outputs_of,
     predict_file,
     readme,
@@ -117,6 +118,8 @@ def describe(run: Run, counters: bool) -> Framework:
         compute=text_of(
             "bmc_torch",
             "compute.py",
+            masks=Code(masks_of(run)),
+            by_place=run.by_place is not None,
             run=Code(calls),
             outputs=outputs_of(run, array, lambda value: method(value, "float")),
         ),

@@ -107,7 +107,10 @@ def test_settings_are_overridden(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("train.precision=bf16", "`precision`"),
+        (
+            "train.loss=0 * (image -> max_pool(2) -> mean) + ((logits, digit) -> cross_entropy)",
+            "`max_pool`",
+        ),
     ],
 )
 @pytest.mark.parametrize("backend", ["torch", "keras"])

@@ -155,7 +155,7 @@ def problems_of(path: Path) -> str:
     program = driver.load(source, project, problems)
     if program is not None:
         driver.compile(program, "torch", problems)
-    return " ".join(f"{p.code} {p.diagnostic().message}" for p in problems)
+    return " ".join(f"{p.code} {p.diagnostic().message} {p.diagnostic().notes}" for p in problems)
 
 
 @pytest.mark.parametrize(("line", "expected"), [

@@ -12,6 +12,8 @@ from bmc.types.symbolic import known
 from bmc_keras.lower.common import alike, reshaped, spread, stretching, summed
 from bmc_keras.lower.table import lower
 
+FUNCTIONS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
+
 
 @lower(Arithmetic, alike)
 @stretching
@@ -19,6 +21,9 @@ def arithmetic(op: Arithmetic, site: Site) -> Lowered:
     """Python's operator, the values made ready for broadcasting."""
     if op.operator == "+" and len(site.inputs) == 2:
         return summed(site)
+
+    # TensorFlow's own operators take no whole numbers and fractions together.
+    mixed = site.outputs[0].dtype == "float" and any(x.dtype == "int" for x in site.inputs)
 
     def build(args: list[Expr]) -> Expr:
         values = spread(args, site.inputs)
@@ -29,6 +34,8 @@ def arithmetic(op: Arithmetic, site: Site) -> Lowered:
         left, right = values
         if op.operator in ("==", "!="):  # which Python answers by itself
             return call("ops.equal" if op.operator == "==" else "ops.not_equal", left, right)
+        if mixed and op.operator in FUNCTIONS:
+            return call(f"ops.{FUNCTIONS[op.operator]}", left, right)
         if op.operator in COMPARISONS:
             return Compare(op.operator, left, right)
         return Bin(op.operator, left, right)

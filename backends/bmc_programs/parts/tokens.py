@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bmc_programs.parts.core import Array, DataError
+from bmc_programs.parts.core import Array, Columns, DataError
 from bmc_programs.parts.tables import Text, place_of, text_lines
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -173,6 +173,17 @@ def check_not_empty(tokens: Tokens, source: Text | str) -> Tokens:
         if not len(ids):
             raise DataError(f"{place_of(row, source)}: expected tokens, found none")
     return tokens
+
+
+def check_as_long(columns: Columns, name: str, other: str) -> None:
+    """Refuse rows whose lists in two columns differ in length."""
+    pairs = zip(columns[name], columns[other], strict=True)
+    for row, (ids, beside) in enumerate(pairs):
+        if len(ids) != len(beside):
+            raise DataError(
+                f"row {row}: expected {len(beside)} tokens in {name!r}, as many as in "
+                f"{other!r}, found {len(ids)}"
+            )
 
 
 def check_ids(tokens: Tokens, count: int, source: Text | str) -> Tokens:

@@ -24,7 +24,8 @@ class Wanted:
 
     `type` is None or has free dimensions where they do not say. `pad` is the padding value of a
     ragged entry, `longest` the upper limit of its length, `shortest` what it is filled up to at
-    least, so that every window finds a place; `count` is the number of classes or ids.
+    least, so that every window finds a place; `count` is the number of classes or ids. A target of
+    padded predictions is as long as the input `beside` it.
     """
 
     type: TensorType | None = None
@@ -33,6 +34,7 @@ class Wanted:
     longest: int | None = None
     shortest: int = 1
     count: int | None = None
+    beside: str | None = None  # the input that its rows are as long as
     model: str = ""
     dtype: DType | None = None  # when only that is known
 
@@ -90,6 +92,7 @@ class Entry:
     longest: int | None = None
     shortest: int = 1
     count: int | None = None
+    beside: str | None = None
     part: int = 0
     doc: str | None = None
     span: Span | None = field(default=None, compare=False, repr=False)

@@ -48,6 +48,12 @@ class Loss(Declaration, family="loss"):
         """Refuses inputs whose shapes or kinds do not fit."""
         require_numbers(inputs[0])
         require_same_shape(*inputs)
+        for other in inputs[1:]:
+            if other.dtype == "int" and self.target_type(inputs[0]).dtype != "int":
+                raise Refusal(
+                    f"compares numbers with numbers, and got {other}, which counts or names",
+                    help="give the target the type `float`, or multiply it by 1.0",
+                )
 
     def target(self, inputs: Sequence[T]) -> T:
         """The target among what it is applied to: the last, but for a weight."""

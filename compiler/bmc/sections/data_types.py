@@ -71,6 +71,7 @@ def finish(draft: Draft, problems: Problems) -> Entry | None:
     return replace(
         entry, role=want.role, dtype=dtype, shape=shape if shape is not None else entry.shape,
         pad=pad, longest=want.longest, shortest=want.shortest, count=want.count,
+        beside=want.beside,
     )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def link(
     if not _inputs_present(model, data, problems):
         return
     if trained is not None:
-        wanted |= _wanted_targets(trained, set(wanted))
+        wanted |= _wanted_targets(trained, wanted)
     entries = tuple(_balance(name, *made) for name, made in around.balanced.items())
     data = replace(data, body=(*data.body, *entries))
     program.data = build_data(data, wanted, problems, table.lets)
@@ -245,22 +245,38 @@ def _ids(model: BlockSpec, value: Value) -> int | None:
     return min((count for count in counts if count is not None), default=None)
 
 
-def _wanted_targets(trained: TrainProgram, inputs: set[str]) -> dict[str, TensorType | Wanted]:
+def _wanted_targets(
+    trained: TrainProgram, inputs: dict[str, TensorType | Wanted]
+) -> dict[str, TensorType | Wanted]:
     wanted: dict[str, TensorType | Wanted] = {}
-    trees: list[Tree] = [loss.value for loss in trained.losses]
-    for report in trained.metrics:
-        trees += [report.target, report.prediction]
-    counts = _class_counts(trees)
-    for tree in trees:
-        for ref in tensors(tree):
+    groups: list[tuple[Tree, ...]] = [(loss.value,) for loss in trained.losses]
+    groups += [(report.target, report.prediction) for report in trained.metrics]
+    counts = _class_counts([tree for trees in groups for tree in trees])
+    for trees in groups:
+        for ref in (ref for tree in trees for ref in tensors(tree)):
             if ref.origin == "data" and ref.name not in inputs:
-                kind = ref.type
-                wanted[ref.name] = Wanted(kind, "target", count=counts.get(ref.name))
+                want = Wanted(ref.type, "target", count=counts.get(ref.name))
+                wanted[ref.name] = _beside(want, trees, inputs)
     for prediction in trained.predictions:
         for ref in tensors(prediction.value):
             if ref.origin == "data" and ref.name not in inputs:
                 wanted.setdefault(ref.name, Wanted(ref.type, "target"))
     return wanted
+
+
+def _beside(
+    want: Wanted, trees: tuple[Tree, ...], inputs: dict[str, TensorType | Wanted]
+) -> Wanted:
+    """What is wanted of a target of padded predictions: it is as long as an input."""
+    assert want.type is not None
+    if not any(part.type.ragged for tree in trees for part in parts(tree)) or not want.type.rank:
+        return want
+    for name, other in inputs.items():
+        if not isinstance(other, Wanted) or other.pad is None or other.type is None:
+            continue
+        if other.type.rank == 1 and other.type.shape[0] == want.type.shape[0]:
+            return replace(want, pad=other.pad, shortest=other.shortest, beside=name)
+    return want
 
 
 def _class_counts(trees: list[Tree]) -> dict[str, int]:

@@ -84,7 +84,9 @@ class Checkpoint:
         weights = {name: torch.from_numpy(array) for name, array in tensors.items()}
         model.load_state_dict(weights)
 
-    def load_optimizer(self, optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    def load_optimizer(
+        self, optimizer: torch.optim.Optimizer, tensors: Tensors
+    ) -> None:
         names = {weight: name for name, weight in self.model.named_parameters()}
         state = optimizer.state_dict()
         groups = optimizer.param_groups

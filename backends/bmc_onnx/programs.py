@@ -18,8 +18,10 @@ from bmc_programs.files import (
     predict_file,
     readme,
     taken,
+    takes_learned,
     text_of,
 )
+from bmc_programs.report import report_file
 from bmc_programs.run import Run, name
 from bmc_programs.weights import weights_file
 
@@ -35,8 +37,9 @@ def emit(run: Run, build: str) -> dict[str, str]:
     return {
         "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
+        "report.py": report_file(run, framework, takes_learned(run)),
         "weights.py": weights_file(run, trains=False),
-        "requirements.txt": fill("bmc_onnx", "requirements.txt", learned="sklearn" in evaluate),
+        "requirements.txt": fill("bmc_onnx", "requirements.txt"),
         "README.md": readme(run, framework),
     }
 

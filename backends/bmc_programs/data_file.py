@@ -72,7 +72,8 @@ def emit_for(run: Run) -> str:
     undone = tuple(entry for entry in run.undone if undo_arguments(data, entry) is not None)
     file = run.program.file.replace("\\", "/").rpartition("/")[2]
     lone = run.train.model.least_rows < 2
-    return emit(data, file=file, undo=undone, named=run.named, predict=run.inputs, lone=lone)
+    named = tuple(dict.fromkeys((*run.named, *filter(None, [run.pictured]))))
+    return emit(data, file=file, undo=undone, named=named, predict=run.inputs, lone=lone)
 
 
 def _glue(

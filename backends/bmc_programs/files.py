@@ -164,14 +164,14 @@ def evaluate_file(run: Run, framework: Framework) -> str:
         "evaluate.py",
         about=Code(_about(names)),
         split=Code(run.split),
-        splits=Code(repr(_splits(run)).replace("'", '"')),
+        splits=Code(repr(splits_of(run)).replace("'", '"')),
         functions=Code("\n" + "\n\n\n".join(h.text for h in helpers)),
         scores=Code(render(body, indent=4).rstrip("\n")),
-        setup=_lines(setup),
+        setup=setup_lines(setup),
     )
 
 
-def _splits(run: Run) -> list[str]:
+def splits_of(run: Run) -> list[str]:
     """The splits that rows may belong to."""
     known = run.data.splits()
     by_column = run.data.split is not None and run.data.split.by_column
@@ -184,7 +184,7 @@ SHARED = ("Array", "Arrays", "Columns", "Data", "DataError")
 
 def _scores(run: Run) -> tuple[list[Statement], dict[str, Expr]]:
     """Lines that work out several losses, and `"loss": cross_entropy(arrays["logits"], …)`."""
-    printer = Printer(LOWERINGS, _array)
+    printer = Printer(LOWERINGS, array_of)
     losses = {term.name: printer(term.value) for term in run.rows.losses}
     before: list[Statement] = []
     if len(losses) > 1:
@@ -199,11 +199,13 @@ def _scores(run: Run) -> tuple[list[Statement], dict[str, Expr]]:
     return before, found
 
 
-def _array(ref: TensorRef) -> Expr:
-    return _array_of(ref.name)
+def array_of(ref: TensorRef) -> Expr:
+    """`arrays["logits"]`"""
+    return array_named(ref.name)
 
 
-def _array_of(name: str) -> Expr:
+def array_named(name: str) -> Expr:
+    """An array by its name."""
     return IndexExpr(Name("arrays"), (lit(name),))
 
 
@@ -217,16 +219,21 @@ def _names(values: Iterable[Expr]) -> set[str]:
     return {node.id for value in values for node in walk(value) if isinstance(node, Name)}
 
 
+def _columns(run: Run) -> dict[str, Expr]:
+    """What each prediction is, as NumPy."""
+    return {one.name: _column(run, one.value) for one in run.rows.predictions}
+
+
+def takes_learned(run: Run) -> bool:
+    """Whether predictions need what the data taught."""
+    return bool(run.named) or "learned" in _names(_columns(run).values())
+
+
 def predict_file(run: Run, framework: Framework) -> str:
     """predict.py"""
-    columns: dict[str, Expr] = {}
-    takes_fitted = False
-    for prediction in run.rows.predictions:
-        columns[prediction.name] = _column(run, prediction.value)
-        takes_fitted = takes_fitted or "learned" in _names([columns[prediction.name]])
+    columns, takes_fitted = _columns(run), takes_learned(run)
     table = _table(run, columns)
     helpers = [h for h in needed(_functions(table), False) if h.name not in SHARED]
-    takes_fitted = takes_fitted or bool(run.named)
     body: list[Any] = []
     for tensor in (*run.reread, *run.kept):
         read = IndexExpr(Name("arrays"), (lit(tensor),))
@@ -253,7 +260,7 @@ def predict_file(run: Run, framework: Framework) -> str:
         fitted=Code(", learned: dict[str, Any]" if takes_fitted else ""),
         columns=Code(render(body, indent=4).rstrip("\n")),
         output=run.train.writes,
-        setup=_lines(setup),
+        setup=setup_lines(setup),
         table=Code(f"{files}predict(arrays{', learned' if takes_fitted else ''})"),
     )
 
@@ -263,7 +270,7 @@ def _table(run: Run, columns: dict[str, Expr]) -> list[Statement]:
     found: list[Statement] = []
     plain: dict[str, Expr] = {}
     if run.by_place is not None:
-        plain = {column: _array_of(column) for column in place_columns(run)}
+        plain = {column: array_named(column) for column in place_columns(run)}
 
     def add(value: Expr) -> None:
         table = Name("table")
@@ -342,6 +349,7 @@ FILES = {
     "data.py": "reading, preparing and batching the data",
     "evaluate.py": "loss and metrics of saved weights",
     "predict.py": "predictions as a table",
+    "report.py": "pictures of a run, and its worst rows",
     "weights.py": "reading and writing weights, checked",
 }
 
@@ -352,6 +360,7 @@ def commands(run: Run, weights: str) -> tuple[str, ...]:
         f"python train.py --data {run.path} --out run",
         f"python evaluate.py --weights run/{weights} --data {run.path}",
         f"python predict.py --weights run/{weights} --data {run.path} -o predictions.csv",
+        f"python report.py --weights run/{weights} --data {run.path}",
     )
 
 
@@ -436,7 +445,8 @@ def places_constant(run: Run) -> str:
     return f"# Padded arrays, each with the input whose ids show where its data ends.\n{line}"
 
 
-def _lines(lines: Sequence[str]) -> Code:
+def setup_lines(lines: Sequence[str]) -> Code:
+    """Lines of `main`."""
     return Code("\n".join(f"    {line}" for line in lines))
 
 

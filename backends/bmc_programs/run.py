@@ -193,6 +193,14 @@ class Run:
         return tuple(dict.fromkeys(entry for entry in found if entry is not None))
 
     @property
+    def pictured(self) -> str | None:
+        """The entry whose classes' names stand beside the picture of the first loss."""
+        terms = (one for term in self.rows.losses for one in parts(term.value))
+        first = next((one for one in terms if isinstance(one, Applied)), None)
+        ref = first.inputs[0] if first is not None and isinstance(first.op, Loss) else None
+        return class_entry(self, ref) if isinstance(ref, TensorRef) else None
+
+    @property
     def undone(self) -> tuple[str, ...]:
         """The entries whose steps predictions undo."""
         found: dict[str, None] = {}

@@ -50,9 +50,11 @@ from bmc_programs.files import (
     predict_file,
     readme,
     taken,
+    takes_learned,
     text_of,
 )
 from bmc_programs.rate import Rates
+from bmc_programs.report import report_file
 from bmc_programs.run import Run, name
 from bmc_programs.start import start_file, start_note
 from bmc_programs.weights import runs_file, weights_file
@@ -80,11 +82,12 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "checkpoint.py": checkpoint_file(run, counters),
         "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
+        "report.py": report_file(run, framework, takes_learned(run)),
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(run),
         "weights.py": weights_file(run, trains=True),
         **optimizing.optimizer_file(classes, OPTIMIZER, OPTIMIZERS),
-        "requirements.txt": fill("bmc_torch", "requirements.txt", learned="sklearn" in evaluate),
+        "requirements.txt": fill("bmc_torch", "requirements.txt"),
         "README.md": readme(run, framework),
     }
 

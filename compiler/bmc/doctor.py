@@ -16,6 +16,8 @@ NEEDS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
         (("torch",), "2.10"),
         (("numpy",), "2"),
         (("safetensors",), "0.6"),
+        (("matplotlib",), "3.9"),
+        (("sklearn", "scikit-learn"), "1.5"),
         (("tqdm",), "4.66"),
     ),
     "keras": (
@@ -23,6 +25,8 @@ NEEDS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
         (("tensorflow", "tensorflow-cpu"), "2.20"),
         (("numpy",), "2"),
         (("safetensors",), "0.6"),
+        (("matplotlib",), "3.9"),
+        (("sklearn", "scikit-learn"), "1.5"),
         (("tqdm",), "4.66"),
     ),
     "onnx": (
@@ -30,6 +34,8 @@ NEEDS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
         (("onnxruntime",), "1.23"),
         (("numpy",), "2"),
         (("safetensors",), "0.6"),
+        (("matplotlib",), "3.9"),
+        (("sklearn", "scikit-learn"), "1.5"),
     ),
 }
 

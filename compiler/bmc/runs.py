@@ -27,7 +27,7 @@ class Steps:
 
 
 def train(steps: Steps, given: Mapping[str, str | None], more: list[str]) -> int:
-    """Trains, scores the test rows, predicts, and says where everything lies."""
+    """Trains, scores the test rows, predicts, draws, and says where everything lies."""
     flags = [word for key, value in given.items() if value for word in (f"--{key}", value)]
     code, _ = wait(steps.folder / "train.py", [*flags, *more])
     if code != FINE:
@@ -49,6 +49,11 @@ def train(steps: Steps, given: Mapping[str, str | None], more: list[str]) -> int
     if code != FINE:
         return code
     rows.append(("predictions", str(table)))
+    if (steps.folder / "report.py").exists():
+        code, text = wait(steps.folder / "report.py", common, kept=True)
+        if code != FINE:
+            return code
+        rows.append(("report", "  ".join(text.split("\n")).strip()))
     print("\n" + "\n".join(f"{name:12} {text}" for name, text in rows), flush=True)
     return FINE
 

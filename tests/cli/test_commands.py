@@ -191,8 +191,9 @@ def test_a_whole_run_and_what_it_is_asked_afterwards(tmp_path: Path, monkeypatch
     assert cli.main(["init"]) == 0
     assert cli.main(["train", "penguins.bm", "--steps", "30", "--out", "mine"]) == 0
     told = capfd.readouterr().out
-    names = ("program", "run", "weights", "test", "predictions")
-    assert [line.split()[0] for line in told.splitlines()[-5:]] == list(names)
+    names = ("program", "run", "weights", "test", "predictions", "report")
+    assert [line.split()[0] for line in told.splitlines()[-6:]] == list(names)
+    assert all(Path("mine", name).exists() for name in ("curves.png", "confusion.png", "worst.csv"))
     scores = json.loads(Path("mine/test.json").read_text())
     assert 0 <= scores["accuracy"] <= 1 and Path("mine/predictions.csv").exists()
     assert cli.main(["evaluate", "mine"]) == 0

@@ -127,35 +127,3 @@ def test_a_prediction_reads_inputs_alone(backend: str, tmp_path: Path) -> None:
     assert program is not None
     driver.compile(program, backend, problems)
     assert "a file to predict has the model's inputs alone" in render_all(problems, False)
-
-
-def test_a_metric_counts_no_padding(tmp_path: Path) -> None:
-    """Scores of padded places are refused, as losses of them are."""
-    text = """
-model Tag {
-  input words: int[T, pad=0]
-  h = words -> embedding(60, 8)
-  output tags = h -> dense(60)
-  output mood = h -> mean(axis=0) -> dense(3)
-}
-data {
-  source  = csv("reviews.csv")
-  words   = "text" -> tokenize(words, vocab=60, unknown=1)
-  verdict = "verdict" -> category
-  split   = random(train=80%, validation=20%)
-}
-train {
-  loss      = (mood, verdict) -> cross_entropy
-  metrics   = (tags, words) -> accuracy
-  optimizer = adam(lr=1e-2)
-  epochs    = 1
-}
-predict { verdict = mood -> argmax }
-"""
-    (tmp_path / "tag.bm").write_text(text, encoding="utf-8")
-    project, source = open_project(str(tmp_path / "tag.bm"))
-    problems = Problems()
-    program = driver.load(source, project, problems)
-    assert program is not None
-    driver.compile(program, "torch", problems)
-    assert "padding would count" in render_all(problems, False)

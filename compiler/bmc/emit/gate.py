@@ -34,8 +34,8 @@ ALLOWED_IMPORTS = frozenset(
     """
     __future__ argparse collections contextlib copy csv dataclasses functools gzip hashlib io itertools
     json math operator os pathlib random re shlex shutil signal struct sys time types typing unicodedata
-    zipfile zlib numpy PIL safetensors sklearn torch keras tensorflow tqdm onnx onnxruntime
-    checkpoint data model train evaluate predict optimizer runs start weights
+    zipfile zlib numpy PIL matplotlib safetensors sklearn torch keras tensorflow tqdm onnx onnxruntime
+    checkpoint data model train evaluate predict report optimizer runs start weights
     """.split()
 )
 

@@ -168,7 +168,9 @@ def batch_functions(
     body, items = _entries(program, inputs, variables)
     doc = "What the model takes, for the given rows."
     first = Function("make_inputs", tuple(parameters), "Arrays", doc, (*body, returns(expr(items))))
-    others = tuple(entry for entry in program.wanted() if entry not in inputs)
+    others = tuple(
+        entry for entry in program.wanted() if entry not in inputs and entry.role != "sampler"
+    )
     more, added = _entries(program, others, variables)
     passed = [ref(name) for name, _ in parameters]
     lines: list[Statement] = [assign("batch", call("make_inputs", *passed)), *more]

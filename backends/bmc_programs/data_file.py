@@ -12,7 +12,7 @@ from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.emit.text import clean
 from bmc.ir.data import DataProgram, Entry
-from bmc_programs.batch import batch_functions
+from bmc_programs.batch import batch_functions, storing
 from bmc_programs.library import Definition, import_block, needed
 from bmc_programs.load import Loader
 from bmc_programs.lower.data_sources import reader
@@ -41,12 +41,14 @@ def emit(
     named: tuple[str, ...] = (),
     predict: tuple[str, ...] | None = None,
     lone: bool = True,
+    sampler: str | None = None,
 ) -> str:
     """The text of `data.py`.
 
     `undo` names the entries that predictions undo, `named` those whose classes name columns;
     `predict` the inputs that predicting needs,
-    by default all; `lone` says whether the model trains on a batch of one row.
+    by default all; `lone` says whether the model trains on a batch of one row; `sampler` names the
+    entry with the weights that training rows are drawn by.
     """
     inputs = program.wanted("input")
     if predict is not None:
@@ -55,7 +57,8 @@ def emit(
     drawn = drawn or any(hasattr(use, "training") for e in program.entries for use in e.batch)
     # Which helpers are used does not depend on the variables, but these must avoid them.
     plain = {entry.name: entry.name for entry in program.entries}
-    helpers = _helpers(_glue(program, inputs, drawn, plain, undo, named), drawn, lone)
+    column = storing(program, program.entry(sampler)).name if sampler else None
+    helpers = _helpers(_glue(program, inputs, drawn, plain, undo, named), drawn, lone, column)
     variables = _variables(program, {helper.name for helper in helpers})
     loader = Loader(program, inputs, variables)
     return _assemble(
@@ -73,7 +76,8 @@ def emit_for(run: Run) -> str:
     file = run.program.file.replace("\\", "/").rpartition("/")[2]
     lone = run.train.model.least_rows < 2
     named = tuple(dict.fromkeys((*run.named, *filter(None, [run.pictured]))))
-    return emit(data, file=file, undo=undone, named=named, predict=run.inputs, lone=lone)
+    return emit(data, file=file, undo=undone, named=named, predict=run.inputs, lone=lone,
+                sampler=run.train.sampler)  # fmt: skip
 
 
 def _glue(
@@ -115,10 +119,12 @@ def _constants(program: DataProgram, loader: Loader) -> list[Statement]:
     return found
 
 
-def _helpers(glue: list[Function], drawn: bool, lone: bool) -> list[Definition]:
+def _helpers(
+    glue: list[Function], drawn: bool, lone: bool, sampler: str | None
+) -> list[Definition]:
     roots = all_names(glue) | {"Data", "DataError", "Array", "Arrays", "Columns"}
     roots |= {"name_pictures"} if "find_pictures" in roots else set()
-    return needed(roots, drawn, lone)
+    return needed(roots, drawn, lone, sampler)
 
 
 def _assemble(

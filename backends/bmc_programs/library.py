@@ -14,6 +14,7 @@ from pathlib import Path
 from bmc.emit.gate import walk
 from bmc.emit.parts import definitions as split
 from bmc.emit.parts import imports
+from bmc.emit.text import string
 from bmc.records import record
 
 FOLDER = Path(__file__).parent / "parts"
@@ -26,6 +27,8 @@ OWN = "bmc_programs.parts"
 
 
 LONE = "            rows = without_lone_row(rows, batch_size)\n"
+SHUFFLED = "shuffled(len(rows), "
+DOCS = ("as (seed, epoch) shuffles them.", "as (seed, epoch) draws them by their weights.")
 
 
 class Definition:
@@ -39,6 +42,11 @@ class Definition:
         if line not in self.text:
             return self
         return Definition(self.name, self.text.replace(line, ""), self.constant, self.order)
+
+    def sampling(self, column: str) -> Definition:
+        """The definition of `Data` with rows drawn by the weights in a column."""
+        text = self.text.replace(SHUFFLED, f"drawn_rows(self.columns[{string(column)}][rows], ")
+        return Definition(self.name, text.replace(*DOCS), self.constant, self.order)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -115,11 +123,13 @@ def _imports(module: str | None, names: str) -> dict[str, Import]:
     return found
 
 
-def needed(roots: Iterable[str], drawn: bool, lone: bool = True) -> list[Definition]:
+def needed(
+    roots: Iterable[str], drawn: bool, lone: bool = True, sampler: str | None = None
+) -> list[Definition]:
     """The definitions with these names and all that they use, in the order of the stock.
 
     `drawn` chooses the `Data` whose steps draw random numbers; `lone` says whether it trains on
-    a batch of one row, too.
+    a batch of one row, too; `sampler` is the column with the weights that rows are drawn by.
     """
     definitions, _ = stock()
     found: dict[str, Definition] = {}
@@ -130,7 +140,8 @@ def needed(roots: Iterable[str], drawn: bool, lone: bool = True) -> list[Definit
             continue
         choices = definitions[name]
         chosen = choices[-1] if drawn else choices[0]
-        found[name] = chosen.without(LONE) if lone else chosen
+        chosen = chosen.without(LONE) if lone else chosen
+        found[name] = chosen.sampling(sampler) if sampler and name == "Data" else chosen
         waiting += [other for other in found[name].names if other in definitions]
     return sorted(found.values(), key=lambda definition: definition.order)
 

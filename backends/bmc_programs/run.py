@@ -314,6 +314,8 @@ class _Refusals:
                 for use in uses:
                     if table.find(use.step) is None:
                         self.no("data", f"`{use.step.name}`", place=use.span)
+        if self.run.train.sampler is not None and self.run.data.window() is not None:
+            self.no("sampler", "`sampler` of windows", "windows have no weights of their own")
         if LOWERINGS.find(self.run.data.source) is None:
             self.no("data", f"`{self.run.data.source.name}`")
 

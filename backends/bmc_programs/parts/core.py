@@ -44,3 +44,19 @@ def shuffled(count: int, seed: int, epoch: int) -> Array:
     """The numbers below `count` in an order that (seed, epoch) fixes everywhere."""
     bits = np.random.Philox(key=[seed, epoch]).random_raw(count)
     return np.argsort(bits, kind="stable")
+
+
+def drawn_rows(weights: Array, seed: int, epoch: int) -> Array:
+    """As many places as there are weights, each drawn with its weight, also repeatedly.
+
+    (seed, epoch) fixes them everywhere.
+    """
+    total = np.cumsum(weights, dtype=np.float64)
+    if not (weights >= 0).all() or not 0 < total[-1] < np.inf:
+        raise DataError(
+            "the sampler's weights: expected numbers from 0, one of them more"
+        )
+    bits = np.random.Philox(key=[seed, epoch]).random_raw(len(weights))
+    drawn = (bits >> np.uint64(11)) * 2.0**-53 * total[-1]
+    places: Array = np.searchsorted(total, drawn, side="right")
+    return places.clip(max=len(total) - 1)

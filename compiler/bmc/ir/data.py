@@ -14,7 +14,7 @@ from bmc.records import field, record
 from bmc.source import Span
 from bmc.types.tensor import DType, TensorType
 
-Role = Literal["input", "target"]
+Role = Literal["input", "target", "sampler"]
 Size = int | None  # None: known when the data is read, or different from batch to batch
 
 

@@ -142,6 +142,7 @@ class TrainProgram:
     stop: Patience | None = None
     checkpoint: Every = field(default_factory=lambda: Every(span=Measure(1, "epochs"), keep=2))
     seed: int = 0
+    sampler: str | None = None  # the entry with the weights that training rows are drawn by
     freeze: tuple[str, ...] = ()
     weights: tuple[Pretrained, ...] = ()
     predictions: tuple[Prediction, ...] = ()

@@ -119,8 +119,9 @@ KEYS: dict[str, Key] = {
             aliases=("frozen", "freeze_layers")),
         Key("weights", Made("weights"), "weights to start from", None,
             subject="a part of the model", aliases=("pretrained", "load_from", "initial_weights")),
-        Key("sampler", Pipeline(), "how training samples are drawn", None, later=True,
-            backends=()),
+        Key("sampler", Pipeline(), "how training rows are drawn: `weighted(data.w)`, each with its "
+            "weight, or `balanced(data.kind)`, every class as often; as many as there are, and a row "
+            "may come again", None, backends=("torch", "keras"), aliases=("oversample", "resample")),
         Key("adapt", Pipeline(), "small trained additions to frozen layers", None, later=True,
             subject="a part of the model", backends=(), aliases=("lora", "peft")),
         Key("strategy", Pipeline(), "how work is spread over devices", None, later=True,

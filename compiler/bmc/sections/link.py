@@ -261,6 +261,9 @@ def _wanted_targets(
         for ref in tensors(prediction.value):
             if ref.origin == "data" and ref.name not in inputs:
                 wanted.setdefault(ref.name, Wanted(ref.type, "target"))
+    if trained.sampler is not None and trained.sampler not in inputs:
+        weights = Wanted(TensorType("float", ()), "sampler")
+        wanted.setdefault(trained.sampler, weights)
     return wanted
 
 

@@ -246,16 +246,28 @@ class Resolver:
         if getattr(loss.op, "ignore", None) is not None:
             raise Refusal("can't have `ignore` with `class_weight=balanced`")
         plain_op = type(loss.op)(**{**loss.op.values(), "class_weight": None})
-        name = f"{target.name}_weight"
-        while name in self.around.tensors and name not in self.around.balanced:
-            name += "_"
         classes = loss.op.classes(loss.inputs[0].type) or 2
         if not isinstance(classes, int):
             raise Refusal("needs a known number of classes, to be `balanced`")
-        self.around.balanced[name] = (target.name, int(classes), span)
-        weight = TensorRef(name, TensorType("float", target.type.shape), "data")
-        self.around.tensors[name] = weight
+        weight = self.around.tensors[self.balance(target, int(classes), span)]
         return self.applied(Weighted(plain_op), (*loss.inputs, weight), span)
+
+    def balance(self, target: TensorRef, classes: int, span: Span) -> str:
+        """The entry with a weight for each row by its class, made if there is none."""
+        name = f"{target.name}_weight"
+        while name in self.around.tensors and name not in self.around.balanced:
+            name += "_"
+        self.around.balanced[name] = (target.name, classes, span)
+        kind = TensorType("float", target.type.shape)
+        self.around.tensors[name] = TensorRef(name, kind, "data")
+        return name
+
+    def entry(self, given: ast.Expr) -> TensorRef | None:
+        """The entry that `data.name` is; None, and said so, where it is none."""
+        if not isinstance(given, ast.Attribute) or not isinstance(given.base, ast.Name):
+            return None
+        found = self.around.tensors.get(given.name) if given.base.id == "data" else None
+        return found if found is not None and found.origin == "data" else None
 
     def _weighted(self, loss: Applied, weight: ast.Argument) -> Any:
         """A loss whose samples weigh what an expression says."""

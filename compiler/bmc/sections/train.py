@@ -24,6 +24,7 @@ from bmc.diagnostics.problems.training import (
 from bmc.diagnostics.suggest import closest
 from bmc.elaborate.scope import UNKNOWN
 from bmc.ir.training import (
+    Applied,
     LossTerm,
     OptimizerGroup,
     Prediction,
@@ -31,10 +32,12 @@ from bmc.ir.training import (
     Report,
     TrainProgram,
     Tree,
+    parts,
 )
 from bmc.ops.base import Declaration, alias_of
 from bmc.ops.keys import KEYS, Key, key_alias
 from bmc.ops.kinds import REGISTRY, Made, Measure, Refusal
+from bmc.ops.losses import Loss
 from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Every
 from bmc.project import bad_form
@@ -107,6 +110,7 @@ class _Sections:
             optimizers=groups,
             weights=self._weights(),
             freeze=self._freeze(),
+            sampler=self._sampler(losses),
             predictions=predictions,
             writes=writes,
             source=self.around.source,
@@ -370,6 +374,37 @@ class _Sections:
             else:
                 found.append(path)
         return tuple(found)
+
+    def _sampler(self, losses: tuple[LossTerm, ...]) -> str | None:
+        """The entry with the weights that rows are drawn by."""
+        entry = self._one("sampler")
+        if entry is None:
+            return None
+        call = entry[1]
+        name = call.function.span.text if isinstance(call, ast.Call) else ""
+        given = call.arguments if isinstance(call, ast.Call) else ()
+        ref = self.resolver.entry(given[0].value) if len(given) == 1 else None
+        if name not in ("weighted", "balanced") or ref is None:
+            message = f"`{call.span.text}` is no sampler"
+            help = "write `weighted(data.w)`, or `balanced(data.kind)`"
+            self.fail(BadExpression(call.span, message, help))
+        elif name == "weighted":
+            return ref.name
+        else:
+            scored = [one for term in losses for one in parts(term.value)]
+            for one in scored:
+                op = one.op if isinstance(one, Applied) else None
+                if (
+                    isinstance(one, Applied)
+                    and isinstance(op, Loss)
+                    and op.target(one.inputs) == ref
+                ):
+                    classes = op.classes(one.inputs[0].type)
+                    if isinstance(classes, int):
+                        return self.resolver.balance(ref, int(classes), call.span)
+            message = f"`{ref.name}` is no target of a loss over classes"
+            self.fail(BadExpression(call.span, message, "`weighted(data.w)` takes any weights"))
+        return None
 
     def _weights(self) -> tuple[Pretrained, ...]:
         found: list[Pretrained] = []

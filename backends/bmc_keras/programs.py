@@ -198,6 +198,7 @@ def checkpoint_file(run: Run) -> str:
         kind=Code(kind_of(parts)),
         parts=kept,
         slotted=any(named or scalars for _, named, scalars in kept),
+        holes=any(part.update.kind == "Muon" for part in parts),
         scalar=any(scalars for _, _, scalars in kept),
         counted=any(part.update.counts for part in parts),
     )

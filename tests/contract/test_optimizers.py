@@ -62,8 +62,9 @@ def by_keras(update: Update, optimizer: Optimizer, start: np.ndarray) -> np.ndar
     import keras
     import tensorflow as tf
 
-    from bmc_keras.parts import optimizers as own
+    from bmc_keras.parts import muon, optimizers
 
+    own = muon if update.kind == "Muon" else optimizers
     weight = keras.Variable(start, dtype="float64")
     made = getattr(own, update.kind)(optimizer.lr, **keywords(update, optimizer))
     made.build([weight])
@@ -84,6 +85,14 @@ def by_paper(op: Any, start: np.ndarray) -> np.ndarray | None:
             w -= lr * op.weight_decay * w
             w -= lr * np.sign(op.betas[0] * m + (1 - op.betas[0]) * g)
             m = op.betas[1] * m + (1 - op.betas[1]) * g
+        elif op.name == "muon":
+            w -= lr * op.weight_decay * w
+            m = op.momentum * m + (1 - op.momentum) * g
+            x = (1 - op.momentum) * g + op.momentum * m if op.nesterov else m
+            x = x / np.linalg.norm(x)
+            for _ in range(5):
+                x = 3.4445 * x - 4.775 * x @ x.T @ x + 2.0315 * x @ x.T @ x @ x.T @ x
+            w -= lr * 0.2 * np.sqrt(max(w.shape)) * x
         elif op.name == "lamb":
             m = op.betas[0] * m + (1 - op.betas[0]) * g
             v = op.betas[1] * v + (1 - op.betas[1]) * g**2
@@ -114,3 +123,28 @@ def test_the_updates_are_one(name: str, number: int) -> None:
     assert (paper is not None) == bool(ours["torch"].classes)
     if paper is not None:
         np.testing.assert_allclose(theirs, paper, rtol=1e-9)
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.parametrize("shape", [(5,), (3, 2, 2, 2)])
+def test_muon_is_adamw_for_what_is_no_matrix(shape: tuple[int, ...], monkeypatch: Any) -> None:
+    monkeypatch.setitem(globals(), "SHAPE", shape)
+    start = np.random.default_rng(2).standard_normal(shape)
+    muon = make(OPTIMIZERS["muon"], OPTIMIZERS["muon"].samples[1])
+    adamw = OPTIMIZERS["adamw"].make({"lr": 1e-3, "weight_decay": 0.1})
+    theirs = by_torch(rule("torch", adamw), adamw, start)
+    np.testing.assert_allclose(by_torch(rule("torch", muon), muon, start), theirs, rtol=1e-9)
+    np.testing.assert_allclose(by_keras(rule("keras", muon), muon, start), theirs, rtol=1e-9)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6)])
+def test_muon_steps_are_nearly_orthogonal(shape: tuple[int, int]) -> None:
+    import torch
+
+    from bmc_torch.parts.optimizers import orthogonal
+
+    matrix = torch.tensor(np.random.default_rng(5).standard_normal(shape))
+    sizes = torch.linalg.svdvals(orthogonal(matrix))
+    assert float(sizes.min()) > 0.6 and float(sizes.max()) < 1.3

@@ -99,6 +99,16 @@ def adamax(op: ops.Adamax, site: Site) -> Lowered:
     return _update(_moments(op), "Adam", "Adamax", slots=slots)
 
 
+@lower(ops.Muon)
+def muon(op: ops.Muon, site: Site) -> Lowered:
+    """`Muon`"""
+    momentum = {
+        "MOMENTUM": ("momentum", op.momentum),
+        "NESTEROV": ("nesterov", op.nesterov),
+    }
+    return _update({**momentum, **_moments(op)}, "orthogonal", "Muon")
+
+
 @lower(ops.Lamb)
 def lamb(op: ops.Lamb, site: Site) -> Lowered:
     """`LAMB`"""

@@ -72,6 +72,16 @@ def adamax(op: ops.Adamax, site: Site) -> Lowered:
     return Update("torch.optim.Adamax", _moments(op))
 
 
+@lower(ops.Muon)
+def muon(op: ops.Muon, site: Site) -> Lowered:
+    """A class of the program: PyTorch's own rounds to 16 bits, and takes matrices alone."""
+    momentum = {
+        "MOMENTUM": ("momentum", op.momentum),
+        "NESTEROV": ("nesterov", op.nesterov),
+    }
+    return Update("Muon", {**momentum, **_moments(op)}, classes=(part("orthogonal"), part("Muon")))
+
+
 @lower(ops.Lamb)
 def lamb(op: ops.Lamb, site: Site) -> Lowered:
     """A class of the program."""

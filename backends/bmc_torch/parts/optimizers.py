@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 
@@ -96,6 +97,83 @@ class LAMB(torch.optim.Optimizer):
                 known = (length > 0) & (norm > 0)
                 ratio = torch.where(known, length / norm, torch.ones_like(norm))
                 weight.sub_(group["lr"] * ratio * update)
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """Return nearly the nearest orthogonal matrix: five Newton-Schulz steps."""
+    x = matrix / matrix.norm().clamp(min=1e-7)
+    if len(x) > len(x.T):
+        return orthogonal(matrix.T).T
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
+    return x
+
+
+class Muon(torch.optim.Optimizer):
+    """Orthogonal steps for matrices (Jordan et al. 2024), AdamW's for the rest.
+
+    Steps are as long as AdamW's (Liu et al. 2025): one rate does for both.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float,
+        momentum: float,
+        nesterov: bool,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+        }
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """Shrink the weights, then take a step."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                if weight.ndim == 2:
+                    step = self.matrix_step(weight.grad, state, group)
+                else:
+                    step = self.adam_step(weight.grad, state, group)
+                weight.add_(step, alpha=-group["lr"])
+
+    def matrix_step(
+        self, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]
+    ) -> Tensor:
+        if not state:
+            state["exp_avg"] = torch.zeros_like(grad)
+        m = state["exp_avg"].lerp_(grad, 1 - group["momentum"])
+        step = grad.lerp(m, group["momentum"]) if group["nesterov"] else m
+        return 0.2 * max(grad.shape) ** 0.5 * orthogonal(step)
+
+    def adam_step(
+        self, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]
+    ) -> Tensor:
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["exp_avg"] = torch.zeros_like(grad)
+            state["exp_avg_sq"] = torch.zeros_like(grad)
+        state["step"] += 1
+        beta_1, beta_2 = group["betas"]
+        m = state["exp_avg"].lerp_(grad, 1 - beta_1)
+        v = state["exp_avg_sq"].lerp_(grad.square(), 1 - beta_2)
+        step = int(state["step"])
+        root = (v / (1 - beta_2**step)).sqrt_().add_(group["eps"])
+        return m / (1 - beta_1**step) / root
 
 
 class Parts:

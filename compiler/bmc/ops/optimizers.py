@@ -186,6 +186,30 @@ class Lion(Optimizer, name="lion"):
     samples = (Sample({"lr": 1e-4}), Sample({"lr": 1e-4, "weight_decay": 0.1}))
 
 
+class Muon(Optimizer, name="muon"):
+    """Orthogonal steps for matrices (Jordan et al. 2024), `adamw` for all other weights.
+
+    Of a tensor of two axes: `m = momentum * m + (1 - momentum) * g`; the step is `m`, or with
+    Nesterov `(1 - momentum) * g + momentum * m`, made orthogonal by five Newton-Schulz iterations
+    `x = 3.4445 x - 4.775 x x' x + 2.0315 x x' x x' x` from `x = step / |step|`, and as long as one
+    of `adamw`: `w -= lr * (weight_decay * w + 0.2 * sqrt(max(rows, columns)) * x)` (Liu et al.
+    2025), so that one rate does for both. Tables of embeddings and last layers are better left to
+    `adamw`: `optimizer = adamw(…)`, and `optimizer body = muon(…)` for the part in between.
+    """
+
+    lr: float = param(LR, LR_DOC)
+    momentum: float = param(Float(min=0, below=1), "how much of the last step is kept", 0.95)
+    nesterov: bool = param(Bool(), "looks one step ahead", True)
+    betas: tuple[float, ...] = param(BETAS, "decay of the two moments of `adamw`", (0.9, 0.999))
+    epsilon: float = param(Float(above=0), "keeps the quotient of `adamw` finite", 1e-8)
+    weight_decay: float = param(DECAY, DECOUPLED_DOC, 0.0)
+    decay_norm: bool = param(Bool(), NORM_DOC, False)
+    samples = (
+        Sample({"lr": 1e-3}),
+        Sample({"lr": 1e-3, "nesterov": False, "momentum": 0.9, "weight_decay": 0.1}),
+    )
+
+
 class RmsProp(Optimizer, name="rmsprop", aliases=("rms_prop", "rms")):
     """RMSprop (Tieleman & Hinton 2012).
 

@@ -18,6 +18,8 @@ from bmc.exits import INTERRUPTED, PASSED_TO_TRAIN, PIPE_CLOSED, USAGE
 SHELLS = ("bash", "zsh", "fish")
 STAGES = ("ast", "ir", "shapes", "torch", "keras", "onnx")
 
+MOST_UPDATES = 1000  # that `verify` compares: each keeps a copy of the weights
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of `bmc`'s arguments."""
@@ -124,6 +126,13 @@ def _verify(command: argparse.ArgumentParser) -> None:
     command.add_argument("--weights", metavar="FILE", help="weights, instead of random ones")
     command.add_argument("--names", metavar="MAP", help="a map of the weights' names, JSON")
     command.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    command.add_argument(
+        "--steps",
+        type=_positive,
+        metavar="N",
+        help="compare training, too, after each of N updates",
+    )
+    command.add_argument("--data", metavar="PATH", help="data to train on; the spec's by default")
     command.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
     _add_reading(command)
     _add_format(command)
@@ -138,6 +147,13 @@ def _weights(command: argparse.ArgumentParser) -> None:
     command.add_argument("-o", "--output", metavar="OUT", help="where to write what fits")
     _add_reading(command)
     _add_format(command)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MOST_UPDATES:
+        raise argparse.ArgumentTypeError(f"takes a number from 1 to {MOST_UPDATES}")
+    return number
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from bmc.source import Source, Span
 
 if TYPE_CHECKING:
     from bmc.ir.model import Program
+    from bmc.verify.training import Update
 
 STDIN = "-"
 FIRST_FILES = ("penguins.bm", "penguins.csv")
@@ -186,7 +187,7 @@ def verify(options: argparse.Namespace) -> int:
         problems.add(VerifyFailed(program.main.span, backends[0], what, help))
     if problems.failed:
         return _finish(problems, options)
-    from bmc.verify import command
+    from bmc.verify import command, training
 
     given = Path(options.weights) if options.weights else None
     names = Path(options.names) if options.names else None
@@ -194,8 +195,28 @@ def verify(options: argparse.Namespace) -> int:
     pairs = command.verify(program, plan, problems)
     if options.format == "text" and pairs:
         print(command.table(pairs), flush=True)
-    code = _finish(problems, options, {"pairs": command.as_json(pairs)})
-    return code or (FINE if pairs and all(pair.fine for pair in pairs) else FOUND)
+    fine = bool(pairs) and all(pair.fine for pair in pairs)
+    more: dict[str, Any] = {}
+    if options.steps and not problems.failed:
+        updates = _rehearsed(program, options, problems)
+        fine = fine and bool(updates) and all(update.fine for update in updates)
+        more = {"updates": training.as_json(updates)}
+    code = _finish(problems, options, {"pairs": command.as_json(pairs), **more})
+    return code or (FINE if fine else FOUND)
+
+
+def _rehearsed(program: Program, options: argparse.Namespace, problems: Problems) -> list[Update]:
+    """The updates of `verify --steps`, told as they are found."""
+    from bmc.verify import training
+
+    if program.train is None:
+        problems.add(SectionMissing(program.main.span, "train", "it says how to train"))
+        return []
+    data = Path(options.data or _source(program, options.file))
+    updates = training.rehearse(program, options.steps, data, options.seed, problems)
+    if options.format == "text" and updates:
+        print(training.table(updates), flush=True)
+    return updates
 
 
 def weights(options: argparse.Namespace) -> int:

@@ -131,6 +131,8 @@ complete -c bmc -n '_shtab_bmc_using verify' -l backends -x -d 'which, the first
 complete -c bmc -n '_shtab_bmc_using verify' -l weights -xka "(__fish_complete_path (commandline -ct))" -d 'weights, instead of random ones'
 complete -c bmc -n '_shtab_bmc_using verify' -l names -x -d 'a map of the weights'"'"' names, JSON'
 complete -c bmc -n '_shtab_bmc_using verify' -l dtype -xka "float32 float64" -d dtype
+complete -c bmc -n '_shtab_bmc_using verify' -l steps -x -d 'compare training, too, after each of N updates'
+complete -c bmc -n '_shtab_bmc_using verify' -l data -x -d 'data to train on; the spec'"'"'s by default'
 complete -c bmc -n '_shtab_bmc_using verify' -l seed -x -d 'seed of the random numbers'
 complete -c bmc -n '_shtab_bmc_using verify' -l set -x -d 'override a setting, such as train.epochs=1 or Net.depth=6; repeatable'
 complete -c bmc -n '_shtab_bmc_using verify' -l root -xka "(__fish_complete_directories)" -d 'folder that imports stay inside'

@@ -182,6 +182,8 @@ _shtab_bmc_verify_options=(
   "--weights[weights, instead of random ones]:FILE:_files"
   "--names[a map of the weights\' names, JSON]:MAP:"
   "--dtype[dtype]:dtype:(float32 float64)"
+  "--steps[compare training, too, after each of N updates]:N:"
+  "--data[data to train on\; the spec\'s by default]:PATH:"
   "--seed[seed of the random numbers]:seed:"
   "*--set[override a setting, such as train.epochs\=1 or Net.depth\=6\; repeatable]:KEY=VALUE:"
   "--root[folder that imports stay inside]:DIR:_files -/"

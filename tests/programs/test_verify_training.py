@@ -1,0 +1,113 @@
+"""`bmc verify --steps`: the training of two programs, update by update."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.programs.project import DATA
+
+from bmc import cli, driver
+
+SPEC = """
+model Net {
+  input x: float[3]
+  hidden = x -> dense(16) -> batch_norm -> relu -> dropout(0.3)
+  output logits = hidden -> dense(3)
+}
+data {
+  source = csv("penguins.csv")
+  x      = ["bill_length_mm".."flipper_length_mm"] -> impute(median) -> standardize
+  kind   = "species" -> category
+  split  = random(train=70%, validation=15%, test=15%, seed=1)
+}
+train {
+  loss      = (logits, kind) -> cross_entropy(class_weight=balanced)
+  metrics   = (logits, kind) -> accuracy
+  optimizer = adamw(lr=1e-2, weight_decay=0.1)
+  optimizer dense2 = sgd(lr=0.1, momentum=0.9)
+  schedule  = cosine(warmup=10%)
+  epochs    = 4
+  batch     = 16
+  MORE
+}
+predict { kind = logits -> argmax -> undo(data.kind) }
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    shutil.copy(DATA / "penguins.csv", tmp_path)
+    path = tmp_path / "net.bm"
+    path.write_text(SPEC.replace("MORE", "accumulate = 2\n  ema = 0.9\n  clip_norm = 0.5"))
+    return path
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+def test_every_update_is_compared(spec: Path, capfd: Any) -> None:
+    given = ["verify", str(spec), "--backends", "torch,keras", "--steps", "7"]
+    assert cli.main([*given, "--format", "json"]) == 0
+    updates = json.loads(capfd.readouterr().out)["updates"]
+    assert [one["update"] for one in updates] == list(range(1, 8))
+    for one in updates:
+        assert one["equal"] and {"loss", "dense1.weight", "norm.running_var"} <= set(
+            one["differences"]
+        )
+        assert max(one["differences"].values()) < 1e-6
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+def test_a_fault_is_found_where_it_begins(spec: Path, capfd: Any, monkeypatch: Any) -> None:
+    made = driver.compile
+
+    def faulty(program: Any, backend: str, problems: Any) -> dict[str, str]:
+        files = made(program, backend, problems)
+        if backend == "keras" and "train.py" in files:
+            assert "DENSE2_MOMENTUM = 0.9" in files["train.py"]
+            text = files["train.py"].replace("DENSE2_MOMENTUM = 0.9", "DENSE2_MOMENTUM = 0.8")
+            files = {**files, "train.py": text}
+        return files
+
+    monkeypatch.setattr(driver, "compile", faulty)
+    given = ["verify", str(spec), "--backends", "torch,keras", "--steps", "3"]
+    assert cli.main(given) == 1
+    told = capfd.readouterr().out
+    # Momentum acts from the second update on, and on this part alone.
+    assert "the first difference is in update 2: dense2." in told
+    assert "update 1 " in told and told.count("DIFFERS") == 2
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+def test_what_each_framework_draws_is_refused(spec: Path, capfd: Any) -> None:
+    text = spec.read_text().replace(
+        "= hidden -> dense(3)", "= (hidden, hidden) -> sample_normal -> dense(3)"
+    )
+    spec.write_text(text)
+    given = ["verify", str(spec), "--backends", "torch,keras", "--steps", "1"]
+    code = cli.main(given)
+    told = capfd.readouterr()
+    assert code == 1
+    assert (
+        "training has `sample_normal`, which each framework draws its own numbers for" in told.err
+    )
+
+
+@pytest.mark.parametrize("steps", ["0", "x", "100000"])
+def test_steps_are_checked(spec: Path, steps: str, capfd: Any) -> None:
+    assert cli.main(["verify", str(spec), "--steps", steps]) == 2
+    assert "--steps" in capfd.readouterr().err
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+def test_a_program_that_fails_says_what_it_said(spec: Path, capfd: Any) -> None:
+    (spec.parent / "penguins.csv").write_text("species\nAdelie\n")
+    given = ["verify", str(spec), "--backends", "torch,keras", "--steps", "1"]
+    assert cli.main(given) == 1
+    assert "torch its program failed" in capfd.readouterr().err

@@ -58,6 +58,8 @@ PARTS = {
     "clipped": "optimizer head = adamw(lr=1e-3)\n  clip_norm = 0.05\n  schedule = linear(floor=1e-4)",
 }
 
+QUICK = ("rate", "nested", "flags", "clipped")
+
 
 def spec(folder: Path, parts: str, more: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,9 @@ def spec(folder: Path, parts: str, more: str = "") -> Path:
 
 @pytest.mark.torch
 @pytest.mark.keras
-@pytest.mark.parametrize("parts", PARTS)
+@pytest.mark.parametrize("parts", [
+    pytest.param(one, marks=[] if one in QUICK else [pytest.mark.nightly]) for one in PARTS
+])  # fmt: skip
 def test_the_frameworks_agree(parts: str, tmp_path: Path) -> None:
     path = spec(tmp_path, parts)
     start(path, tmp_path / "start.safetensors")
@@ -117,7 +121,7 @@ train.main()
 
 @pytest.mark.torch
 @pytest.mark.keras
-@pytest.mark.parametrize("parts", ["rate", "nested"])
+@pytest.mark.parametrize("parts", ["nested", pytest.param("rate", marks=pytest.mark.nightly)])
 def test_a_run_goes_on_in_the_other_framework(parts: str, tmp_path: Path) -> None:
     path = spec(tmp_path, parts)
     made = {backend: written(tmp_path / backend, path, backend) for backend in ("torch", "keras")}

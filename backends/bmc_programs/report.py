@@ -51,7 +51,12 @@ def report_file(run: Run, framework: Framework, learned: bool) -> str:
     if learned or names:
         setup.append("learned = read_learned(args.weights)")
         reads = "load(args.data, learned)"
-    worst = not run.dropped and bool(run.train.predictions)
+    among = any(
+        isinstance(one.op, Loss) and one.op.among_rows
+        for term in run.rows.losses
+        for one in _losses(term.value)
+    )
+    worst = not run.dropped and not among and bool(run.train.predictions)
     functions = render([loss]).rstrip("\n") if worst else ""
     entry = slots.get("entry")
     helpers = {
@@ -95,6 +100,8 @@ def _picture(run: Run) -> tuple[str, dict[str, Any]]:
         return "", {}
     op = found.op.each_loss if isinstance(found.op, Weighted) else found.op
     assert isinstance(op, Loss)
+    if op.among_rows:
+        return "", {}
     count = len(op.takes)
     score, target = found.inputs[0], found.inputs[count - 1]
     if count != 2:

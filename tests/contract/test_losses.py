@@ -133,6 +133,13 @@ FORMULAS: dict[str, Callable[..., np.ndarray]] = {
     "cosine": lambda op, x, t: (
         1 - (x * t).sum(-1) / np.linalg.norm(x, axis=-1) / np.linalg.norm(t, axis=-1)
     ),
+    "contrastive": lambda op, a, b: (
+        lambda s: (by_class(s, np.arange(len(s)), -1) + by_class(s.T, np.arange(len(s)), -1)) / 2
+    )(
+        (a / np.linalg.norm(a, axis=-1, keepdims=True))
+        @ (b / np.linalg.norm(b, axis=-1, keepdims=True)).T
+        / op.temperature
+    ),
     "triplet": lambda op, a, p, n: np.maximum(
         0, np.linalg.norm(a - p, axis=-1) - np.linalg.norm(a - n, axis=-1) + op.margin
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import Expr, call
+from bmc.emit.pyexpr import Expr, call, lit
 from bmc.ops import losses_distances as ops
 from bmc_keras.lower.losses import own, reduced
 from bmc_keras.lower.table import lower, part
@@ -35,6 +35,13 @@ def kl_to_normal(op: ops.KlToNormal, site: Site) -> Lowered:
 def cosine(op: ops.Cosine, site: Site) -> Lowered:
     """`cosine_distance`: Keras's own turns the sign."""
     return own("cosine_distance", site.inputs[0].rank - 1, op)
+
+
+@lower(ops.Contrastive)
+def contrastive(op: ops.Contrastive, site: Site) -> Lowered:
+    """`contrastive` of a batch."""
+    helper = part("contrastive")
+    return Function(lambda args: call("contrastive", *args, lit(op.temperature)), (helper,))
 
 
 @lower(ops.Triplet)

@@ -134,6 +134,18 @@ def cosine_distance(prediction, target):
     return 1 - both / ops.sqrt(ops.maximum(squares, 1e-16))
 
 
+def contrastive(one, other, temperature: float):
+    """Return how badly rows find their own among the others (Radford et al. 2021)."""
+    one, other = (
+        x / ops.sqrt(ops.maximum(ops.sum(x * x, axis=-1, keepdims=True), 1e-24))
+        for x in (one, other)
+    )
+    scores = one @ ops.transpose(other) / temperature
+    there = ops.diagonal(ops.log_softmax(scores, axis=1))
+    back = ops.diagonal(ops.log_softmax(scores, axis=0))
+    return -ops.mean(there + back) / 2
+
+
 def triplet(anchor, positive, negative, margin: float):
     """Return how much nearer its like should be than others (Schroff et al. 2015)."""
     near = ops.sqrt(ops.sum(ops.square(anchor - positive), axis=-1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import Expr, call
+from bmc.emit.pyexpr import Expr, call, lit
 from bmc.ops import losses_distances as ops
 from bmc_programs.lower.losses import own, reduced
 from bmc_programs.lower.table import lower
@@ -34,6 +34,12 @@ def kl_to_normal(op: ops.KlToNormal, site: Site) -> Lowered:
 def cosine(op: ops.Cosine, site: Site) -> Lowered:
     """`cosine_distance`"""
     return own("cosine_distance", site.inputs[0].rank - 1, op)
+
+
+@lower(ops.Contrastive)
+def contrastive(op: ops.Contrastive, site: Site) -> Lowered:
+    """`contrastive` of a batch."""
+    return Function(lambda args: call("contrastive", *args, lit(op.temperature)))
 
 
 @lower(ops.Triplet)

@@ -175,6 +175,25 @@ def cosine_distance(prediction: Array, target: Array) -> Array:
     return apart
 
 
+def contrastive(one: Array, other: Array, temperature: float) -> float:
+    """How badly rows find their own among the others (Radford et al. 2021).
+
+    The pairs of 1,000 rows at a time: all of them may be too many.
+    """
+    one, other = (
+        x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+        for x in (one.astype(np.float64), other.astype(np.float64))
+    )
+    own = (one * other).sum(axis=-1) / temperature
+    there: list[Array] = []
+    back = np.full(len(other), -np.inf)
+    for first in range(0, len(one), 1000):
+        scores = one[first : first + 1000] @ other.T / temperature
+        there.append(np.logaddexp.reduce(scores, axis=1))
+        back = np.logaddexp(back, np.logaddexp.reduce(scores, axis=0))
+    return float((np.concatenate(there) + back - 2 * own).mean()) / 2
+
+
 def triplet(anchor: Array, positive: Array, negative: Array, margin: float) -> Array:
     """How much nearer than the others its like should be (Schroff et al. 2015)."""
     near = np.linalg.norm(anchor.astype(np.float64) - positive, axis=-1)

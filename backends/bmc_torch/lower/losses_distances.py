@@ -42,6 +42,13 @@ def cosine(op: ops.Cosine, site: Site) -> Lowered:
     return Function(build)
 
 
+@lower(ops.Contrastive)
+def contrastive(op: ops.Contrastive, site: Site) -> Lowered:
+    """`contrastive` of a batch."""
+    helper = part("contrastive")
+    return Function(lambda args: call("contrastive", *args, lit(op.temperature)), (helper,))
+
+
 @lower(ops.Triplet)
 def triplet(op: ops.Triplet, site: Site) -> Lowered:
     """`triplet`"""

@@ -98,6 +98,14 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     return (mean**2 + torch.exp(log_variance) - log_variance - 1) / 2
 
 
+def contrastive(one: Tensor, other: Tensor, temperature: float) -> Tensor:
+    """Return how badly rows find their own among the others (Radford et al. 2021)."""
+    one, other = F.normalize(one, dim=-1), F.normalize(other, dim=-1)
+    scores = one @ other.T / temperature
+    own = torch.arange(len(scores), device=scores.device)
+    return (F.cross_entropy(scores, own) + F.cross_entropy(scores.T, own)) / 2
+
+
 def triplet(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float
 ) -> Tensor:

@@ -29,6 +29,7 @@ class Loss(Declaration, family="loss"):
     """Base of losses: tensors in, one number out."""
 
     takes: ClassVar[tuple[str, ...]] = ("prediction", "target")
+    among_rows: ClassVar[bool] = False  # whether it compares the rows of a batch with each other
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)

@@ -78,6 +78,32 @@ class Cosine(
             raise Refusal(f"takes vectors on the last axis, and got {inputs[0]}")
 
 
+class Contrastive(
+    Loss, name="contrastive", aliases=("info_nce", "infonce", "nt_xent", "ntxent", "clip_loss")
+):
+    """How well the rows of two outputs find each other in a batch (van den Oord et al. 2018).
+
+    The cosines of all pairs of vectors, over the temperature, are logits: the cross-entropy of
+    each row of the one against its own among the others, and the other way round, averaged
+    (Radford et al. 2021). What is lost depends on the batch: an evaluation takes all rows of a
+    split as one.
+    """
+
+    takes = ("one", "other")
+    temperature: float = param(Float(above=0), "what the cosines are divided by", 0.07)
+    among_rows = True
+    samples = (
+        Sample(inputs=((8,), (8,))),
+        Sample({"temperature": 0.5}, inputs=((8,), (8,))),
+    )
+
+    def fit(self, *inputs: TensorType) -> None:
+        """A vector of each row, of one size."""
+        super().fit(*inputs)
+        if inputs[0].rank != 1:
+            raise Refusal(f"takes a vector of each row, and got {inputs[0]}")
+
+
 class Triplet(Loss, name="triplet", aliases=("triplet_loss", "triplet_margin")):
     """How much nearer a vector's like should be than another (Schroff et al. 2015).
 

@@ -260,6 +260,7 @@ def predict_file(run: Run, framework: Framework) -> str:
         fitted=Code(", learned: dict[str, Any]" if takes_fitted else ""),
         columns=Code(render(body, indent=4).rstrip("\n")),
         output=run.train.writes,
+        unit=Code("row" if run.by_place is None else "place"),
         setup=setup_lines(setup),
         table=Code(f"{files}predict(arrays{', learned' if takes_fitted else ''})"),
     )

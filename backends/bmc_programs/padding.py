@@ -13,7 +13,7 @@ from bmc.ir.model import Program
 from bmc.ir.training import Applied, TensorRef, TrainProgram, Tree, Undo, tensors
 from bmc.ops.base import Layer, Padding
 from bmc.ops.kinds import Refusal
-from bmc.ops.losses import CrossEntropy, Loss, Weighted
+from bmc.ops.losses import CrossEntropy, Loss, PaddedCrossEntropy, Weighted
 from bmc.ops.masks import NotPadding
 from bmc.records import record, replace
 from bmc.types.tensor import TensorType
@@ -75,7 +75,7 @@ def masked(tree: Tree, places: Places) -> Tree:
         raise Refusal("padding would count beside `weight`")
     pad = places.pads[target.name]
     if isinstance(tree.op, CrossEntropy) and tree.op.ignore is None and tree.op.reduce == "mean":
-        op = type(tree.op)(**{**tree.op.values(), "ignore": pad})
+        op = PaddedCrossEntropy(**{**tree.op.values(), "ignore": pad})
         return Applied(op, inputs, tree.type)
     shown = Applied(NotPadding(pad=pad), (target,), TensorType("bool", target.type.shape))
     weighted = Weighted(tree.op)

@@ -50,6 +50,7 @@ def as_float(target: Expr, prediction: Expr) -> Expr:
     return call("ops.cast", target, Attr(prediction, "dtype"))
 
 
+@lower(ops.PaddedCrossEntropy)
 @lower(ops.CrossEntropy)
 def cross_entropy(op: ops.CrossEntropy, site: Site) -> Lowered:
     """The mean of `keras.losses.sparse_categorical_crossentropy`, or of the one of shares."""

@@ -49,12 +49,14 @@ def native(function: str, op: Any, rank: int, **settings: Any) -> Lowered:
     return Function(build)
 
 
+@lower(ops.PaddedCrossEntropy)
 @lower(ops.CrossEntropy)
 def cross_entropy(op: ops.CrossEntropy, site: Site) -> Lowered:
     """`F.cross_entropy`, with the classes on its second axis."""
     prediction, target = site.inputs
     place = class_place(op, site)
-    counted = op.ignore is not None or op.class_weight is not None
+    some = op.ignore is None or isinstance(op, ops.PaddedCrossEntropy)  # else its mean may be 0 / 0
+    counted = not some or op.class_weight is not None
     named = unless(0.0, label_smoothing=op.label_smoothing)
     if op.ignore is not None and op.ignore != -100:
         named["ignore_index"] = op.ignore

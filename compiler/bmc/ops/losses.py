@@ -251,6 +251,10 @@ class CrossEntropy(
         return scores.shape[class_axis(scores, self.axis)]
 
 
+class PaddedCrossEntropy(CrossEntropy):
+    """That of padded sequences, whose padding is what it ignores: one place at least counts."""
+
+
 class BinaryCrossEntropy(
     Loss,
     name="binary_cross_entropy",

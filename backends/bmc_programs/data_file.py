@@ -42,13 +42,14 @@ def emit(
     predict: tuple[str, ...] | None = None,
     lone: bool = True,
     sampler: str | None = None,
+    keep: tuple[str, ...] = (),
 ) -> str:
     """The text of `data.py`.
 
     `undo` names the entries that predictions undo, `named` those whose classes name columns;
     `predict` the inputs that predicting needs,
     by default all; `lone` says whether the model trains on a batch of one row; `sampler` names the
-    entry with the weights that training rows are drawn by.
+    entry with the weights that training rows are drawn by, `keep` the columns beside predictions.
     """
     inputs = program.wanted("input")
     if predict is not None:
@@ -58,13 +59,13 @@ def emit(
     # Which helpers are used does not depend on the variables, but these must avoid them.
     plain = {entry.name: entry.name for entry in program.entries}
     column = storing(program, program.entry(sampler)).name if sampler else None
-    helpers = _helpers(_glue(program, inputs, drawn, plain, undo, named), drawn, lone, column)
+    helpers = _helpers(_glue(program, inputs, drawn, plain, undo, named, keep), drawn, lone, column)
     variables = _variables(program, {helper.name for helper in helpers})
     loader = Loader(program, inputs, variables)
     return _assemble(
         file,
         _constants(program, loader),
-        _glue(program, inputs, drawn, variables, undo, named),
+        _glue(program, inputs, drawn, variables, undo, named, keep),
         helpers,
     )
 
@@ -77,7 +78,7 @@ def emit_for(run: Run) -> str:
     lone = run.train.model.least_rows < 2
     named = tuple(dict.fromkeys((*run.named, *filter(None, [run.pictured]))))
     return emit(data, file=file, undo=undone, named=named, predict=run.inputs, lone=lone,
-                sampler=run.train.sampler)  # fmt: skip
+                sampler=run.train.sampler, keep=run.train.keep)  # fmt: skip
 
 
 def _glue(
@@ -87,10 +88,13 @@ def _glue(
     variables: dict[str, str],
     undone: tuple[str, ...],
     named: tuple[str, ...],
+    keep: tuple[str, ...],
 ) -> list[Function]:
     """The functions that this data set alone has."""
     loader = Loader(program, inputs, variables)
-    glue = [loader.load(), loader.load_inputs(), *loader.needs.values()]
+    glue = [loader.load(), loader.load_inputs()]
+    glue += [loader.load_kept(keep)] if keep else []
+    glue += loader.needs.values()
     glue += batch_functions(program, inputs, drawn, variables)
     glue += [undo_function(program, name) for name in undone]
     return glue + [made for name in named if (made := classes(program, name)) is not None]

@@ -86,6 +86,7 @@ OWN = {
     "name_pictures": Import("data", "name_pictures"),
     "read_start": Import("start", "read_start"),
     "load_inputs": Import("data", "load_inputs"),
+    "load_kept": Import("data", "load_kept"),
     "compute_metrics": Import("evaluate", "compute_metrics"),
     "choose_device": Import("predict", "choose_device"),
     "compute_outputs": Import("predict", "compute_outputs"),
@@ -246,7 +247,9 @@ def predict_file(run: Run, framework: Framework) -> str:
         setup.append("learned = read_learned(args.weights)")
     reads = "load_inputs(args.data, learned)" if run.learned_inputs else "load_inputs(args.data)"
     setup.append(f"data = {reads}")
-    files = _files(run, set(columns))
+    files = _files(run, set(columns)) + _kept(run)
+    if run.train.keep:
+        setup.append("kept = load_kept(args.data)")
     constants = [*framework.constants, *filter(None, [places_constant(run)])]
     functions = "".join(h.text + "\n\n\n" for h in helpers)
     return template(
@@ -308,6 +311,16 @@ def _files(run: Run, taken: set[str]) -> str:
         column += "_"
     held = f"data.columns[{string(entries[0].name)}]"
     return f'{{"{column}": name_pictures({held}, args.data)}} | '
+
+
+def _kept(run: Run) -> str:
+    """`kept | `, where columns of the data stand beside the predictions."""
+    if not run.train.keep:
+        return ""
+    if run.by_place is None:
+        return "kept | "
+    row = string(place_columns(run)[0])
+    return f"{{name: column[arrays[{row}]] for name, column in kept.items()}} | "
 
 
 def _column(run: Run, tree: Tree) -> Expr:
@@ -415,7 +428,7 @@ def _without_padding(run: Run, found: Expr) -> list[Statement]:
 def place_columns(run: Run) -> tuple[str, str]:
     """The columns that say where a prediction for a place belongs."""
     taken = {*run.outputs, *(entry.name for entry in run.data.entries)}
-    taken |= {prediction.name for prediction in run.train.predictions}
+    taken |= {*run.train.keep, *(prediction.name for prediction in run.train.predictions)}
     found = []
     for word in ("row", "place"):
         while word in taken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.pyexpr import Compare, IfExp
+from bmc.emit.pyexpr import Attr, Compare, IfExp
 from bmc.ir.data import DataProgram, Entry
 from bmc.ops import data_splits as splits
 from bmc.ops import data_steps as steps
@@ -180,6 +180,24 @@ class Loader:
         if mine:
             parameters = (*parameters, ("fitted", "dict[str, Any]"))
         return Function("load_inputs", parameters, "Data", doc, (*body, returns(data)))
+
+    def load_kept(self, names: tuple[str, ...]) -> Function:
+        """`load_kept`: columns of all rows as the data has them."""
+        read = self.reader.fresh(self.program, list(names))
+        table = self.reader.variable
+        found = {
+            name: index(table, name)
+            if table == "arrays"
+            else call("np.array", Attr(call(f"{table}.text", name), "values"))
+            for name in names
+        }
+        body = (
+            assign("path", call("Path", ref("path"))),
+            assign(table, read),
+            returns(expr(found)),
+        )
+        doc = "Read columns of all rows as they are, to stand beside predictions."
+        return Function("load_kept", (("path", "Path | str"),), "Arrays", doc, body)
 
     def _prepared(self, stored: tuple[Entry, ...], train: Expr) -> list[Statement]:
         """The calls of the `prepare` functions, and `columns`."""

@@ -314,6 +314,12 @@ class _Refusals:
                 for use in uses:
                     if table.find(use.step) is None:
                         self.no("data", f"`{use.step.name}`", place=use.span)
+        if self.run.train.keep:
+            source = self.run.data.source.name
+            if source not in ("csv", "npz"):
+                self.no("keep", f"`keep` from `{source}`", "it has no columns besides")
+            if self.run.data.window() is not None:
+                self.no("keep", "`keep` beside windows", "a window has many rows")
         if self.run.train.sampler is not None and self.run.data.window() is not None:
             self.no("sampler", "`sampler` of windows", "windows have no weights of their own")
         if LOWERINGS.find(self.run.data.source) is None:

@@ -147,6 +147,7 @@ class TrainProgram:
     weights: tuple[Pretrained, ...] = ()
     predictions: tuple[Prediction, ...] = ()
     writes: str = "predictions.csv"
+    keep: tuple[str, ...] = ()  # columns of the data that stand beside the predictions
     source: str = "data"
     validation: bool = True
     test: bool = True

@@ -85,6 +85,7 @@ class _Sections:
         self.section, self.predict, self.around, self.problems = section, predict, around, problems
         self.resolver = Resolver(around, problems)
         self.entries: dict[str, list[Entry]] = {}
+        self.spans_of: dict[str, Span] = {}  # keys of `predict`
         self.meant: set[str | None] = set()  # keys that misspelt ones stood for
 
     def fail(self, problem: Problem) -> None:
@@ -99,7 +100,7 @@ class _Sections:
         groups = self._optimizers()
         settings = self._settings()
         self._length(settings)
-        predictions, writes = self._predictions()
+        predicting = self._predictions()
         if len(self.problems) > before and self.problems.failed:
             return None
         splits = self.around.splits
@@ -111,8 +112,7 @@ class _Sections:
             weights=self._weights(),
             freeze=self._freeze(),
             sampler=self._sampler(losses),
-            predictions=predictions,
-            writes=writes,
+            **predicting,
             source=self.around.source,
             validation="validation" in splits,
             test="test" in splits,
@@ -173,6 +173,7 @@ class _Sections:
     def _spans(self) -> dict[str, Span]:
         """Where each key is given, for those who refuse it."""
         spans = {name: entries[0][1].span for name, entries in self.entries.items()}
+        spans |= self.spans_of
         if self.predict is not None:
             spans["predict"] = self.predict.span
         return spans
@@ -441,19 +442,36 @@ class _Sections:
 
     # --- predict --------------------------------------------------------------------------
 
-    def _predictions(self) -> tuple[tuple[Prediction, ...], str]:
+    def _predictions(self) -> dict[str, Any]:
         found: list[Prediction] = []
         writes = "predictions.csv"
+        keep: tuple[str, ...] = ()
         for statement in self.predict.body if self.predict else ():
             match statement:
                 case ast.Assign(targets=(ast.Place(name="write", index=None),)):
                     writes = self._writer(statement.value) or writes
+                case ast.Assign(targets=(ast.Place(name="keep", index=None),)):
+                    keep = self._kept(statement.value)
+                    self.spans_of["keep"] = statement.value.span
                 case ast.Assign(targets=(ast.Place(index=None) as place,)):
                     self._prediction(place.name, statement.value, found)
                 case _:
                     text = statement.span.text.split("\n")[0]
-                    self.fail(UnknownKey(statement.span, text, "predict", ("write",)))
-        return tuple(found), writes
+                    self.fail(UnknownKey(statement.span, text, "predict", ("write", "keep")))
+        for name in keep:
+            if any(prediction.name == name for prediction in found):
+                message = f"`{name}` is a prediction, too"
+                self.fail(BadExpression(self.spans_of["keep"], message, "give it another name"))
+        return {"predictions": tuple(found), "writes": writes, "keep": keep}
+
+    def _kept(self, value: ast.Expr) -> tuple[str, ...]:
+        """Names of columns: `["id", "name"]`."""
+        items = value.items if isinstance(value, ast.ListExpr) else (value,)
+        found = tuple(item.value for item in items if isinstance(item, ast.String))
+        if len(found) < len(items) or len(set(found)) < len(found):
+            message = "`keep` takes names of columns, each once"
+            self.fail(BadExpression(value.span, message, 'write `keep = ["id"]`'))
+        return found
 
     def _prediction(self, name: str, value: ast.Expr, found: list[Prediction]) -> None:
         tree: Tree | Any = self.resolver.tree(value)

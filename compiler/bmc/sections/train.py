@@ -27,11 +27,9 @@ from bmc.ir.training import (
     Applied,
     LossTerm,
     OptimizerGroup,
-    Prediction,
     Pretrained,
     Report,
     TrainProgram,
-    Tree,
     parts,
 )
 from bmc.ops.base import Declaration, alias_of
@@ -40,9 +38,9 @@ from bmc.ops.kinds import REGISTRY, Made, Measure, Refusal
 from bmc.ops.losses import Loss
 from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Every
-from bmc.project import bad_form
 from bmc.records import replace
 from bmc.sections.pipelines import Number, Resolver, Surroundings
+from bmc.sections.predict import Predicting
 from bmc.source import Span
 from bmc.syntax import ast
 from bmc.types.symbolic import plain
@@ -50,8 +48,6 @@ from bmc.types.symbolic import plain
 if TYPE_CHECKING:
     from bmc.ir.name_map import Entry as NameEntry
 
-LEAVES = "the path leaves the folder that the program runs in"
-ELSEWHERE = "name a file beside the run; `predict.py -o` writes anywhere"
 Entry = tuple[str, ast.Expr, Span]  # subject as written, value, where
 
 
@@ -85,7 +81,6 @@ class _Sections:
         self.section, self.predict, self.around, self.problems = section, predict, around, problems
         self.resolver = Resolver(around, problems)
         self.entries: dict[str, list[Entry]] = {}
-        self.spans_of: dict[str, Span] = {}  # keys of `predict`
         self.meant: set[str | None] = set()  # keys that misspelt ones stood for
 
     def fail(self, problem: Problem) -> None:
@@ -100,7 +95,8 @@ class _Sections:
         groups = self._optimizers()
         settings = self._settings()
         self._length(settings)
-        predicting = self._predictions()
+        predicting = Predicting(self.predict, self.resolver, self.problems)
+        predicted = predicting.build()
         if len(self.problems) > before and self.problems.failed:
             return None
         splits = self.around.splits
@@ -112,11 +108,11 @@ class _Sections:
             weights=self._weights(),
             freeze=self._freeze(),
             sampler=self._sampler(losses),
-            **predicting,
+            **predicted,
             source=self.around.source,
             validation="validation" in splits,
             test="test" in splits,
-            spans={"train": self.section.span, **self._spans()},
+            spans={"train": self.section.span, **self._spans(), **predicting.spans},
             **settings,
         )
         if program.checkpoint is None:
@@ -173,7 +169,6 @@ class _Sections:
     def _spans(self) -> dict[str, Span]:
         """Where each key is given, for those who refuse it."""
         spans = {name: entries[0][1].span for name, entries in self.entries.items()}
-        spans |= self.spans_of
         if self.predict is not None:
             spans["predict"] = self.predict.span
         return spans
@@ -439,60 +434,6 @@ class _Sections:
             what = f"the map of names `{path}` leads to tensors that the model has not"
             self.fail(WeightsDiffer(span, what, tuple(wrong[:8])))
         return tuple(entries)
-
-    # --- predict --------------------------------------------------------------------------
-
-    def _predictions(self) -> dict[str, Any]:
-        found: list[Prediction] = []
-        writes = "predictions.csv"
-        keep: tuple[str, ...] = ()
-        for statement in self.predict.body if self.predict else ():
-            match statement:
-                case ast.Assign(targets=(ast.Place(name="write", index=None),)):
-                    writes = self._writer(statement.value) or writes
-                case ast.Assign(targets=(ast.Place(name="keep", index=None),)):
-                    keep = self._kept(statement.value)
-                    self.spans_of["keep"] = statement.value.span
-                case ast.Assign(targets=(ast.Place(index=None) as place,)):
-                    self._prediction(place.name, statement.value, found)
-                case _:
-                    text = statement.span.text.split("\n")[0]
-                    self.fail(UnknownKey(statement.span, text, "predict", ("write", "keep")))
-        for name in keep:
-            if any(prediction.name == name for prediction in found):
-                message = f"`{name}` is a prediction, too"
-                self.fail(BadExpression(self.spans_of["keep"], message, "give it another name"))
-        return {"predictions": tuple(found), "writes": writes, "keep": keep}
-
-    def _kept(self, value: ast.Expr) -> tuple[str, ...]:
-        """Names of columns: `["id", "name"]`."""
-        items = value.items if isinstance(value, ast.ListExpr) else (value,)
-        found = tuple(item.value for item in items if isinstance(item, ast.String))
-        if len(found) < len(items) or len(set(found)) < len(found):
-            message = "`keep` takes names of columns, each once"
-            self.fail(BadExpression(value.span, message, 'write `keep = ["id"]`'))
-        return found
-
-    def _prediction(self, name: str, value: ast.Expr, found: list[Prediction]) -> None:
-        tree: Tree | Any = self.resolver.tree(value)
-        if isinstance(tree, Number):
-            message = "a prediction depends on the model, and this is a number"
-            self.fail(BadExpression(value.span, message))
-        elif tree is not UNKNOWN:
-            found.append(Prediction(name, tree))
-
-    def _writer(self, value: ast.Expr) -> str | None:
-        if isinstance(value, ast.Call) and isinstance(value.function, ast.Name):
-            arguments = value.arguments
-            name = value.function.id
-            if name == "csv" and len(arguments) == 1 and isinstance(arguments[0].value, ast.String):
-                path = arguments[0].value.value
-                reason = bad_form(path) or ("" if ".." not in path.split("/") else LEAVES)
-                if reason:
-                    self.fail(BadSetting(value.span, "csv", "path", reason, help=ELSEWHERE))
-                return path
-        self.fail(NotYet(value.span, value.span.text, 'predictions are written as `csv("…")`'))
-        return None
 
 
 def _default_checkpoint(program: TrainProgram) -> Every:

@@ -58,7 +58,7 @@ PARTS = {
     "clipped": "optimizer head = adamw(lr=1e-3)\n  clip_norm = 0.05\n  schedule = linear(floor=1e-4)",
 }
 
-QUICK = ("rate", "nested", "flags", "clipped")
+QUICK = ("rate", "nested")
 
 
 def spec(folder: Path, parts: str, more: str = "") -> Path:
@@ -119,9 +119,10 @@ train.main()
     assert succeed(made, "look.py", TABLE[1], tmp_path / "run").strip() == "seen"
 
 
+@pytest.mark.nightly
 @pytest.mark.torch
 @pytest.mark.keras
-@pytest.mark.parametrize("parts", ["nested", pytest.param("rate", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("parts", ["nested", "rate"])
 def test_a_run_goes_on_in_the_other_framework(parts: str, tmp_path: Path) -> None:
     path = spec(tmp_path, parts)
     made = {backend: written(tmp_path / backend, path, backend) for backend in ("torch", "keras")}

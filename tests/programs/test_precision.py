@@ -20,7 +20,7 @@ MORE = """precision = KIND
   ema = 0.9"""
 
 
-@pytest.mark.parametrize("kind", ["bf16", "fp16"])
+@pytest.mark.parametrize("kind", ["bf16", pytest.param("fp16", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("backend", BOTH)
 def test_it_learns_as_in_32_bits(backend: str, kind: str, tmp_path: Path) -> None:
     losses = {}
@@ -54,6 +54,7 @@ def test_a_scaled_run_goes_on_as_it_was(backend: str, tmp_path: Path) -> None:
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.nightly
 @pytest.mark.torch
 @pytest.mark.keras
 def test_a_scaled_run_goes_on_in_the_other_framework(tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_products_are_rounded_only_where_it_says_so(backend: str, tmp_path: Path
     for kind, value in zip(("fp32", "tf32"), values, strict=True):
         made = program(tmp_path / kind, backend, f"precision = {kind}", "epochs = 1")
         assert words.format(value) in (made / "train.py").read_text()
-        succeed(made, "train.py", *TABLE, "--out", tmp_path / kind / "run")
+    succeed(made, "train.py", *TABLE, "--out", tmp_path / "run")
     shutil.rmtree(tmp_path / "fp32" / backend)
     made = program(tmp_path / "fp32", backend, length="epochs = 1")
     assert words.split("{")[0] not in (made / "train.py").read_text()

@@ -87,6 +87,7 @@ def test_rows_come_by_their_weights(tmp_path: Path) -> None:
     assert (np.abs(share - expected) <= 4 * np.sqrt(expected / 32000)).all()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("backend", BOTH)
 def test_a_run_goes_on_with_the_same_rows(backend: str, tmp_path: Path) -> None:
     path = spec(tmp_path, "balanced(data.kind)")

@@ -82,6 +82,7 @@ def test_a_fault_is_found_where_it_begins(spec: Path, capfd: Any, monkeypatch: A
     assert "update 1 " in told and told.count("DIFFERS") == 2
 
 
+@pytest.mark.nightly
 @pytest.mark.torch
 @pytest.mark.keras
 def test_what_each_framework_draws_is_refused(spec: Path, capfd: Any) -> None:
@@ -136,6 +137,7 @@ predict { vector = one -> l2_normalize }
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.torch
 @pytest.mark.keras
 def test_two_towers_learn_each_other(tmp_path: Path, capfd: Any) -> None:

@@ -15,7 +15,7 @@ from tests.programs.test_keys import records
 from tests.programs.test_trajectory import start
 
 pytestmark = [pytest.mark.torch, pytest.mark.keras]
-SEEDS = [1, 2, *(pytest.param(n, marks=pytest.mark.nightly) for n in (0, *range(3, 60)))]
+SEEDS = [2, *(pytest.param(n, marks=pytest.mark.nightly) for n in (0, 1, *range(3, 60)))]
 NEAR = 2e-3  # of the largest: rounding in single precision, over twelve updates and more
 
 

@@ -141,7 +141,7 @@ def test_a_run_goes_on_in_the_other_framework(parts: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("backend", [
     pytest.param("torch", marks=pytest.mark.torch), pytest.param("keras", marks=pytest.mark.keras),
 ])  # fmt: skip
-def test_a_run_of_several_kinds_goes_on_bit_for_bit(backend: str, tmp_path: Path) -> None:
+def test_a_run_of_several_kinds_in_fp16_goes_on_bit_for_bit(backend: str, tmp_path: Path) -> None:
     made = written(
         tmp_path / backend,
         spec(tmp_path, "flags", "optimizer body.norm = nadam(lr=1e-3)\n  precision = fp16"),

@@ -44,6 +44,7 @@ def test_it_learns_as_in_32_bits(backend: str, kind: str, tmp_path: Path) -> Non
     succeed(made, "predict.py", *given, *TABLE, "-o", tmp_path / "predictions.csv")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("backend", BOTH)
 def test_a_scaled_run_goes_on_as_it_was(backend: str, tmp_path: Path) -> None:
     made = program(tmp_path, backend, "precision = fp16\n  clip_norm = 1", "epochs = 4")

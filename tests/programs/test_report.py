@@ -108,6 +108,7 @@ def test_places_have_a_picture(table: Path, tmp_path: Path) -> None:  # noqa: F8
     assert told == [str(tmp_path / "run" / name) for name in ("curves.png", "confusion.png")]
 
 
+@pytest.mark.nightly
 @pytest.mark.torch
 @pytest.mark.onnx
 def test_weights_without_records_have_no_curves(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_steps_are_checked(spec: Path, steps: str, capfd: Any) -> None:
     assert "--steps" in capfd.readouterr().err
 
 
+@pytest.mark.nightly
 @pytest.mark.torch
 @pytest.mark.keras
 def test_a_program_that_fails_says_what_it_said(spec: Path, capfd: Any) -> None:

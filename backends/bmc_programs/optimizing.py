@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,12 +10,14 @@ from bmc.emit.backend import NOWHERE, Lowerings, Support, Update
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import, import_block
 from bmc.emit.lowering import rule_for
-from bmc.emit.names import identifier
 from bmc.emit.pyexpr import Bin, Expr, Name, lit
 from bmc.ops.optimizers import Optimizer
 from bmc.records import field, record, replace
 from bmc_programs.files import STANDARD
 from bmc_programs.run import Run, name
+
+# Variables of `create_optimizer`, and what it calls.
+LOCALS = {"groups", "kept", "p", "place", "rest", "rest_groups", *map(str.lower, dir(builtins))}
 
 
 @record
@@ -24,12 +27,8 @@ class Part:
     path: str
     optimizer: Optimizer
     update: Update
+    word: str = "rest"  # as a variable, and before its constants
     common: Mapping[str, Any] = field(default_factory=dict)  # constants that it may share
-
-    @property
-    def word(self) -> str:
-        """The part as a variable."""
-        return name(self.path) if self.path else "rest"
 
     def values(self) -> dict[str, Any]:
         """Its settings, by the names that the constants of a single optimiser have."""
@@ -42,7 +41,7 @@ class Part:
     def constant(self, key: str) -> str:
         """The constant of a setting: of this part alone, or that of the rest of the model."""
         own = self.path and self.common.get(key) != self.values()[key]
-        return f"{identifier(self.path).upper()}_{key}" if own else key
+        return f"{self.word.upper()}_{key}" if own else key
 
     def constants(self) -> dict[str, Any]:
         """Its constants."""
@@ -81,8 +80,24 @@ def parts_of(run: Run, table: Lowerings) -> list[Part]:
         update = rule_for(table, group.optimizer, NOWHERE)
         assert isinstance(update, Update)
         found.append(Part(group.path, group.optimizer, update))
-    common = found[-1].values()
-    return [replace(part, common=common) for part in found]
+    *others, rest = found
+    common = rest.values()
+    named: list[Part] = []
+    words = LOCALS | {part.update.kind.lower() for part in found}
+    constants = set(common)
+    for part in others:
+        part = replace(part, word=name(part.path), common=common)
+        while part.word.lower() in words or constants & _own(part):
+            part = replace(part, word=f"{part.word}_")
+        words |= {part.word.lower(), f"{part.word}_groups".lower()}
+        constants |= _own(part)
+        named.append(part)
+    return [*named, replace(rest, common=common)]
+
+
+def _own(part: Part) -> set[str]:
+    """The constants that it shares with no other."""
+    return {constant for key in part.values() if (constant := part.constant(key)) != key}
 
 
 def about_optimizer(parts: Sequence[Part]) -> str | None:

@@ -154,6 +154,66 @@ def test_a_run_of_several_kinds_in_fp16_goes_on_bit_for_bit(backend: str, tmp_pa
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
+NAMED = """
+block Body {
+  input x: float[N]
+  layer norm = layer_norm
+  output y = x -> dense(8) -> norm
+}
+model Net {
+  input x: float[3]
+  layer rest = dense(16)
+  layer body = Body
+  layer body_norm = layer_norm
+  layer momentum = dense(5)
+  layer adamw = dense(3)
+  output logits = x -> rest -> relu -> body -> body_norm -> momentum -> adamw
+}
+"""
+RATES = {"rest": 1e-3, "body.norm": 1e-4, "body_norm": 1e-5, "momentum": 1e-6, "adamw": 1e-7}
+
+
+@pytest.mark.parametrize("backend", [
+    pytest.param("torch", marks=pytest.mark.torch),
+    pytest.param("keras", marks=[pytest.mark.keras, pytest.mark.nightly]),
+])  # fmt: skip
+def test_parts_with_names_of_the_program_are_told_apart(backend: str, tmp_path: Path) -> None:
+    """`rest`, two parts of one identifier, and words of constants and classes."""
+    data = SPEC[SPEC.index("data {") :]
+    lines = "\n  ".join(f"optimizer {path} = adamw(lr={lr})" for path, lr in RATES.items())
+    lines = lines.replace("momentum = adamw(lr=1e-06)", "momentum = rmsprop(lr=1e-6, decay=0.5)")
+    data = data.replace("adamw(lr=1e-2, weight_decay=0.1)", "nadam(lr=1e-2)")
+    path = tmp_path / "net.bm"
+    path.write_text(NAMED + data.replace("OPTIMIZERS", lines))
+    made = written(tmp_path / backend, path, backend)
+    names = {f"{one}.": lr for one, lr in RATES.items()} | {"body.dense.": 1e-2}
+    script = {
+        "torch": """
+import json, train
+from model import Net
+net = Net()
+names = {weight: name for name, weight in net.named_parameters()}
+groups = train.create_optimizer(net).param_groups
+found = [(names[p], group["lr"]) for group in groups for p in group["params"]]
+print(json.dumps(found))
+""",
+        "keras": """
+import json, train
+from model import build_net, name_weights
+net = build_net()
+names = {id(place.variable): name for name, place in name_weights(net).items()}
+parts = train.create_optimizer(net).parts
+print(json.dumps([(names[id(v)], float(o.learning_rate)) for o, _, vs in parts for v in vs]))
+""",
+    }[backend]
+    (made / "look.py").write_text(script)
+    found = json.loads(succeed(made, "look.py"))
+    assert len(found) == len(dict(found)) == 12
+    for name, rate in found:
+        (expected,) = (lr for start, lr in names.items() if name.startswith(start))
+        assert rate == pytest.approx(expected, rel=1e-6), name
+
+
 def problems_of(path: Path) -> str:
     project, source = open_project(str(path))
     problems = Problems()

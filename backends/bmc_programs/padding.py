@@ -13,7 +13,7 @@ from bmc.ir.model import Program
 from bmc.ir.training import Applied, TensorRef, TrainProgram, Tree, Undo, tensors
 from bmc.ops.base import Layer, Padding
 from bmc.ops.kinds import Refusal
-from bmc.ops.losses import CrossEntropy, Loss, PaddedCrossEntropy, Weighted
+from bmc.ops.losses import NO_CLASS, Loss, PaddedCrossEntropy, Weighted
 from bmc.ops.masks import NotPadding
 from bmc.records import record, replace
 from bmc.types.tensor import TensorType
@@ -73,11 +73,14 @@ def masked(tree: Tree, places: Places) -> Tree:
         raise Refusal("padding would count: nothing in the target shows where its data ends")
     if isinstance(tree.op, Weighted):
         raise Refusal("padding would count beside `weight`")
-    pad = places.pads[target.name]
-    if isinstance(tree.op, CrossEntropy) and tree.op.ignore is None and tree.op.reduce == "mean":
+    # The ids of the input show the padding: numbers of a target may be equal to what fills it up.
+    name, pad = places.shown[target.name], places.pads[target.name]
+    if PaddedCrossEntropy.fits(tree.op) and (pad == NO_CLASS or name == target.name):
         op = PaddedCrossEntropy(**{**tree.op.values(), "ignore": pad})
         return Applied(op, inputs, tree.type)
-    shown = Applied(NotPadding(pad=pad), (target,), TensorType("bool", target.type.shape))
+    ids = TensorRef(name, TensorType("int", target.type.shape), "data")
+    mask = NotPadding(pad=places.pads[name])
+    shown = Applied(mask, (ids,), TensorType("bool", target.type.shape))
     weighted = Weighted(tree.op)
     kinds = (*(item.type for item in inputs), shown.type)
     return Applied(weighted, (*inputs, shown), weighted.infer(*kinds))

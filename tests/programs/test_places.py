@@ -121,8 +121,15 @@ print(json.dumps([kept[0], total / places]))
 
 
 @pytest.mark.torch
-def test_a_batch_has_the_loss_of_its_places(table: Path, tmp_path: Path) -> None:
-    made = written(tmp_path / "torch", spec(tmp_path), "torch")
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("loss", [PLAIN, f"({PLAIN}) + 0 * ((level, 1.0 * tags) -> huber)"])
+def test_a_batch_has_the_loss_of_its_places(
+    loss: str, first: int, table: Path, tmp_path: Path
+) -> None:
+    """Classes may be numbered from 0, which is what fills up the words."""
+    path = spec(tmp_path, loss)
+    path.write_text(path.read_text().replace("first=1", f"first={first}"))
+    made = written(tmp_path / "torch", path, "torch")
     (made / "look.py").write_text(LOOK)
     mine, theirs = json.loads(succeed(made, "look.py", table))
     assert mine == pytest.approx(theirs, rel=1e-10)

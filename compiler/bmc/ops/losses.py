@@ -251,8 +251,16 @@ class CrossEntropy(
         return scores.shape[class_axis(scores, self.axis)]
 
 
+NO_CLASS = -100  # what fills up targets that are classes: any number from 0 may be one
+
+
 class PaddedCrossEntropy(CrossEntropy):
     """That of padded sequences, whose padding is what it ignores: one place at least counts."""
+
+    @staticmethod
+    def fits(loss: Loss) -> bool:
+        """Whether a loss may ignore padding, as it ignores nothing else."""
+        return isinstance(loss, CrossEntropy) and loss.ignore is None and loss.reduce == "mean"
 
 
 class BinaryCrossEntropy(

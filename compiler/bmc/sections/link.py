@@ -19,7 +19,7 @@ from bmc.ir.model import Apply, BlockSpec, Program, Value
 from bmc.ir.model import weights as all_weights
 from bmc.ir.training import Applied, ModelUse, TensorRef, TrainProgram, Tree, parts, tensors
 from bmc.ops.base import Layer
-from bmc.ops.losses import Loss
+from bmc.ops.losses import NO_CLASS, Loss, PaddedCrossEntropy
 from bmc.records import replace
 from bmc.sections.data import build_data
 from bmc.sections.pipelines import Surroundings
@@ -261,6 +261,10 @@ def _wanted_targets(
         for ref in tensors(prediction.value):
             if ref.origin == "data" and ref.name not in inputs:
                 wanted.setdefault(ref.name, Wanted(ref.type, "target"))
+    for name in _classes_alone([loss.value for loss in trained.losses]):
+        found = wanted.get(name)
+        if isinstance(found, Wanted) and found.beside is not None:
+            wanted[name] = replace(found, pad=NO_CLASS)
     if trained.sampler is not None and trained.sampler not in inputs:
         weights = Wanted(TensorType("float", ()), "sampler")
         wanted.setdefault(trained.sampler, weights)
@@ -280,6 +284,19 @@ def _beside(
         if other.type.rank == 1 and other.type.shape[0] == want.type.shape[0]:
             return replace(want, pad=other.pad, shortest=other.shortest, beside=name)
     return want
+
+
+def _classes_alone(trees: list[Tree]) -> set[str]:
+    """The entries that losses take as classes and as nothing else."""
+    uses: dict[str, list[bool]] = {}
+    for part in (part for tree in trees for part in parts(tree)):
+        for item in part.inputs if isinstance(part, Applied) else ():
+            if isinstance(item, TensorRef):
+                assert isinstance(part, Applied)
+                fits = isinstance(part.op, Loss) and PaddedCrossEntropy.fits(part.op)
+                fits = fits and item == part.inputs[-1]
+                uses.setdefault(item.name, []).append(fits)
+    return {name for name, fits in uses.items() if all(fits)}
 
 
 def _class_counts(trees: list[Tree]) -> dict[str, int]:

@@ -41,6 +41,7 @@ LOSSES = {
     "cross_entropy": PLAIN,
     "smooth": "(scores, tags) -> cross_entropy(label_smoothing=0.1)",
     "masked": f"({PLAIN}) + ((level, 1.0 * tags) -> huber)",
+    "root": f"({PLAIN}) + ((level, tags ** 0.5) -> huber)",
     "own input": "(x_scores, words) -> cross_entropy",
     "two": "0.5 * ((scores, tags) -> cross_entropy) + ((mood, happy) -> cross_entropy)",
     "product": "(scores * 0.5, tags) -> cross_entropy",

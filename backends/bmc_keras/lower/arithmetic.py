@@ -12,7 +12,10 @@ from bmc.types.symbolic import known
 from bmc_keras.lower.common import alike, reshaped, spread, stretching, summed
 from bmc_keras.lower.table import lower
 
-FUNCTIONS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
+FUNCTIONS = {
+    "+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "power",
+    "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal",
+}  # fmt: skip
 
 
 @lower(Arithmetic, alike)
@@ -23,7 +26,11 @@ def arithmetic(op: Arithmetic, site: Site) -> Lowered:
         return summed(site)
 
     # TensorFlow's own operators take no whole numbers and fractions together.
-    mixed = site.outputs[0].dtype == "float" and any(x.dtype == "int" for x in site.inputs)
+    numbers = [number for number in (op.left, op.right) if number is not None]
+    fraction = site.outputs[0].dtype == "float" or any(isinstance(n, float) for n in numbers)
+    mixed = any(x.dtype == "int" for x in site.inputs) and (
+        fraction or any(x.dtype == "float" for x in site.inputs)
+    )
 
     def build(args: list[Expr]) -> Expr:
         values = spread(args, site.inputs)

@@ -185,6 +185,9 @@ def verify(options: argparse.Namespace) -> int:
         what = "has no other program here to be compared with"
         help = "name two backends or more: `--backends torch,keras`"
         problems.add(VerifyFailed(program.main.span, backends[0], what, help))
+    if options.data and not options.steps:
+        what = "is for training, which `--steps` compares"
+        problems.add(VerifyFailed(program.main.span, "--data", what, "add `--steps 5`"))
     if problems.failed:
         return _finish(problems, options)
     from bmc.verify import command, training
@@ -206,7 +209,7 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def _rehearsed(program: Program, options: argparse.Namespace, problems: Problems) -> list[Update]:
-    """The updates of `verify --steps`, told as they are found."""
+    """The updates of `verify --steps`, which are told."""
     from bmc.verify import training
 
     if program.train is None:

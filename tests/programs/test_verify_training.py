@@ -11,6 +11,7 @@ import pytest
 from tests.programs.project import DATA, succeed, written
 
 from bmc import cli, driver
+from bmc.verify import compare
 
 SPEC = """
 model Net {
@@ -103,6 +104,20 @@ def test_what_each_framework_draws_is_refused(spec: Path, capfd: Any) -> None:
 def test_steps_are_checked(spec: Path, steps: str, capfd: Any) -> None:
     assert cli.main(["verify", str(spec), "--steps", steps]) == 2
     assert "--steps" in capfd.readouterr().err
+
+
+def test_data_without_steps_is_refused(spec: Path, capfd: Any) -> None:
+    assert cli.main(["verify", str(spec), "--data", "penguins.csv"]) == 1
+    assert "--data is for training, which `--steps` compares" in capfd.readouterr().err
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+def test_a_program_that_takes_too_long_is_said(spec: Path, capfd: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(compare, "SECONDS", 0.01)
+    given = ["verify", str(spec), "--backends", "torch,keras", "--steps", "1"]
+    assert cli.main(given) == 1
+    assert "torch its program failed: it took more than 0.01 seconds" in capfd.readouterr().err
 
 
 @pytest.mark.nightly

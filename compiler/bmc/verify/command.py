@@ -15,6 +15,7 @@ from bmc.emit.backend import find_backend
 from bmc.emit.names import class_name
 from bmc.ir.model import Program
 from bmc.records import record, replace
+from bmc.source import Span
 from bmc.verify.chance import draw_inputs, draw_lengths, draw_weights
 from bmc.verify.compare import Answer, Difference, Failed, compare, first_difference, missing, run
 
@@ -101,12 +102,8 @@ def _answer(
     inputs: list[np.ndarray],
     problems: Problems,
 ) -> Answer | None:
-    absent = missing(backend)
     span = program.main.span
-    if absent:
-        names = " and ".join(f"`{name}`" for name in absent)
-        what = f"needs {names}, which this Python has not"
-        problems.add(VerifyFailed(span, backend, what, f'pip install "bmc[{backend}]"'))
+    if lacks(backend, span, problems):
         return None
     files = driver.compile(program, backend, problems)
     if not files.get("model.py"):
@@ -130,6 +127,16 @@ def _answer(
     except Failed as failure:
         problems.add(VerifyFailed(span, backend, f"its program failed: {failure}", None))
         return None
+
+
+def lacks(backend: str, span: Span, problems: Problems) -> bool:
+    """Whether packages of a backend are not installed, which is then said."""
+    absent = missing(backend)
+    if absent:
+        names = " and ".join(f"`{name}`" for name in absent)
+        what = f"needs {names}, which this Python has not"
+        problems.add(VerifyFailed(span, backend, what, f'pip install "bmc[{backend}]"'))
+    return bool(absent)
 
 
 def _single(array: np.ndarray) -> np.ndarray:

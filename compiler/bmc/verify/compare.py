@@ -79,17 +79,7 @@ def run(
     """
     request, answer = program / "request.npz", program / "answer.npz"
     pack(request, dict(header), weights=weights, inputs=inputs)
-    done = subprocess.run(
-        [sys.executable, "-m", f"{package}.probe", *map(str, (program, request, answer))],
-        env={**os.environ, **QUIET},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if ERROR.match(line)]
-        raise Failed(said[-1][:LONGEST] if said else f"it ended with code {done.returncode}")
+    execute(f"{package}.probe", program, request, answer)
     found, groups = unpack(answer)
     outputs = groups.get("outputs", {})
     return Answer(
@@ -98,6 +88,28 @@ def run(
         groups.get("gradients", {}),
         found["layers"],
     )
+
+
+def execute(module: str, *words: Any) -> None:
+    """Runs `python -m module words` in a process of its own. Raises Failed with what it said last."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *map(str, words)],
+            env={**os.environ, **QUIET},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"it took more than {SECONDS} seconds") from None
+    if not done.returncode:
+        return
+    lines = done.stderr.strip().splitlines()
+    said = [line for line in lines if ERROR.match(line)]
+    if not said and done.returncode == 1:  # a message of the program's own
+        said = lines[-1:]
+    raise Failed(said[-1][:LONGEST] if said else f"it ended with code {done.returncode}")
 
 
 def difference(name: str, mine: np.ndarray, theirs: np.ndarray, bound: float) -> Difference:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +20,8 @@ from bmc.ops.kinds import Measure
 from bmc.ops.schedules import Every, Plateau
 from bmc.records import record, replace
 from bmc.verify.chance import draw_weights
-from bmc.verify.compare import ERROR, LONGEST, QUIET, SECONDS, Difference, difference, missing
+from bmc.verify.command import lacks
+from bmc.verify.compare import Difference, Failed, difference, execute
 
 TRAINS = ("torch", "keras")
 BOUND = 1e-6  # of the largest element; Keras programs take their rates in single precision
@@ -119,11 +117,7 @@ def _write_start(path: Path, weights: dict[str, np.ndarray]) -> None:
 def _trained(backend: str, program: Program, folder: Path, data: Path, problems: Problems) -> bool:
     """Compiles and runs a program; False, and said so, where that fails."""
     span = program.main.span
-    absent = missing(backend)
-    if absent:
-        names = " and ".join(f"`{name}`" for name in absent)
-        what = f"needs {names}, which this Python has not"
-        problems.add(VerifyFailed(span, backend, what, f'pip install "bmc[{backend}]"'))
+    if lacks(backend, span, problems):
         return False
     files = driver.compile(program, backend, problems)
     if problems.failed:
@@ -132,29 +126,13 @@ def _trained(backend: str, program: Program, folder: Path, data: Path, problems:
     place.mkdir()
     for name, text in files.items():
         (place / name).write_text(text, encoding="utf-8")
-    words = ["--data", data, "--out", folder / f"{backend}_run", "--start", folder / START]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "bmc.verify.rehearse",
-            backend,
-            str(place),
-            *map(str, words),
-            "--quiet",
-        ],
-        env={**os.environ, **QUIET},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        said = [line for line in lines if ERROR.match(line)] or lines[-1:]
-        told = said[-1][:LONGEST] if said else f"it ended with code {done.returncode}"
-        problems.add(VerifyFailed(span, backend, f"its program failed: {told}", None))
-    return not done.returncode
+    words = ("--data", data, "--out", folder / f"{backend}_run", "--start", folder / START)
+    try:
+        execute("bmc.verify.rehearse", backend, place, *words, "--quiet")
+    except Failed as failure:
+        problems.add(VerifyFailed(span, backend, f"its program failed: {failure}", None))
+        return False
+    return True
 
 
 def _updates(mine: Path, theirs: Path) -> Iterator[Update]:

@@ -31,6 +31,7 @@ from bmc.emit.pyexpr import (
     call,
     chain,
     lit,
+    method,
     walk,
 )
 from bmc.emit.pyexpr import Index as IndexExpr
@@ -41,6 +42,7 @@ from bmc.ir.training import TensorRef, Tree
 from bmc.records import field, record
 from bmc_programs.library import needed
 from bmc_programs.lower.table import LOWERINGS
+from bmc_programs.padding import places_shown
 from bmc_programs.run import Run, class_entry, metric_rule, name
 from bmc_programs.trees import Printer
 from bmc_programs.undo import undo_arguments
@@ -72,6 +74,8 @@ STANDARD = {
     "time": Import("time"),
     "Any": Import("typing", "Any"),
     "Callable": Import("collections.abc", "Callable"),
+    "Counter": Import("collections", "Counter"),
+    "Iterable": Import("collections.abc", "Iterable"),
     "Sequence": Import("collections.abc", "Sequence"),
     "Path": Import("pathlib", "Path"),
     "np": Import("numpy", alias="np"),
@@ -196,7 +200,12 @@ def _scores(run: Run) -> tuple[list[Statement], dict[str, Expr]]:
     for report in run.rows.metrics:
         measure = metric_rule(report)
         assert isinstance(measure, Function)
-        found[report.name] = measure.build([printer(report.prediction), printer(report.target)])
+        sides = (report.prediction, report.target)
+        given = [printer(side) for side in sides]
+        if report.metric.sequences:
+            shown = dict.fromkeys(places_shown(sides, run.places))
+            given += [array_named(run.lengths[one]) for one in shown]
+        found[report.name] = measure.build(given)
     return before, found
 
 
@@ -414,6 +423,10 @@ def _without_padding(run: Run, found: Expr) -> list[Statement]:
     dropped = IfStmt(Compare("in", Name("name"), arrays), (Assign(name, IndexExpr(name, (mask,))),))
     pairs = TupleExpr((Name("name"), Name("shown")))
     lines: list[Statement] = [Assign(arrays, found), For(pairs, call("PLACES.items"), (dropped,))]
+    for shown, lengths in run.lengths.items():
+        mask = IndexExpr(Name("masks"), (lit(shown),))
+        value = method(mask, "sum", axis=1)
+        lines.append(Assign(IndexExpr(arrays, (lit(lengths),)), value))
     if run.by_place is not None:
         row, place = place_columns(run)
         mask = IndexExpr(Name("masks"), (lit(run.by_place),))

@@ -6,7 +6,7 @@ drop the padding first, and every place that is data becomes a row of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from bmc.ir.data import DataProgram
 from bmc.ir.model import Program
@@ -54,6 +54,12 @@ def places_of(program: Program, train: TrainProgram, data: DataProgram) -> Place
 def is_padded(tree: Tree, places: Places) -> bool:
     """Whether a value has a place for each of a sequence."""
     return any(ref.name in places for ref in tensors(tree)) and tree.type.rank > 0
+
+
+def places_shown(trees: Iterable[Tree], places: Places) -> Iterator[str]:
+    """The inputs that show where the padding of these values is."""
+    for tree in trees:
+        yield from (places.shown[ref.name] for ref in tensors(tree) if ref.name in places)
 
 
 # --- training -----------------------------------------------------------------------------------

@@ -33,7 +33,14 @@ from bmc.records import record, replace
 from bmc.source import Span
 from bmc_programs.library import functions
 from bmc_programs.lower.table import BATCHING, LOWERINGS, PREPARING
-from bmc_programs.padding import Places, as_rows, is_padded, masked, places_of
+from bmc_programs.padding import (
+    Places,
+    as_rows,
+    is_padded,
+    masked,
+    places_of,
+    places_shown,
+)
 from bmc_programs.trees import refused
 from bmc_programs.undo import classes
 
@@ -105,6 +112,23 @@ class Run:
                 names = [ref.name for ref in tensors(prediction.value)]
                 return next(self.places.shown[one] for one in names if one in self.places)
         return None
+
+    @property
+    def lengths(self) -> dict[str, str]:
+        """The inputs whose rows' lengths metrics of sequences need, each with that array's name."""
+        trees = [
+            side
+            for report in self.train.metrics
+            if report.metric.sequences
+            for side in (report.prediction, report.target)
+        ]
+        taken = {*self.outputs, *(entry.name for entry in self.data.entries)}
+        found = {}
+        for shown in dict.fromkeys(places_shown(trees, self.places)):
+            found[shown] = f"{shown}_lengths"
+            while found[shown] in taken:
+                found[shown] += "_"
+        return found
 
     @property
     def scored(self) -> list[Tree]:
@@ -349,7 +373,8 @@ class _Refusals:
                 continue
             places = self.run.places
             prediction, target = (as_rows(side, places) for side in sides)
-            if prediction.type.ragged or target.type.ragged:
+            apart = report.metric.sequences and len(set(places_shown(sides, places))) > 1
+            if prediction.type.ragged or target.type.ragged or apart:
                 self.no("metrics", f"`{report.metric.name}` of these values", PADDED, report.span)
                 continue
             found = metric_rule(replace(report, prediction=prediction, target=target))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,10 @@ def drawn(name: str, sample: Any, metric: Any, seed: int) -> tuple[np.ndarray, n
     chance = np.random.default_rng(seed)
     rows = int(chance.integers(1, 30))
     first, last = (type_of(entry) for entry in sample.inputs)
-    prediction = np.round(chance.standard_normal((rows, *map(int, first.shape))), 1)  # type: ignore
+    if first.dtype == "int":
+        prediction = chance.integers(0, 4, (rows, *map(int, first.shape)))  # type: ignore
+    else:
+        prediction = np.round(chance.standard_normal((rows, *map(int, first.shape))), 1)  # type: ignore
     if last.dtype == "float":
         return prediction, np.round(chance.standard_normal((rows, *map(int, last.shape))), 1)  # type: ignore
     below = int(str(sample.inputs[1][0]).partition(":")[2])
@@ -98,11 +102,65 @@ def expected(name: str, op: Any, x: np.ndarray, t: np.ndarray) -> float:
             ),
             "coverage": lambda: np.mean([b <= a for a, b in zip(x.ravel(), t.ravel())]),
         }[name]()  # fmt: skip
+    if op.sequences:
+        rows = [[int(c) for c in row if c != op.pad] for row in t]
+        said = x if x.dtype.kind == "i" else x.argmax(-1)
+        pairs = list(zip([[int(c) for c in row if c != op.pad] for row in said], rows))
+        return error_rate(op, pairs) if name == "edit_distance" else bleu(op, pairs)
     if x.ndim == t.ndim:
         return of_yes(name, op, x, t)
     axis = getattr(op, "axis", -1)
     x = np.moveaxis(x, axis + 1 if axis >= 0 else axis, -1)
     return of_classes(name, op, x.reshape(-1, x.shape[-1]), t)
+
+
+Pairs = list[tuple[list[int], list[int]]]
+
+
+def error_rate(op: Any, pairs: Pairs) -> float:
+    def words(row: list[int]) -> list[Any]:
+        if op.separator is None:
+            return row
+        return ["".join(map(str, word)) for word in "".join(map(str, row)).split(str(op.separator))]
+
+    @cache
+    def apart(a: tuple[Any, ...], b: tuple[Any, ...]) -> int:
+        if not a or not b:
+            return len(a) + len(b)
+        changed = apart(a[1:], b[1:]) + (a[0] != b[0])
+        return min(changed, apart(a[1:], b) + 1, apart(a, b[1:]) + 1)
+
+    sides = [tuple(tuple(w for w in words(row) if w != "") for row in pair) for pair in pairs]
+    length = sum(len(b) for _, b in sides)
+    done = sum(apart(a, b) for a, b in sides)
+    return done / length if length else float(done > 0)
+
+
+def bleu(op: Any, pairs: Pairs) -> float:
+    """The geometric mean of clipped shares, counted n-gram by n-gram."""
+    total = 1.0
+    for n in range(1, op.n + 1):
+        hits = tried = 0
+        for said, meant in pairs:
+            grams = [tuple(said[i : i + n]) for i in range(len(said) - n + 1)]
+            left = [tuple(meant[i : i + n]) for i in range(len(meant) - n + 1)]
+            tried += len(grams)
+            for gram in grams:
+                if gram in left:
+                    left.remove(gram)
+                    hits += 1
+        total *= (hits / tried if tried else 0) ** (1 / op.n)
+    said, meant = (sum(len(pair[side]) for pair in pairs) for side in (0, 1))
+    return total * min(1.0, math.exp(1 - meant / said)) if said else 0.0
+
+
+def test_bleu_of_the_paper() -> None:
+    """The example of Papineni et al. 2002: seven times `the`, of which the reference has two."""
+    the, cat, is_, on, mat = range(1, 6)
+    said, meant = np.full((1, 7), the), np.array([[the, cat, is_, on, the, mat, 0]])
+    assert scores.bleu(said, meant, 1, 0) == pytest.approx(2 / 7)
+    assert scores.bleu(meant, meant, 4, 0) == 1
+    assert scores.bleu(meant[:, :4], meant, 4, 0) == pytest.approx(math.exp(1 - 6 / 4))
 
 
 def of_yes(name: str, op: Any, x: np.ndarray, t: np.ndarray) -> float:

@@ -187,3 +187,16 @@ def class_jaccard(logits, target, smooth: float):
     hot = ops.one_hot(ops.reshape(target, (rows, -1)), classes, dtype=share.dtype)
     both, size = ops.sum(share * hot, axis=1), ops.sum(share + hot, axis=1)
     return ops.mean(1 - (both + smooth) / (size - both + smooth), axis=-1)
+
+
+def ctc(logits, target, blank: int):
+    """Return how unlikely frames (B, T, C) spell targets (B, L) (Graves et al. 2006).
+
+    Blanks at the end of a target fill it up; one too long for its frames counts as 0.
+    """
+    known = ops.cast(target != blank, "int32")
+    twice = ops.cast(target[:, 1:] == target[:, :-1], "int32") * known[:, 1:]
+    lengths = ops.sum(known, axis=1)
+    frames = ops.full_like(lengths, ops.shape(logits)[1])
+    losses = ops.ctc_loss(target, logits, lengths, frames, mask_index=blank)
+    return ops.where(lengths + ops.sum(twice, axis=1) <= frames, losses, 0)

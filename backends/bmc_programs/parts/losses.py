@@ -238,3 +238,27 @@ def class_jaccard(logits: Array, target: Array, smooth: float) -> Array:
     both, size = (share * hot).sum(axis=1), (share + hot).sum(axis=1)
     apart: Array = (1 - (both + smooth) / (size - both + smooth)).mean(axis=-1)
     return apart
+
+
+def ctc(logits: Array, target: Array, blank: int) -> Array:
+    """How unlikely frames (N, T, C) spell targets (N, L) (Graves et al. 2006).
+
+    Blanks at the end of a target fill it up; one too long for its frames counts as 0.
+    """
+    logs = log_softmax(logits)
+    states = np.full((len(target), 2 * target.shape[1] + 1), blank)
+    states[:, 1::2] = target
+    skips = np.zeros(states.shape, dtype=bool)
+    skips[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
+    total = np.full(states.shape, -np.inf)  # log probability of all ways to a state
+    total[:, :2] = np.take_along_axis(logs[:, 0], states[:, :2], axis=1)
+    for frame in range(1, logs.shape[1]):
+        step, skip = np.roll(total, 1, axis=1), np.roll(total, 2, axis=1)
+        step[:, 0] = -np.inf
+        total = np.logaddexp(total, np.logaddexp(step, np.where(skips, skip, -np.inf)))
+        total += np.take_along_axis(logs[:, frame], states, axis=1)
+    last = 2 * (target != blank).sum(axis=1, keepdims=True)
+    ends = np.take_along_axis(total, np.maximum(last - [[0, 1]], 0), axis=1)
+    ends[:, 1] = np.where(last[:, 0] > 0, ends[:, 1], -np.inf)
+    spelt: Array = np.logaddexp(ends[:, 0], ends[:, 1])
+    return np.where(np.isinf(spelt), 0.0, -spelt)

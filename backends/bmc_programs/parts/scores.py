@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 from sklearn.metrics import (
     average_precision_score,
@@ -170,3 +175,70 @@ def symmetric_percentage_error(prediction: Array, target: Array) -> float:
 def coverage(prediction: Array, target: Array) -> float:
     """The share of targets that are not above the prediction."""
     return float((target <= prediction).mean())
+
+
+def sequences(values: Array, lengths: Array) -> list[Array]:
+    """Places that lie one after the other, as the sequences they come from."""
+    return np.split(values, np.cumsum(lengths)[:-1])
+
+
+def words_of(row: Sequence[int], separator: int) -> list[tuple[int, ...]]:
+    """What stands between separators; there is no word between two of them."""
+    words: list[list[int]] = [[]]
+    for element in row:
+        if element == separator:
+            words.append([])
+        else:
+            words[-1].append(element)
+    return [tuple(word) for word in words if word]
+
+
+def edits(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """The least insertions, deletions and replacements (Levenshtein 1966)."""
+    places = np.arange(len(other) + 1)
+    least = places
+    for element in one:
+        wrong = np.fromiter((element != mine for mine in other), dtype=bool)
+        longer = least + 1
+        longer[1:] = np.minimum(longer[1:], least[:-1] + wrong)
+        least = np.minimum.accumulate(longer - places) + places
+    return int(least[-1])
+
+
+def edit_distance(
+    predicted: Iterable[Array],
+    target: Iterable[Array],
+    pad: int,
+    separator: int | None = None,
+) -> float:
+    """Edits for each element of the targets, or for each word between separators."""
+    done = length = 0
+    for said, meant in zip(predicted, target, strict=True):
+        sides: list[Sequence[Any]] = [row[row != pad].tolist() for row in (said, meant)]
+        if separator is not None:
+            sides = [words_of(row, separator) for row in sides]
+        done += edits(*sides)
+        length += len(sides[1])
+    return done / length if length else float(done > 0)
+
+
+def bleu(
+    predicted: Iterable[Array], target: Iterable[Array], size: int, pad: int
+) -> float:
+    """How many n-grams are in the targets, from 0 to 1 (Papineni et al. 2002)."""
+    hits, tried = np.zeros(size), np.zeros(size)
+    lengths = np.zeros(2)
+    for said, meant in zip(predicted, target, strict=True):
+        rows = [row[row != pad].tolist() for row in (said, meant)]
+        lengths += [len(row) for row in rows]
+        for place in range(size):
+            mine, theirs = (
+                Counter(zip(*(row[start:] for start in range(place + 1)), strict=False))
+                for row in rows
+            )
+            hits[place] += (mine & theirs).total()
+            tried[place] += mine.total()
+    if not hits.all():
+        return 0.0
+    short = min(0.0, 1 - lengths[1] / lengths[0])
+    return math.exp(short + float(np.log(hits / tried).mean()))

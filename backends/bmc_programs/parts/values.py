@@ -109,3 +109,13 @@ def class_columns(name: str, values: Array, classes: Sequence[str]) -> Arrays:
     words = [*classes, *map(str, range(len(classes), values.shape[1]))]
     pairs = zip(words, values.T, strict=False)
     return {f"{name}_{word}": column for word, column in pairs}
+
+
+def ctc_greedy(logits: Array, blank: int) -> Array:
+    """What frames spell, filled up with blanks: (N, T, C) -> (N, T)."""
+    best = logits.argmax(axis=-1)
+    before = np.pad(best[:, :-1], [(0, 0), (1, 0)], constant_values=blank)
+    kept = (best != blank) & (best != before)
+    order = np.argsort(~kept, axis=1, kind="stable")
+    found: Array = np.take_along_axis(np.where(kept, best, blank), order, axis=1)
+    return found

@@ -143,3 +143,20 @@ def class_jaccard(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
     hot = F.one_hot(target.flatten(1), logits.shape[-1]).to(share.dtype)
     both, size = (share * hot).sum(dim=1), (share + hot).sum(dim=1)
     return (1 - (both + smooth) / (size - both + smooth)).mean(dim=-1)
+
+
+def ctc(logits: Tensor, target: Tensor, blank: int) -> Tensor:
+    """Return how unlikely frames (B, T, C) spell targets (B, L) (Graves et al. 2006).
+
+    Blanks at the end of a target fill it up; one too long for its frames counts as 0.
+    """
+    frames = logits.new_full((len(logits),), logits.shape[1], dtype=torch.long)
+    return F.ctc_loss(
+        F.log_softmax(logits, dim=-1).transpose(0, 1),
+        target,
+        frames,
+        (target != blank).sum(dim=1),
+        blank,
+        reduction="none",
+        zero_infinity=True,
+    )

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.ops import losses, losses_distances, losses_numbers, metrics, optimizers, schedules  # noqa: F401  (families of `Made`)
+from bmc.ops import (  # noqa: F401  (families of `Made`)
+    losses,
+    losses_distances,
+    losses_numbers,
+    losses_sequences,
+    metrics,
+    metrics_sequences,
+    optimizers,
+    schedules,
+)
 from bmc.ops.base import REQUIRED, Declaration, Sample, param
 from bmc.ops.kinds import Bool, Float, Int, Kind, Made, Str, Words
 from bmc.records import record

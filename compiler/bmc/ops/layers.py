@@ -15,5 +15,6 @@ from bmc.ops import (  # noqa: F401
     positions,
     recurrent,
     reduce,
+    sequences,
     shape,
 )

@@ -21,6 +21,7 @@ class Metric(Declaration, family="metric"):
     """Base of metrics: a prediction and a target in, one number for a split out."""
 
     better: ClassVar[Literal["higher", "lower"]] = "higher"
+    sequences: ClassVar[bool] = False  # whether it compares whole sequences, not their places
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The scalar type. Raises `Refusal` when the inputs do not fit."""

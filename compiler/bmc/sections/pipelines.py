@@ -29,7 +29,7 @@ from bmc.syntax import ast
 from bmc.types.symbolic import plain
 from bmc.types.tensor import TensorType
 
-LATER = ("generate", "denoise", "ctc_beam", "ctc_greedy")  # operations that take a model or search
+LATER = ("generate", "denoise", "ctc_beam")  # operations that take a model or search
 OPERATORS = ("+", "-", "*", "/", "**", *COMPARISONS)
 
 

@@ -13,8 +13,8 @@ class CtcGreedy(
 ):
     """The classes that frames spell, by the likeliest class of each (Graves et al. 2006).
 
-    Of repeats the first counts, and blanks do not; what is left moves to the front, and blanks
-    fill it up. For what was trained with the loss `ctc`.
+    With b[t] = argmax(x[t]), y = all b[t] that are neither blank nor b[t - 1], then blanks. For
+    what was trained with the loss `ctc`.
     """
 
     blank: int = param(Int(min=0), "the class number that stands for none", 0)

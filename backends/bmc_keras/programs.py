@@ -54,6 +54,8 @@ from bmc_programs.files import (
     outputs_of,
     predict_file,
     readme,
+    requirements_file,
+    table_file,
     taken,
     takes_learned,
     text_of,
@@ -85,11 +87,12 @@ def emit(run: Run, build: str) -> dict[str, str]:
         **optimizing.optimizer_file(classes, OPTIMIZER, NAMES),
         "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
+        "table.py": table_file(),
         "report.py": report_file(run, framework, takes_learned(run)),
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(run),
         "weights.py": weights_file(run, trains=True),
-        "requirements.txt": fill("bmc_keras", "requirements.txt"),
+        "requirements.txt": requirements_file(run, "bmc_keras"),
         "README.md": readme(run, framework),
     }
 

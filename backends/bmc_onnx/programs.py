@@ -6,7 +6,6 @@ from bmc.emit.imports import Import
 from bmc.emit.layout import render
 from bmc.emit.pyexpr import Assign, DictExpr, Name, lit
 from bmc.emit.templates import Code
-from bmc.emit.templates import render as fill
 from bmc.emit.text import string
 from bmc_programs.files import (
     FILES,
@@ -17,6 +16,8 @@ from bmc_programs.files import (
     outputs_of,
     predict_file,
     readme,
+    requirements_file,
+    table_file,
     taken,
     takes_learned,
     text_of,
@@ -37,9 +38,10 @@ def emit(run: Run, build: str) -> dict[str, str]:
     return {
         "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
+        "table.py": table_file(),
         "report.py": report_file(run, framework, takes_learned(run)),
         "weights.py": weights_file(run, trains=False),
-        "requirements.txt": fill("bmc_onnx", "requirements.txt"),
+        "requirements.txt": requirements_file(run, "bmc_onnx"),
         "README.md": readme(run, framework),
     }
 

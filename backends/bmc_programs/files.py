@@ -83,6 +83,7 @@ STANDARD = {
     **{name: Import("sklearn.metrics", name) for name in LEARNED},
 }
 OWN = {
+    "write_table": Import("table", "write_table"),
     "Array": Import("data", "Array"),
     "Arrays": Import("data", "Arrays"),
     "Data": Import("data", "Data"),
@@ -276,6 +277,19 @@ def predict_file(run: Run, framework: Framework) -> str:
         setup=setup_lines(setup),
         table=Code(f"{files}predict(arrays{', learned' if takes_fitted else ''})"),
     )
+
+
+def table_file() -> str:
+    """table.py"""
+    return fill("bmc_programs", "table.py", header=Code(HEADER.rstrip("\n")))
+
+
+def requirements_file(run: Run, package: str) -> str:
+    """requirements.txt: what the framework's programs need, and what this one writes with."""
+    lines = fill(package, "requirements.txt").splitlines()
+    if run.train.writes.endswith(".parquet"):
+        lines.append("polars>=1")
+    return "\n".join(sorted(lines)) + "\n"
 
 
 def _table(run: Run, columns: dict[str, Expr]) -> list[Statement]:

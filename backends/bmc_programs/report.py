@@ -35,7 +35,7 @@ NAMES = {
     "Figure": Import("matplotlib.figure", "Figure"),
     "ConfusionMatrixDisplay": Import("sklearn.metrics", "ConfusionMatrixDisplay"),
     "predict": Import("predict", "predict"),
-    "write_table": Import("predict", "write_table"),
+    "write_table": Import("table", "write_table"),
     "compute_outputs": Import("predict", "compute_outputs"),
 }
 

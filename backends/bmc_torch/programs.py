@@ -49,6 +49,8 @@ from bmc_programs.files import (
     outputs_of,
     predict_file,
     readme,
+    requirements_file,
+    table_file,
     taken,
     takes_learned,
     text_of,
@@ -82,12 +84,13 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "checkpoint.py": checkpoint_file(run, counters),
         "evaluate.py": evaluate,
         "predict.py": predict_file(run, framework),
+        "table.py": table_file(),
         "report.py": report_file(run, framework, takes_learned(run)),
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(run),
         "weights.py": weights_file(run, trains=True),
         **optimizing.optimizer_file(classes, OPTIMIZER, OPTIMIZERS),
-        "requirements.txt": fill("bmc_torch", "requirements.txt"),
+        "requirements.txt": requirements_file(run, "bmc_torch"),
         "README.md": readme(run, framework),
     }
 

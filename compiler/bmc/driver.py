@@ -19,7 +19,7 @@ from bmc.elaborate.naming import snake
 from bmc.elaborate.resolve import Overrides, Resolver, overridden, read_overrides
 from bmc.elaborate.scope import UNKNOWN, FileTable, Scope
 from bmc.emit.backend import find_backend, known_backends
-from bmc.emit.gate import check_program
+from bmc.emit.gate import PROGRAM_FILES, check_program
 from bmc.ir.cost import ModelSummary
 from bmc.ir.cost import summary as cost_summary
 from bmc.ir.model import BlockSpec, Program
@@ -30,11 +30,6 @@ from bmc.sections.link import link
 from bmc.source import Source, Span
 from bmc.syntax import ast
 from bmc.syntax.parse import parse
-
-PROGRAM_FILES = (
-    "model", "data", "train", "evaluate", "predict", "checkpoint", "start", "optimizer", "runs",
-    "weights",
-)  # fmt: skip
 
 
 def load(

@@ -30,12 +30,16 @@ ALLOWED_DUNDERS = frozenset(
         "__version__",
     }
 )
-ALLOWED_IMPORTS = frozenset(
+# What a program consists of: each may import from the others.
+PROGRAM_FILES = frozenset(
+    "checkpoint data evaluate model optimizer predict report runs start table train weights".split()
+)
+ALLOWED_IMPORTS = PROGRAM_FILES | frozenset(
     """
     __future__ argparse collections contextlib copy csv dataclasses functools gzip hashlib io itertools
     json math operator os pathlib random re shlex shutil signal struct sys time types typing unicodedata
-    zipfile zlib numpy PIL matplotlib safetensors sklearn torch keras tensorflow tqdm onnx onnxruntime
-    checkpoint data model train evaluate predict report optimizer runs start weights
+    zipfile zlib numpy PIL matplotlib polars safetensors sklearn torch keras tensorflow tqdm onnx
+    onnxruntime
     """.split()
 )
 

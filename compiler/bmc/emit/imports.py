@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Iterable, Mapping
 
-from bmc.emit.gate import walk
+from bmc.emit.gate import PROGRAM_FILES, walk
 from bmc.records import field, record
 
 
@@ -80,23 +80,9 @@ def _block(module: str) -> int:
         return 0
     if root in sys.stdlib_module_names:
         return STANDARD
-    return 2 if root not in LOCAL else 3
+    return 2 if root not in PROGRAM_FILES else 3
 
 
-LOCAL = frozenset(
-    {
-        "checkpoint",
-        "data",
-        "evaluate",
-        "model",
-        "optimizer",
-        "predict",
-        "runs",
-        "start",
-        "train",
-        "weights",
-    }
-)
 STANDARD = 1
 
 

@@ -14,6 +14,7 @@ from bmc.sections.pipelines import Number, Resolver
 from bmc.source import Span
 from bmc.syntax import ast
 
+FORMATS = ("csv", "jsonl", "npz", "parquet")
 LEAVES = "the path leaves the folder that the program runs in"
 ELSEWHERE = "name a file beside the run; `predict.py -o` writes anywhere"
 
@@ -73,11 +74,19 @@ class Predicting:
         if isinstance(value, ast.Call) and isinstance(value.function, ast.Name):
             arguments = value.arguments
             name = value.function.id
-            if name == "csv" and len(arguments) == 1 and isinstance(arguments[0].value, ast.String):
+            if (
+                name in FORMATS
+                and len(arguments) == 1
+                and isinstance(arguments[0].value, ast.String)
+            ):
                 path = arguments[0].value.value
                 reason = bad_form(path) or ("" if ".." not in path.split("/") else LEAVES)
+                ending = next((f for f in FORMATS if path.endswith(f".{f}")), "csv")
+                if not reason and ending != name:
+                    reason = f"the file's name says the format, and this one says {ending}"
                 if reason:
-                    self.fail(BadSetting(value.span, "csv", "path", reason, help=ELSEWHERE))
+                    self.fail(BadSetting(value.span, name, "path", reason, help=ELSEWHERE))
                 return path
-        self.fail(NotYet(value.span, value.span.text, 'predictions are written as `csv("…")`'))
+        forms = ", ".join(f'`{name}("…")`' for name in FORMATS)
+        self.fail(NotYet(value.span, value.span.text, f"predictions are written as {forms}"))
         return None

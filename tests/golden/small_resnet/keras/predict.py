@@ -5,7 +5,6 @@ python predict.py --weights run/weights.safetensors --data optdigits.npz -o out.
 """
 
 import argparse
-import csv
 import os
 import signal
 from pathlib import Path
@@ -18,6 +17,7 @@ import tensorflow as tf
 
 from data import Array, Arrays, Data, load_inputs
 from model import build_smallresnet, name_weights
+from table import write_table
 from weights import read_weights
 
 BATCH = 1000
@@ -63,31 +63,14 @@ def predict(arrays: Arrays) -> Arrays:
     return {"digit": logits.argmax(axis=-1), "probability": softmax(logits)}
 
 
-def write_table(path: Path, columns: Arrays) -> None:
-    """Write a column for each array (N,), and one for each element of (N, ...)."""
-    names: list[str] = []
-    values: list[list[str]] = []
-    for name, array in columns.items():
-        flat = array.reshape(len(array), -1)
-        several = [f"{name}_{i}" for i in range(flat.shape[1])]
-        names += [name] if array.ndim == 1 else several
-        form = "{:.9g}" if array.dtype.kind == "f" else "{}"
-        values += [[form.format(value) for value in column] for column in flat.T]
-    try:
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(names)
-            writer.writerows(zip(*values, strict=True))
-    except OSError as error:
-        raise SystemExit(f"{path}: can't be written: {error.strerror}") from None
-
-
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", required=True, type=Path, help="trained weights")
     parser.add_argument("--data", required=True, type=Path, help="where the data is")
-    parser.add_argument("-o", "--output", type=Path, default=Path("predictions.csv"))
+    written = "a .csv, .jsonl, .npz or .parquet file"
+    output = Path("predictions.csv")
+    parser.add_argument("-o", "--output", type=Path, default=output, help=written)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     args = parser.parse_args()
 

@@ -15,7 +15,8 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 from data import Array, Arrays, load
 from evaluate import smooth_cross_entropy
-from predict import choose_device, compute_outputs, load_model, predict, write_table
+from predict import choose_device, compute_outputs, load_model, predict
+from table import write_table
 
 WORST = 50  # rows that are listed
 

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from bmc import refresh, samples
+from bmc.curve import curve
 from bmc.diagnostics.diagnostic import Problem
 from bmc.diagnostics.problems import every_problem
 from bmc.ops.base import REQUIRED, Declaration, Layer, Sample, Setting
-from bmc.ops.kinds import REGISTRY, Word
+from bmc.ops.kinds import REGISTRY, Measure, Word
+from bmc.ops.schedules import Schedule
 from bmc.support import nowhere, support_page
 from bmc.types.tensor import TensorType, show_shape
 
@@ -142,7 +144,18 @@ def declaration_page(declaration: type[Declaration], mark: str) -> str:
         ]
         if shapes:
             parts.append("\n".join(shapes))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_curves(declaration)])
+
+
+def _curves(declaration: type[Declaration]) -> list[str]:
+    """How the rate of a schedule goes, in a run of 20 epochs."""
+    drawn = declaration.drawn if issubclass(declaration, Schedule) else ()
+    found = []
+    for sample in drawn:
+        schedule = samples.make(declaration, sample)
+        found.append(f"`{_value(schedule)}` in a run of 20 epochs:")
+        found.append(f"```text\n{curve(schedule.rates(1.0, 1000, 50), 'lr')}\n```")
+    return found
 
 
 def _setting_row(setting: Setting) -> str:
@@ -165,6 +178,9 @@ def _value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return "inf" if math.isinf(value) else f"{float(value):g}"
+    if isinstance(value, Measure):
+        share = value.unit == "%"
+        return f"{100 * value.value:g}%" if share else f"{value.value:g} {value.unit}"
     if isinstance(value, tuple | list):
         return f"[{', '.join(_value(item) for item in value)}]"
     if isinstance(value, Declaration):

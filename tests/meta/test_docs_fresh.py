@@ -6,6 +6,7 @@ import typing
 import pytest
 
 from bmc import docs, samples
+from bmc.curve import curve
 from bmc.diagnostics.diagnostic import Label
 from bmc.diagnostics.problems import every_problem
 from bmc.ops.kinds import REGISTRY
@@ -75,3 +76,20 @@ def test_layers_say_what_they_compute(name: str) -> None:
     """A formula, or the axes before and after."""
     text = inspect.getdoc(REGISTRY["layer"][name]) or ""
     assert name == "arithmetic" or " = " in text or "->" in text
+
+
+@pytest.mark.parametrize("name", sorted(set(REGISTRY["schedule"]) - {"plateau"}))
+def test_schedules_are_drawn(name: str) -> None:
+    page = docs.page(name) or ""
+    lines = page[page.rindex("```text") :].splitlines()
+    assert lines[1].startswith("lr │") and "█" in lines[1] and lines[7].startswith(" 0 └")
+
+
+def test_a_curve_has_the_heights_of_its_numbers() -> None:
+    assert curve([0.0, 1.0, 0.5], "lr", width=6, height=2).splitlines() == [
+        "lr │  ██", "   │  ████", " 0 └──────"
+    ]  # fmt: skip
+
+
+def test_no_setting_is_shown_as_python_has_it() -> None:
+    assert "Measure(" not in docs.layers_page()

@@ -7,7 +7,9 @@ backend.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from bmc.ops.base import Declaration, Sample, param
 from bmc.ops.kinds import Float, Int, Kind, ListOf, Measure, Measured, Refusal, Word, Words
@@ -15,6 +17,7 @@ from bmc.ops.kinds import Float, Int, Kind, ListOf, Measure, Measured, Refusal, 
 SPAN = Measured("steps", "epochs")
 WARMUP = Measured("steps", "epochs", "%")
 WARMUP_DOC = "how long the rate rises: steps, epochs, or per cent of the run"
+Count = Callable[[Measure], int]
 FLOOR = Float(min=0)
 FLOOR_DOC = "the rate at the end"
 
@@ -38,9 +41,41 @@ def require_whole(span: Measure, setting: str) -> None:
 
 
 class Schedule(Declaration, family="schedule"):
-    """Base of schedules."""
+    """Base of schedules: a rise over `warmup`, then what `fall` says."""
 
     warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    least: ClassVar[bool] = False  # whether `floor` bounds the rate, and isn't where it falls to
+    drawn: ClassVar[tuple[Sample, ...]] = (Sample({"warmup": Measure(0.1, "%")}),)
+
+    def rates(self, lr: float, steps: int, per_epoch: int) -> list[float]:
+        """The rate of each update of a run, so many of them an epoch."""
+
+        def count(span: Measure) -> int:
+            return round(span.value * {"steps": 1, "epochs": per_epoch, "%": steps}[span.unit])
+
+        warm = count(self.warmup) if self.warmup is not None else 0
+        floor = float(getattr(self, "floor", 0.0))
+        found = []
+        for step in range(1, steps + 1):
+            if step <= warm:
+                found.append(lr * self.rise(step / warm))
+                continue
+            share = self.fall(step, warm, steps, count)
+            found.append(max(lr * share, floor) if self.least else floor + (lr - floor) * share)
+        return found
+
+    def rise(self, progress: float) -> float:
+        """The share of `lr` in the warm-up, of which `progress` is done."""
+        return progress
+
+    def fall(self, step: int, warm: int, steps: int, count: Count) -> float:
+        """The share of `lr` at update `step` of a run of `steps`, `warm` of them warm-up."""
+        return 1.0
+
+
+def half_cosine(progress: float) -> float:
+    """From 1 to 0."""
+    return (1 + math.cos(math.pi * progress)) / 2
 
 
 class Constant(Schedule, name="constant", aliases=("constant_with_warmup",)):
@@ -63,6 +98,10 @@ class Cosine(
     warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
     floor: float = param(FLOOR, FLOOR_DOC, 0.0)
     restarts: Measure | None = param(SPAN, "how long a half cosine is; then the next begins", None)
+    drawn = (
+        Sample({"warmup": Measure(0.1, "%")}),
+        Sample({"restarts": Measure(5, "epochs")}),
+    )
     samples = (
         Sample({"restarts": Measure(6, "steps"), "warmup": Measure(5, "steps")}),
         Sample({"restarts": Measure(1, "epochs"), "floor": 1e-5}),
@@ -77,6 +116,14 @@ class Cosine(
         if self.restarts is not None:
             require_whole(self.restarts, "restarts")
 
+    def fall(self, step: int, warm: int, steps: int, count: Count) -> float:
+        """Half a cosine, over the run or between restarts."""
+        done, length = step - 1 - warm, steps - warm
+        if self.restarts is not None:
+            length = count(self.restarts)
+            done %= length
+        return half_cosine(done / length)
+
 
 class OneCycle(Schedule, name="one_cycle", aliases=("onecycle", "one_cycle_lr", "onecyclelr")):
     """Half a cosine up to `lr`, and half a cosine down (Smith & Topin 2018, two phases).
@@ -88,6 +135,7 @@ class OneCycle(Schedule, name="one_cycle", aliases=("onecycle", "one_cycle_lr", 
     warmup: Measure | None = param(WARMUP, "how long the rate rises", Measure(0.3, "%"))
     start: float = param(Float(min=0, max=1), "the share of `lr` that the rise begins from", 0.04)
     floor: float = param(FLOOR, FLOOR_DOC, 0.0)
+    drawn = (Sample(),)
     samples = (
         Sample(),
         Sample({"warmup": Measure(1, "epochs"), "start": 0.1, "floor": 1e-5}),
@@ -98,6 +146,14 @@ class OneCycle(Schedule, name="one_cycle", aliases=("onecycle", "one_cycle_lr", 
         if self.warmup is None:
             raise Refusal("is a rise and a fall; a fall alone is `cosine`", setting="warmup")
 
+    def rise(self, progress: float) -> float:
+        """Half a cosine from `start`."""
+        return self.start + (1 - self.start) * (1 - half_cosine(progress))
+
+    def fall(self, step: int, warm: int, steps: int, count: Count) -> float:
+        """Half a cosine."""
+        return half_cosine((step - 1 - warm) / (steps - warm))
+
 
 class Linear(Schedule, name="linear", aliases=("linear_decay",)):
     """A straight line from `lr` down to `floor` at the end of the run."""
@@ -105,6 +161,10 @@ class Linear(Schedule, name="linear", aliases=("linear_decay",)):
     warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
     floor: float = param(FLOOR, FLOOR_DOC, 0.0)
     samples = (Sample(), Sample({"warmup": Measure(0.05, "%"), "floor": 1e-5}))
+
+    def fall(self, step: int, warm: int, steps: int, count: Count) -> float:
+        """A straight line."""
+        return 1 - (step - 1 - warm) / (steps - warm)
 
 
 class Polynomial(Schedule, name="polynomial", aliases=("polynomial_decay", "poly")):
@@ -121,6 +181,10 @@ class Polynomial(Schedule, name="polynomial", aliases=("polynomial_decay", "poly
         Sample(),
         Sample({"power": 0.5, "warmup": Measure(3, "steps"), "floor": 1e-5}),
     )
+
+    def fall(self, step: int, warm: int, steps: int, count: Count) -> float:
+        """A power of what is left."""
+        return float((1 - (step - 1 - warm) / (steps - warm)) ** self.power)
 
 
 class InverseSqrt(
@@ -146,6 +210,11 @@ class InverseSqrt(
         elif self.warmup is None:
             raise Refusal("needs a `warmup`, or a `scale`", setting="scale")
 
+    def fall(self, step: int, warm: int, steps: int, count: Count) -> float:
+        """One over a root."""
+        scale = count(self.scale) if self.scale is not None else warm
+        return math.sqrt(scale / (scale + step - 1 - warm))
+
 
 class WarmupStableDecay(
     Schedule, name="warmup_stable_decay", aliases=("wsd", "trapezoid", "trapezoidal")
@@ -160,11 +229,19 @@ class WarmupStableDecay(
     shape: str = param(Words("linear", "sqrt", "cosine"), "how the rate falls", "linear")
     warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
     floor: float = param(FLOOR, FLOOR_DOC, 0.0)
+    drawn = (Sample({"warmup": Measure(0.1, "%"), "decay": Measure(0.3, "%")}),)
     samples = (
         Sample(),
         Sample({"decay": Measure(6, "steps"), "shape": "sqrt", "warmup": Measure(2, "steps")}),
         Sample({"decay": Measure(0.5, "%"), "shape": "cosine", "floor": 1e-5}),
     )
+
+    def fall(self, step: int, warm: int, steps: int, count: Count) -> float:
+        """Whole until the last part."""
+        length = count(self.decay)
+        progress = max(step - 1 - (steps - length), 0) / length
+        forms = {"linear": 1 - progress, "sqrt": 1 - math.sqrt(progress)}
+        return forms.get(self.shape, half_cosine(progress))
 
 
 class Step(Schedule, name="steps_down", aliases=("step", "multistep", "multisteplr", "steplr")):
@@ -173,6 +250,7 @@ class Step(Schedule, name="steps_down", aliases=("step", "multistep", "multistep
     at: tuple[Measure, ...] = param(ListOf(SPAN, single=True), "where the rate falls")
     factor: float = param(Float(above=0), "what it is multiplied by", 0.1)
     warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    drawn = (Sample({"at": (Measure(8, "epochs"), Measure(14, "epochs")), "factor": 0.5}),)
     samples = (
         Sample({"at": (Measure(3, "steps"), Measure(6, "steps"))}),
         Sample({"at": (Measure(1, "epochs"), Measure(2, "epochs")), "factor": 0.5}),
@@ -185,6 +263,10 @@ class Step(Schedule, name="steps_down", aliases=("step", "multistep", "multistep
         if len({boundary.unit for boundary in self.at}) > 1:
             raise Refusal("give all boundaries in steps, or all in epochs", setting="at")
 
+    def fall(self, step: int, warm: int, steps: int, count: Count) -> float:
+        """Less after each boundary."""
+        return float(self.factor ** sum(step > count(boundary) for boundary in self.at))
+
 
 class Exponential(Schedule, name="exponential", aliases=("exponential_decay", "exponentiallr")):
     """Times `factor` after every span, counted from the end of the warm-up."""
@@ -193,6 +275,8 @@ class Exponential(Schedule, name="exponential", aliases=("exponential_decay", "e
     every: Measure = param(SPAN, "how often", Measure(1, "epochs"))
     floor: float = param(FLOOR, "the least rate", 0.0)
     warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    drawn = (Sample({"factor": 0.8, "warmup": Measure(0.1, "%")}),)
+    least = True
     samples = (
         Sample({"factor": 0.98}),
         Sample({"factor": 0.5, "every": Measure(4, "steps"), "floor": 1e-4}),
@@ -201,6 +285,10 @@ class Exponential(Schedule, name="exponential", aliases=("exponential_decay", "e
     def check(self) -> None:
         """Spans are counted in whole steps or epochs."""
         require_whole(self.every, "every")
+
+    def fall(self, step: int, warm: int, steps: int, count: Count) -> float:
+        """Less after each span."""
+        return float(self.factor ** ((step - 1 - warm) // count(self.every)))
 
 
 class Plateau(Schedule, name="plateau", aliases=("reduce_on_plateau", "reducelronplateau")):
@@ -215,6 +303,8 @@ class Plateau(Schedule, name="plateau", aliases=("reduce_on_plateau", "reducelro
     threshold: float = param(Float(min=0), "least relative gain", 1e-4)
     floor: float = param(FLOOR, "the least rate", 0.0)
     warmup: Measure | None = param(WARMUP, WARMUP_DOC, None)
+    drawn = ()
+    least = True
     samples = (Sample(), Sample({"factor": 0.5, "patience": 2, "floor": 1e-5}))
 
 

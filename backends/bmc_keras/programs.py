@@ -91,6 +91,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
         "report.py": report_file(run, framework, takes_learned(run)),
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(run),
+        **loop.log_file(run, "keras"),
         "weights.py": weights_file(run, trains=True),
         "requirements.txt": requirements_file(run, "bmc_keras"),
         "README.md": readme(run, framework),

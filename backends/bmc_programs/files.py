@@ -92,6 +92,7 @@ OWN = {
     "read_start": Import("start", "read_start"),
     "load_inputs": Import("data", "load_inputs"),
     "load_kept": Import("data", "load_kept"),
+    "Log": Import("log", "Log"),
     "compute_metrics": Import("evaluate", "compute_metrics"),
     "choose_device": Import("predict", "choose_device"),
     "compute_outputs": Import("predict", "compute_outputs"),
@@ -289,6 +290,8 @@ def requirements_file(run: Run, package: str) -> str:
     lines = fill(package, "requirements.txt").splitlines()
     if run.train.writes.endswith(".parquet"):
         lines.append("polars>=1")
+    lines += [f"{place}>=2" for place in run.train.log if place != "wandb"]
+    lines += ["wandb>=0.19"] if "wandb" in run.train.log else []
     return "\n".join(sorted(lines)) + "\n"
 
 

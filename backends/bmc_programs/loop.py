@@ -162,6 +162,7 @@ def text(run: Run, turn: Turn) -> Code:
         first=Code(turn.first),
         collected=Code(turn.collected),
         validated=train.validation,
+        logged=bool(train.log),
         scored=Code("model" if train.ema is None else "average"),
         around=Code(turn.around),
         accumulate=accumulate,
@@ -226,6 +227,28 @@ def checkpoint_file(run: Run, package: str, names: Mapping[str, Import], **slots
     )
     block = import_block(text.replace(PLACE, ""), {**STANDARD, **names, **OWN})
     return text.replace(PLACE, block)
+
+
+def log_file(run: Run, backend: str) -> dict[str, str]:
+    """log.py, where the records go somewhere else, too."""
+    places = run.train.log
+    if not places:
+        return {}
+    shown = [NAMES[place] for place in places]
+    text = fill(
+        "bmc_programs",
+        "log.py",
+        header=Code(HEADER.rstrip("\n")),
+        places=Code(" and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))),
+        others=[Code(place) for place in sorted(set(places) - {"tensorboard"})],
+        torch="tensorboard" in places and backend == "torch",
+        keras="tensorboard" in places and backend == "keras",
+        name=run.train.model.name,
+    )
+    return {"log.py": text}
+
+
+NAMES = {"tensorboard": "TensorBoard", "wandb": "Weights & Biases", "mlflow": "MLflow"}
 
 
 def checkpoint_line(run: Run) -> str:

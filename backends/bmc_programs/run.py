@@ -271,8 +271,10 @@ def name(text: str) -> str:
 
 TAKEN = frozenset(
     """
-    args arrays batch batches data device epoch file keras layers learned logging loss losses math
-    model nn np ops optimizer path progress rate record rows step steps table tape tf torch train
+    args arrays average batch batches checkpoint data device done epoch every file first found hidden
+    keras last layers learned log logging loss losses math mean_loss model nn np number ops optimizer
+    order outputs partial path patience plateau progress rate record report rows scaler scores settings
+    share started step steps steps_per_epoch stopped table tape tf todo torch total tqdm train
     validation variables
     """.split()
 )

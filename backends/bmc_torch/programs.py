@@ -88,6 +88,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "report.py": report_file(run, framework, takes_learned(run)),
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(run),
+        **loop.log_file(run, "torch"),
         "weights.py": weights_file(run, trains=True),
         **optimizing.optimizer_file(classes, OPTIMIZER, OPTIMIZERS),
         "requirements.txt": requirements_file(run, "bmc_torch"),

@@ -32,14 +32,14 @@ ALLOWED_DUNDERS = frozenset(
 )
 # What a program consists of: each may import from the others.
 PROGRAM_FILES = frozenset(
-    "checkpoint data evaluate model optimizer predict report runs start table train weights".split()
+    "checkpoint data evaluate log model optimizer predict report runs start table train weights".split()
 )
 ALLOWED_IMPORTS = PROGRAM_FILES | frozenset(
     """
     __future__ argparse collections contextlib copy csv dataclasses functools gzip hashlib io itertools
     json math operator os pathlib random re shlex shutil signal struct sys time types typing unicodedata
     zipfile zlib numpy PIL matplotlib polars safetensors sklearn torch keras tensorflow tqdm onnx
-    onnxruntime
+    onnxruntime mlflow wandb
     """.split()
 )
 

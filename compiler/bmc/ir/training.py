@@ -141,6 +141,7 @@ class TrainProgram:
     ema: float | None = None
     stop: Patience | None = None
     checkpoint: Every = field(default_factory=lambda: Every(span=Measure(1, "epochs"), keep=2))
+    log: tuple[str, ...] = ()  # where records go besides the run's own files
     seed: int = 0
     sampler: str | None = None  # the entry with the weights that training rows are drawn by
     freeze: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from bmc.ops import (  # noqa: F401  (families of `Made`)
     schedules,
 )
 from bmc.ops.base import REQUIRED, Declaration, Sample, param
-from bmc.ops.kinds import Bool, Float, Int, Kind, Made, Str, Words
+from bmc.ops.kinds import Bool, Float, Int, Kind, ListOf, Made, Str, Words
 from bmc.records import record
 
 ALL = ("torch", "keras", "onnx")
@@ -122,6 +122,9 @@ KEYS: dict[str, Key] = {
             aliases=("early_stopping", "early_stop", "patience")),
         Key("checkpoint", Cadence(), "how often the run's state is saved, and how many are kept",
             None, aliases=("save_every", "checkpoints", "save")),
+        Key("log", ListOf(Words("tensorboard", "wandb", "mlflow"), single=True), "where records go "
+            "besides a run's `metrics.jsonl` and `metrics.csv`", (), backends=("torch", "keras"),
+            aliases=("logger", "loggers", "logging", "report_to")),
         Key("seed", Int(min=0), "where random numbers start: weights, order, dropout", 0,
             aliases=("random_seed", "random_state")),
         Key("freeze", Parts(), "parts of the model that do not learn", (),

@@ -287,7 +287,7 @@ class _Sections:
     def _settings(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name in ("schedule", "epochs", "steps", "batch", "accumulate", "clip_norm", "clip_value",
-                     "precision", "compile", "ema", "stop", "checkpoint", "seed"):  # fmt: skip
+                     "precision", "compile", "ema", "stop", "checkpoint", "log", "seed"):  # fmt: skip
             key, entry = KEYS[name], self._one(name)
             found[name] = key.default
             if entry is None:
@@ -446,6 +446,8 @@ def _default_checkpoint(program: TrainProgram) -> Every:
 def _plain(value: Any) -> Any:
     if isinstance(value, Declaration | bool | str):
         return value
+    if isinstance(value, tuple):
+        return tuple(str(getattr(item, "id", item)) for item in value)  # words
     return plain(value)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import os
@@ -155,7 +156,7 @@ def write_card(out: Path, model: str, facts: dict[str, Any]) -> None:
 
 
 def report(record: dict[str, float], path: Path, quiet: bool) -> None:
-    """Print a record unless all shall be quiet, and append it to a file.
+    """Print a record unless all shall be quiet; append it to a file and its table.
 
     A number that is not finite ends the run.
     """
@@ -173,3 +174,8 @@ def report(record: dict[str, float], path: Path, quiet: bool) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     with open(path, "a") as file:
         file.write(json.dumps(record) + "\n")
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    with open(path.with_suffix(".csv"), "w", newline="") as file:
+        writer = csv.DictWriter(file, list(record))
+        writer.writeheader()
+        writer.writerows(records)

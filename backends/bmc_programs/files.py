@@ -202,10 +202,9 @@ def _scores(run: Run) -> tuple[list[Statement], dict[str, Expr]]:
     for report in run.rows.metrics:
         measure = metric_rule(report)
         assert isinstance(measure, Function)
-        sides = (report.prediction, report.target)
-        given = [printer(side) for side in sides]
+        given = [printer(item) for item in report.inputs]
         if report.metric.sequences:
-            shown = dict.fromkeys(places_shown(sides, run.places))
+            shown = dict.fromkeys(places_shown(report.inputs, run.places))
             given += [array_named(run.lengths[one]) for one in shown]
         found[report.name] = measure.build(given)
     return before, found

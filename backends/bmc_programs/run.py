@@ -95,8 +95,7 @@ class Run:
             train,
             losses=tuple(replace(term, value=flat(term.value)) for term in train.losses),
             metrics=tuple(
-                replace(report, prediction=flat(report.prediction), target=flat(report.target))
-                for report in train.metrics
+                replace(report, inputs=tuple(map(flat, report.inputs))) for report in train.metrics
             ),
             predictions=tuple(
                 replace(prediction, value=flat(prediction.value))
@@ -120,7 +119,7 @@ class Run:
             side
             for report in self.train.metrics
             if report.metric.sequences
-            for side in (report.prediction, report.target)
+            for side in report.inputs
         ]
         taken = {*self.outputs, *(entry.name for entry in self.data.entries)}
         found = {}
@@ -135,7 +134,7 @@ class Run:
         """What losses and metrics are made of."""
         trees: list[Tree] = [term.value for term in self.train.losses]
         for report in self.train.metrics:
-            trees += [report.prediction, report.target]
+            trees += report.inputs
         return trees
 
     @property
@@ -285,7 +284,7 @@ TAKEN = frozenset(
 
 def metric_rule(report: Report) -> Function | NotLowered:
     """What a metric is in NumPy, or why it is nothing yet."""
-    types = (report.prediction.type, report.target.type)
+    types = tuple(item.type for item in report.inputs)
     found = rule_for(LOWERINGS, report.metric, Site(types, (SCALAR,), {}))
     assert isinstance(found, Function | NotLowered)
     return found
@@ -370,16 +369,16 @@ class _Refusals:
 
     def metrics(self) -> None:
         for report in self.run.train.metrics:
-            sides = (report.prediction, report.target)
+            sides = report.inputs
             if any([self._tree("metrics", side, LOWERINGS, report.span) for side in sides]):
                 continue
             places = self.run.places
-            prediction, target = (as_rows(side, places) for side in sides)
+            inputs = tuple(as_rows(side, places) for side in sides)
             apart = report.metric.sequences and len(set(places_shown(sides, places))) > 1
-            if prediction.type.ragged or target.type.ragged or apart:
+            if any(side.type.ragged for side in inputs) or apart:
                 self.no("metrics", f"`{report.metric.name}` of these values", PADDED, report.span)
                 continue
-            found = metric_rule(replace(report, prediction=prediction, target=target))
+            found = metric_rule(replace(report, inputs=inputs))
             if isinstance(found, NotLowered):
                 what = f"`{report.metric.name}` of these values"
                 self.no("metrics", what, found.reason, report.span)

@@ -70,7 +70,7 @@ def drawn(name: str, sample: Any, metric: Any, seed: int) -> tuple[np.ndarray, n
     """A prediction and a target that the metric takes; ties, rare and absent classes among them."""
     chance = np.random.default_rng(seed)
     rows = int(chance.integers(1, 30))
-    first, last = (type_of(entry) for entry in sample.inputs)
+    first, last = (type_of(entry) for entry in sample.inputs[:2])
     if first.dtype == "int":
         prediction = chance.integers(0, 4, (rows, *map(int, first.shape)))  # type: ignore
     else:
@@ -112,6 +112,23 @@ def expected(name: str, op: Any, x: np.ndarray, t: np.ndarray) -> float:
     axis = getattr(op, "axis", -1)
     x = np.moveaxis(x, axis + 1 if axis >= 0 else axis, -1)
     return of_classes(name, op, x.reshape(-1, x.shape[-1]), t)
+
+
+def sizes(sample: Any, rows: int) -> tuple[int, ...]:
+    """The shape of what a metric takes third."""
+    return (rows, *map(int, type_of(sample.inputs[2]).shape))  # type: ignore[arg-type]
+
+
+def scaled(x: np.ndarray, t: np.ndarray, past: np.ndarray, season: int) -> float:
+    """Errors over naive ones, series by series."""
+    found = []
+    for row in range(len(x)):
+        for place in np.ndindex(x.shape[2:]):
+            mine, truth, before = (part[row][(slice(None), *place)] for part in (x, t, past))
+            naive = [abs(before[i] - before[i - season]) for i in range(season, len(before))]
+            if sum(naive) > 0:
+                found.append(np.mean(abs(mine - truth)) / np.mean(naive))
+    return float(np.mean(found)) if found else 0.0
 
 
 Pairs = list[tuple[list[int], list[int]]]
@@ -252,11 +269,16 @@ def test_a_metric_is_what_it_says(name: str, number: int) -> None:
     types = tuple(type_of(entry) for entry in sample.inputs)
     found = rule_for(LOWERINGS, metric, Site(types, (SCALAR,), {}))
     assert isinstance(found, Function)
-    text = expression(found.build([Name("x"), Name("t")]))
+    text = expression(found.build([Name(word) for word in ("x", "t", "past")[: len(types)]]))
     names = {**vars(sk), **vars(scores), **vars(losses), **vars(values), "math": math}
     for seed in range(50):
         x, t = drawn(name, sample, metric, seed)
-        value = eval(text, names | {"x": x, "t": t})  # the compiler's own text
-        wanted = expected(name, metric, x, t)
+        past = np.zeros(0)
+        if name == "mase":
+            past = np.cumsum(np.random.default_rng(seed).integers(-2, 3, sizes(sample, len(x))), 1)
+        value = eval(text, names | {"x": x, "t": t, "past": past})  # the compiler's own text
+        wanted = (
+            scaled(x, t, past, metric.season) if name == "mase" else expected(name, metric, x, t)
+        )
         assert value == pytest.approx(wanted, rel=1e-6, abs=1e-9), (text, seed)
         json.dumps(value)  # as metrics.jsonl has it

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.programs.project import succeed, written
+from tests.programs.project import compiled, succeed, written
 from tests.programs.test_parts import problems_of
 from tests.programs.test_places import spec, table  # noqa: F401  (a fixture)
 
@@ -106,3 +106,63 @@ REFUSED = {
 def test_blanks_that_are_no_class(loss: str, tmp_path: Path) -> None:
     (tmp_path / "net.bm").write_text(SPEC.replace("ctc(blank=4)", loss, 1))
     assert REFUSED[loss] in problems_of(tmp_path / "net.bm")
+
+
+def test_two_metrics_of_one_kind_have_names_of_their_own(tmp_path: Path) -> None:
+    both_kinds = "[edit_distance(pad=4), edit_distance(pad=4, separator=2)]"
+    (tmp_path / "net.bm").write_text(SPEC.replace("edit_distance(pad=4)", both_kinds))
+    text = compiled(tmp_path / "net.bm", "torch")["evaluate.py"]
+    assert '"edit_distance_4": edit_distance(' in text
+    assert '"edit_distance_4_2": edit_distance(' in text
+    twice = "[edit_distance(pad=4), edit_distance(pad=4)]"
+    (tmp_path / "net.bm").write_text(SPEC.replace("edit_distance(pad=4)", twice))
+    assert "metrics edit_distance" in problems_of(tmp_path / "net.bm")
+
+
+@pytest.mark.torch
+def test_errors_are_scaled_by_those_of_the_past(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    series = np.cumsum(chance.standard_normal((200, 2)), axis=0)
+    lines = ["a,b", *(f"{a:.6f},{b:.6f}" for a, b in series)]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "net.bm").write_text("""
+model Net {
+  input history: float[12, C]
+  output forecast = history -> dense(4, axis=0)
+}
+data {
+  source = csv("rows.csv")
+  series = ["a", "b"] -> standardize
+  history, future = series -> windows(12, then=4)
+  split  = contiguous(train=70%, validation=30%)
+}
+train {
+  loss      = (forecast, future) -> mae
+  metrics   = (forecast, future, history) -> mase(season=2)
+  optimizer = adam(lr=1e-2)
+  epochs    = 1
+}
+predict { forecast = forecast }
+""")
+    made = written(tmp_path / "program", tmp_path / "net.bm", "torch")
+    succeed(made, "train.py", "--data", tmp_path / "rows.csv", "--out", "run")
+    (made / "look.py").write_text(LOOK)
+    mine, theirs = json.loads(succeed(made, "look.py", tmp_path / "rows.csv"))
+    assert mine == pytest.approx(theirs, rel=1e-6)
+
+
+LOOK = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from data import load
+from evaluate import compute_metrics
+from predict import choose_device, compute_outputs, load_model
+weights = Path("run/weights.safetensors")
+from weights import read_learned
+data = load(Path(sys.argv[1]), read_learned(weights))
+arrays = compute_outputs(load_model(weights, choose_device("cpu")), data, "validation")
+errors = abs(arrays["forecast"] - arrays["future"]).mean(1)
+naive = abs(arrays["history"][:, 2:] - arrays["history"][:, :-2]).mean(1)
+print(json.dumps([compute_metrics(arrays)["mase"], float((errors / naive).mean())]))
+"""

@@ -219,6 +219,12 @@ def bits(op: ops.Bits, site: Site) -> Lowered:
     return Function(lambda args: Bin("/", _in_nats(op, site, args), call("math.log", 2)))
 
 
+@lower(ops.Mase)
+def mase(op: ops.Mase, site: Site) -> Lowered:
+    """`mean_absolute_scaled_error`"""
+    return Function(lambda args: call("mean_absolute_scaled_error", *args, lit(op.season)))
+
+
 NUMBERS = {
     ops.RocAuc: "roc_auc",
     ops.AveragePrecision: "average_precision",

@@ -172,6 +172,16 @@ def symmetric_percentage_error(prediction: Array, target: Array) -> float:
     return float((2 * np.abs(exact - target) / np.where(size > 0, size, 1)).mean())
 
 
+def mean_absolute_scaled_error(
+    prediction: Array, target: Array, past: Array, season: int
+) -> float:
+    """Absolute errors over those of the season before (Hyndman & Koehler 2006)."""
+    naive = np.abs(past[:, season:] - past[:, :-season]).mean(axis=1, dtype=np.float64)
+    errors = np.abs(prediction - target).mean(axis=1, dtype=np.float64)
+    known = naive > 0
+    return float((errors[known] / naive[known]).mean()) if known.any() else 0.0
+
+
 def coverage(prediction: Array, target: Array) -> float:
     """The share of targets that are not above the prediction."""
     return float((target <= prediction).mean())

@@ -77,12 +77,11 @@ class LossTerm:
 
 @record
 class Report:
-    """One metric under the name that logs show."""
+    """One metric of a prediction, a target and what else it takes, under the name that logs show."""
 
     name: str
     metric: Metric
-    prediction: Tree
-    target: Tree
+    inputs: tuple[Tree, ...]
     span: Span | None = field(default=None, compare=False, repr=False)
 
 

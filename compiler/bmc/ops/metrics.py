@@ -21,20 +21,22 @@ class Metric(Declaration, family="metric"):
     """Base of metrics: a prediction and a target in, one number for a split out."""
 
     better: ClassVar[Literal["higher", "lower"]] = "higher"
+    takes: ClassVar[tuple[str, ...]] = ("prediction", "target")
     sequences: ClassVar[bool] = False  # whether it compares whole sequences, not their places
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The scalar type. Raises `Refusal` when the inputs do not fit."""
-        if len(inputs) != 2:
-            raise Refusal(f"takes a prediction and a target, and got {len(inputs)} tensors")
-        prediction, target = inputs
-        require_numbers(prediction)
-        self.fit(prediction, target)
+        if len(inputs) != len(self.takes):
+            names = f"{', '.join(self.takes[:-1])} and {self.takes[-1]}"
+            raise Refusal(f"takes a {names}, and got {len(inputs)} tensors")
+        if not self.sequences:
+            require_numbers(inputs[0])
+        self.fit(*inputs)
         return TensorType("float", (), batched=False)
 
-    def fit(self, prediction: TensorType, target: TensorType) -> None:
+    def fit(self, *inputs: TensorType) -> None:
         """Refuses inputs whose shapes or kinds do not fit."""
-        require_same_shape(prediction, target)
+        require_same_shape(*inputs)
 
 
 def task(prediction: TensorType, target: TensorType, axis: int = -1) -> Task:
@@ -58,8 +60,9 @@ def task(prediction: TensorType, target: TensorType, axis: int = -1) -> Task:
 class _Classification(Metric):
     """Base of metrics on decisions."""
 
-    def fit(self, prediction: TensorType, target: TensorType) -> None:
+    def fit(self, *inputs: TensorType) -> None:
         """Scores with class numbers, or logits with 0 and 1."""
+        prediction, target = inputs
         task(prediction, target, getattr(self, "axis", -1))
 
 
@@ -82,8 +85,9 @@ class BalancedAccuracy(_Classification, name="balanced_accuracy", aliases=("bala
 
     samples = (Sample(inputs=((5,), ("int:5",))), Sample(inputs=((), ("int:2",))))
 
-    def fit(self, prediction: TensorType, target: TensorType) -> None:
+    def fit(self, *inputs: TensorType) -> None:
         """One decision a row."""
+        prediction, target = inputs
         if task(prediction, target) == "labels":
             raise Refusal(f"takes one decision a row, and got {prediction}")
 
@@ -111,8 +115,9 @@ class CohenKappa(_Classification, name="cohen_kappa", aliases=("kappa", "cohens_
 
     samples = (Sample(inputs=((5,), ("int:5",))), Sample(inputs=((), ("int:2",))))
 
-    def fit(self, prediction: TensorType, target: TensorType) -> None:
+    def fit(self, *inputs: TensorType) -> None:
         """One decision a place."""
+        prediction, target = inputs
         if task(prediction, target) == "labels":
             raise Refusal(f"takes one decision a place, and got {prediction}")
 
@@ -130,8 +135,9 @@ class TopK(Metric, name="top_k", aliases=("top_k_accuracy", "top5", "topk")):
     axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
     samples = (Sample({"k": 2}, inputs=((5,), ("int:5",))),)
 
-    def fit(self, prediction: TensorType, target: TensorType) -> None:
+    def fit(self, *inputs: TensorType) -> None:
         """Scores with class numbers, and at least `k` classes."""
+        prediction, target = inputs
         if task(prediction, target, self.axis) != "classes":
             raise Refusal(f"takes one score for each class, and got {prediction}")
         classes = prediction.shape[class_axis(prediction, self.axis)]
@@ -156,8 +162,9 @@ class _FromConfusion(_Classification):
         """The average in force for these types."""
         return self.average or ("binary" if task(prediction, target) == "binary" else "macro")
 
-    def fit(self, prediction: TensorType, target: TensorType) -> None:
+    def fit(self, *inputs: TensorType) -> None:
         """As for decisions; `binary` needs a yes-or-no logit."""
+        prediction, target = inputs
         kind = task(prediction, target)
         if self.average == "binary" and kind != "binary":
             raise Refusal(
@@ -316,6 +323,33 @@ class SymmetricPercentage(Metric, name="smape", aliases=("symmetric_mape",)):
     samples = (Sample(inputs=((4,), (4,))),)
 
 
+class Mase(Metric, name="mase", aliases=("mean_absolute_scaled_error",)):
+    """The mean absolute error of a forecast over that of the last season in its own past.
+
+    For each row and series `mean |prediction - target|` over the mean of
+    `|past[t] - past[t - season]|`, and of these the mean (Hyndman & Koehler 2006). A past that
+    repeats itself exactly has no such error, and is left out. `(forecast, future, history) -> mase`.
+    """
+
+    better = "lower"
+    takes = ("prediction", "target", "past")
+    season: int = param(Int(min=1), "how many steps before the naive forecast takes its values", 1)
+    samples = (
+        Sample(inputs=((4,), (4,), (9,))),
+        Sample({"season": 3}, inputs=((5, 2), (5, 2), (12, 2))),
+    )
+
+    def fit(self, *inputs: TensorType) -> None:
+        """A forecast and a target of one shape, and a past of the same series."""
+        prediction, target, past = inputs
+        require_same_shape(prediction, target)
+        if prediction.rank == 0 or past.shape[1:] != prediction.shape[1:]:
+            raise Refusal(f"takes a past of the same series, and got {prediction} and {past}")
+        length = past.shape[0] if past.rank else 0
+        if isinstance(length, int) and length <= self.season:
+            raise Refusal(f"needs a past of more than {int(self.season)} steps", setting="season")
+
+
 class Coverage(Metric, name="coverage", aliases=("quantile_coverage",)):
     """The share of targets that are not above the prediction: of a quantile its level."""
 
@@ -330,8 +364,9 @@ class Perplexity(Metric, name="perplexity", aliases=("ppl",)):
     axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
     samples = (Sample(inputs=((7, 5), ("int:5", 7))),)
 
-    def fit(self, prediction: TensorType, target: TensorType) -> None:
+    def fit(self, *inputs: TensorType) -> None:
         """Logits with class numbers."""
+        prediction, target = inputs
         require_logits(prediction, "softmax")
         if task(prediction, target, self.axis) != "classes":
             raise Refusal(f"takes one score for each class, and got {prediction}")

@@ -15,10 +15,8 @@ class _Sequences(Metric):
 
     sequences = True
 
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """The scalar type. Raises `Refusal` when the inputs do not fit."""
-        if len(inputs) != 2:
-            raise Refusal(f"takes a prediction and a target, and got {len(inputs)} tensors")
+    def fit(self, *inputs: TensorType) -> None:
+        """Class numbers, or scores of classes, and class numbers."""
         prediction, target = inputs
         if (prediction.rank, prediction.dtype) not in ((2, "float"), (1, "int")):
             raise Refusal(
@@ -26,7 +24,6 @@ class _Sequences(Metric):
             )
         if target.rank != 1 or target.dtype != "int":
             raise Refusal(f"takes a row of class numbers as the target, and got {target}")
-        return TensorType("float", (), batched=False)
 
 
 class EditDistance(

@@ -250,7 +250,7 @@ def _wanted_targets(
 ) -> dict[str, TensorType | Wanted]:
     wanted: dict[str, TensorType | Wanted] = {}
     groups: list[tuple[Tree, ...]] = [(loss.value,) for loss in trained.losses]
-    groups += [(report.target, report.prediction) for report in trained.metrics]
+    groups += [report.inputs[::-1] for report in trained.metrics]
     counts = _class_counts([tree for trees in groups for tree in trees])
     for trees in groups:
         for ref in (ref for tree in trees for ref in tensors(tree)):

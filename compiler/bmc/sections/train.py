@@ -5,6 +5,7 @@ Knows no backend; what a backend can't do it refuses itself.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from bmc.diagnostics.diagnostic import Problem, Problems
@@ -36,6 +37,7 @@ from bmc.ops.base import Declaration, alias_of
 from bmc.ops.keys import KEYS, Key, key_alias
 from bmc.ops.kinds import REGISTRY, Made, Measure, Refusal
 from bmc.ops.losses import Loss
+from bmc.ops.metrics import Metric
 from bmc.ops.optimizers import Optimizer
 from bmc.ops.schedules import Every
 from bmc.records import replace
@@ -204,8 +206,8 @@ class _Sections:
                 self._report(subject, item, reports)
         names = [report.name for report in reports]
         reports = [
-            replace(report, name=f"{report.name}_{report.metric.average}")  # type: ignore[attr-defined]
-            if names.count(report.name) > 1 and getattr(report.metric, "average", None)
+            replace(report, name="_".join([report.name, *_special(report.metric)]))
+            if names.count(report.name) > 1
             else report
             for report in reports
         ]
@@ -234,10 +236,10 @@ class _Sections:
         layers = last.items if isinstance(last, ast.ListExpr) else (last,)
         for layer in layers:
             metric = self.resolver.metric(layer, inputs)
-            if metric is not None and len(inputs) == 2:
+            if metric is not None and len(inputs) == len(metric.takes):
                 name = f"{subject}_{metric.name}" if subject else metric.name
                 name += f"_{int(metric.k)}" if hasattr(metric, "k") else ""
-                reports.append(Report(name, metric, inputs[0], inputs[1], value.span))
+                reports.append(Report(name, metric, inputs, layer.span))
 
     # --- optimisers and plain settings ----------------------------------------------------
 
@@ -441,6 +443,14 @@ def _default_checkpoint(program: TrainProgram) -> Every:
     if program.steps is None:
         return Every(span=Measure(1, "epochs"), keep=2)
     return Every(span=Measure(max(1, program.steps // 20), "steps"), keep=2)
+
+
+def _special(metric: Metric) -> list[str]:
+    """The settings of a metric that are not as they would be by themselves, as parts of a name."""
+    values = metric.values()
+    special = [value for key, value in values.items() if value != metric.settings[key].default]
+    words = [str(getattr(value, "id", value)) for value in special if value is not None]
+    return [re.sub(r"\W", "_", word) for word in words]
 
 
 def _plain(value: Any) -> Any:

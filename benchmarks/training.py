@@ -1,10 +1,11 @@
 """Training: generated programs against programs written by hand, in PyTorch and in Keras.
 
-    OMP_NUM_THREADS=1 python benchmarks/training.py DATA [pairs]
+    OMP_NUM_THREADS=1 python benchmarks/training.py DATA [pairs [TASK … [compiled]]]
 
 Whole epochs with data and validation, in turn (A B A B …), without what comes before the first
 batch and without the first epoch, in which Keras builds its graph. What counts is the median of
-the ratios of processor times; above one, the generated program is faster. DATA has the data sets.
+the ratios of processor times; above one, the generated program is faster. DATA has the data sets;
+with `compiled` both use the framework's compiler.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def generated(program: Path, data: Path, flags: tuple[str, ...]) -> list[float]:
 def main() -> None:
     """Prints a table."""
     data, pairs = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    wanted = sys.argv[3:] or list(TASKS)
+    compiled = ["compiled"] if "compiled" in sys.argv else []
+    wanted = [task for task in sys.argv[3:] if task in TASKS] or list(TASKS)
     print("| task | framework | median of the ratios | all |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for task in wanted:
@@ -70,11 +72,13 @@ def main() -> None:
                 if task == "chargpt":  # whose evaluations would take most of the time
                     rows = Path(folder) / "input.txt"
                     rows.write_text((data / where).read_text("utf-8")[:120_000], "utf-8")
-                said("-m", "bmc", "compile", ROOT / spec, "--backend", backend, "-o", program)
+                more = ["--set", "train.compile=true"] if compiled else []
+                given = (ROOT / spec, "--backend", backend, "-o", program, *more)
+                said("-m", "bmc", "compile", *given)
                 ratios = []
                 for _ in range(pairs):
                     mine = generated(program, rows, flags)
-                    lines = said(HANDS / f"{task}_{backend}.py", rows, epochs)
+                    lines = said(HANDS / f"{task}_{backend}.py", rows, epochs, *compiled)
                     hand = [float(line) for line in lines.split()]
                     ratios.append(sum(hand[1:]) / sum(mine[1:]))
                 shown = ", ".join(f"{ratio:.2f}" for ratio in sorted(ratios))

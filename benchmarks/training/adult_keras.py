@@ -4,7 +4,7 @@ import math
 
 import keras
 from keras import layers
-from reading import Clock, arguments, census
+from reading import COMPILED, Clock, arguments, census
 
 path, epochs = arguments()
 train, valid = census(path)
@@ -23,6 +23,7 @@ optimizer.exclude_from_weight_decay(var_names=["bias"])
 model.compile(
     optimizer,
     keras.losses.BinaryCrossentropy(from_logits=True),
+    jit_compile=COMPILED,
     metrics=[
         keras.metrics.BinaryAccuracy("accuracy", threshold=0.0),
         keras.metrics.AUC(from_logits=True),

@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from reading import Clock, arguments, census
+from reading import COMPILED, Clock, arguments, census
 from sklearn.metrics import f1_score, roc_auc_score
 from torch import Tensor, nn
 
@@ -30,6 +30,8 @@ model = Income()
 decay = [p for p in model.parameters() if p.ndim >= 2]
 plain = [p for p in model.parameters() if p.ndim < 2]
 groups = [{"params": decay, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
+if COMPILED:
+    model = torch.compile(model)
 optimizer = torch.optim.AdamW(groups, lr=2e-3, fused=True)
 count = len(train["rich"])
 per_epoch = math.ceil(count / 256)

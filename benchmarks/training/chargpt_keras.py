@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
-from reading import Clock, arguments, characters
+from reading import COMPILED, Clock, arguments, characters
 
 WIDTH, HEADS, DEPTH, CONTEXT, VOCAB, BATCH = 128, 4, 4, 64, 65, 12
 path, tenths = arguments()
@@ -46,7 +46,9 @@ optimizer = keras.optimizers.AdamW(
     rate, weight_decay=0.1, beta_2=0.99, epsilon=1e-8, global_clipnorm=1.0
 )
 optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+model.compile(
+    optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=COMPILED
+)
 
 
 def windows(part: np.ndarray, stride: int) -> tf.data.Dataset:

@@ -7,7 +7,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from reading import Clock, arguments, characters
+from reading import COMPILED, Clock, arguments, characters
 from torch import Tensor, nn
 
 WIDTH, HEADS, DEPTH, CONTEXT, VOCAB, BATCH = 128, 4, 4, 64, 65, 12
@@ -65,6 +65,8 @@ model = GPT()
 decay = [p for p in model.parameters() if p.ndim >= 2]
 plain = [p for p in model.parameters() if p.ndim < 2]
 groups = [{"params": decay, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}]
+if COMPILED:
+    model = torch.compile(model)
 optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99), fused=True)
 steps = 30 * tenths
 

@@ -4,7 +4,7 @@ import math
 
 import keras
 from keras import layers
-from reading import Clock, arguments, digits
+from reading import COMPILED, Clock, arguments, digits
 
 path, epochs = arguments()
 train, valid = digits(path)
@@ -19,6 +19,7 @@ steps = epochs * math.ceil(len(train["y"]) / 64)
 model.compile(
     keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
     keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    jit_compile=COMPILED,
     metrics=["accuracy"],
 )
 clock = Clock()

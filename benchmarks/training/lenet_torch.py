@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from reading import Clock, arguments, digits
+from reading import COMPILED, Clock, arguments, digits
 from sklearn.metrics import f1_score
 from torch import nn
 
@@ -16,6 +16,8 @@ model = nn.Sequential(
     nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
     nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
 )  # fmt: skip
+if COMPILED:
+    model = torch.compile(model)
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3, fused=True)
 steps = epochs * math.ceil(len(train["y"]) / 64)
 schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)

@@ -2,7 +2,7 @@
 
 import keras
 from keras import layers
-from reading import Clock, arguments, divided, sentences
+from reading import COMPILED, Clock, arguments, divided, sentences
 
 path, epochs = arguments()
 ids, labels = sentences(path)
@@ -16,6 +16,7 @@ model = keras.Sequential([
 model.compile(
     keras.optimizers.Adam(1e-3, global_clipnorm=1.0),
     keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    jit_compile=COMPILED,
     metrics=["accuracy"],
 )
 clock = Clock()

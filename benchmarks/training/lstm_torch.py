@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from reading import Clock, arguments, sentences
+from reading import COMPILED, Clock, arguments, sentences
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 from torch.utils.data import DataLoader, random_split
@@ -33,6 +33,8 @@ torch.manual_seed(0)
 rows = list(zip(map(torch.from_numpy, ids), labels.tolist(), strict=True))
 train, valid = random_split(rows, [0.9, 0.1])
 model = Reader()
+if COMPILED:
+    model = torch.compile(model)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 clock = Clock()
 for _ in range(epochs):

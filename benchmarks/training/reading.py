@@ -26,6 +26,9 @@ class Clock:
         self.started = now
 
 
+COMPILED = "compiled" in sys.argv  # by torch.compile, or by XLA
+
+
 def arguments() -> tuple[Path, int]:
     """The data, and how many epochs."""
     return Path(sys.argv[1]), int(sys.argv[2])

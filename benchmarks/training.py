@@ -1,6 +1,6 @@
 """Training: generated programs against programs written by hand, in PyTorch and in Keras.
 
-    OMP_NUM_THREADS=1 python benchmarks/training.py DATA [pairs [TASK … [compiled]]]
+    OMP_NUM_THREADS=1 python benchmarks/training.py DATA [pairs] [TASK …] [torch | keras] [compiled]
 
 Whole epochs with data and validation, in turn (A B A B …), without what comes before the first
 batch and without the first epoch, in which Keras builds its graph. What counts is the median of
@@ -62,11 +62,12 @@ def main() -> None:
     data, pairs = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 5
     compiled = ["compiled"] if "compiled" in sys.argv else []
     wanted = [task for task in sys.argv[3:] if task in TASKS] or list(TASKS)
+    backends = [one for one in ("torch", "keras") if one in sys.argv] or ["torch", "keras"]
     print("| task | framework | median of the ratios | all |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for task in wanted:
             spec, where, epochs, flags = TASKS[task]
-            for backend in ("torch", "keras"):
+            for backend in backends:
                 program = Path(folder) / f"{task}_{backend}"
                 rows = data / where
                 if task == "chargpt":  # whose evaluations would take most of the time

@@ -93,8 +93,8 @@ def into_batch(program: DataProgram, entry: Entry, variable: str) -> tuple[list[
         return [], call("pad", *given)
     else:
         site.value = index(column, ref("rows"))
-        site.form = "list" if _pictures(stored) else "array"
-        site.files = column if _pictures(stored) else None
+        site.form = "list" if of_pictures(stored) else "array"
+        site.files = column if of_pictures(stored) else None
     for step in entry.batch:
         if isinstance(step, Choice):
             _choose(site, step)
@@ -115,7 +115,8 @@ def _picked(column: Expr) -> Expr:
     return comprehension(index(column, ref("row")), "row", "rows")
 
 
-def _pictures(stored: Entry) -> bool:
+def of_pictures(stored: Entry) -> bool:
+    """Whether a column names picture files."""
     return stored.head == "paths" or any(u.step.name == "read_image" for u in stored.uses())
 
 

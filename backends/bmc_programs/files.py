@@ -105,7 +105,7 @@ OWN = {
     "Checkpoint": Import("checkpoint", "Checkpoint"),
     **{
         name: Import("runs", name)
-        for name in (*RUNS, "Patience", "Plateau", "share_of", "cut_records")
+        for name in (*RUNS, "Patience", "Plateau", "share_of", "cut_records", "prepare_ahead")
     },
 }
 
@@ -287,6 +287,8 @@ def table_file() -> str:
 def requirements_file(run: Run, package: str) -> str:
     """requirements.txt: what the framework's programs need, and what this one writes with."""
     lines = fill(package, "requirements.txt").splitlines()
+    if run.pictures:
+        lines.append("pillow>=11")
     if run.train.writes.endswith(".parquet"):
         lines.append("polars>=1")
     lines += [f"{place}>=2" for place in run.train.log if place != "wandb"]

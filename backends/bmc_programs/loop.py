@@ -163,6 +163,7 @@ def text(run: Run, turn: Turn) -> Code:
         collected=Code(turn.collected),
         validated=train.validation,
         logged=bool(train.log),
+        pictures=run.pictures,
         scored=Code("model" if train.ema is None else "average"),
         around=Code(turn.around),
         accumulate=accumulate,

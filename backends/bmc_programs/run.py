@@ -188,6 +188,13 @@ class Run:
         return self.precision == "fp16"
 
     @property
+    def pictures(self) -> bool:
+        """Whether batches are made of picture files, which takes time that a device need not wait."""
+        from bmc_programs.batch import of_pictures, storing
+
+        return any(of_pictures(storing(self.data, entry)) for entry in self.data.wanted())
+
+    @property
     def learned(self) -> bool:
         """Whether preparing the data learns something, which is then kept with the weights."""
         from bmc_programs.load import learned_keys

@@ -35,6 +35,7 @@ def runs_file(run: Run) -> str:
     """runs.py"""
     roots = [*RUNS, "cut_records", *(["Patience"] if run.train.stop is not None else [])]
     roots += ["Plateau"] if isinstance(run.train.schedule, Plateau) else []
+    roots += ["prepare_ahead"] if run.pictures else []
     roots += ["share_of"] if run.train.accumulate > 1 else []
     return _file("What a training run needs beside its model: its folder, its records.", roots)
 

@@ -10,7 +10,8 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from bmc_programs.parts.core import Array
+from bmc_programs.parts.core import Array, Arrays
 
 METRICS = "metrics.jsonl"
 ABOUT = "run.json"
@@ -111,6 +112,15 @@ def share_of(
     rows = min(number * batch, total) - (number - 1) * batch
     share = rows / min(accumulate * batch, total - first)
     return share, number % accumulate == 0 or number * batch >= total
+
+
+def prepare_ahead(batches: Iterator[Arrays]) -> Iterator[Arrays]:
+    """Give each batch while a thread prepares the next."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = pool.submit(next, batches, None)
+        while (batch := waiting.result()) is not None:
+            waiting = pool.submit(next, batches, None)
+            yield batch
 
 
 class Watch:

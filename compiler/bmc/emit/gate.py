@@ -36,8 +36,9 @@ PROGRAM_FILES = frozenset(
 )
 ALLOWED_IMPORTS = PROGRAM_FILES | frozenset(
     """
-    __future__ argparse collections contextlib copy csv dataclasses functools gzip hashlib io itertools
-    json math operator os pathlib random re shlex shutil signal struct sys time types typing unicodedata
+    __future__ argparse collections concurrent contextlib copy csv dataclasses functools gzip
+    hashlib io itertools json math operator os pathlib random re shlex shutil signal struct sys time
+    types typing unicodedata
     zipfile zlib numpy PIL matplotlib polars safetensors sklearn torch keras tensorflow tqdm onnx
     onnxruntime mlflow wandb
     """.split()

@@ -257,9 +257,9 @@ def predict_file(run: Run, framework: Framework) -> str:
         setup.append("learned = read_learned(args.weights)")
     reads = "load_inputs(args.data, learned)" if run.learned_inputs else "load_inputs(args.data)"
     setup.append(f"data = {reads}")
-    files = _files(run, set(columns)) + _kept(run)
     if run.train.keep:
         setup.append("kept = load_kept(args.data)")
+    predicted = f"predict(arrays{', learned' if takes_fitted else ''})"
     constants = [*framework.constants, *filter(None, [places_constant(run)])]
     functions = "".join(h.text + "\n\n\n" for h in helpers)
     return template(
@@ -275,7 +275,7 @@ def predict_file(run: Run, framework: Framework) -> str:
         output=run.train.writes,
         unit=Code("row" if run.by_place is None else "place"),
         setup=setup_lines(setup),
-        table=Code(f"{files}predict(arrays{', learned' if takes_fitted else ''})"),
+        written=setup_lines(_written(run, set(columns), predicted)),
     )
 
 
@@ -328,26 +328,25 @@ def _table(run: Run, columns: dict[str, Expr]) -> list[Statement]:
     return [*found, Return(Name("table"))]
 
 
-def _files(run: Run, taken: set[str]) -> str:
-    """`{"file": …} | `, where the rows are files of a folder."""
+def _written(run: Run, taken: set[str], predicted: str) -> list[str]:
+    """The lines that write the table: predictions, and what stands before them."""
+    lines: list[str] = []
+    if run.train.keep and run.by_place is None:
+        lines.append("columns = kept | columns")
+    elif run.train.keep:
+        lines.append(f"rows = arrays[{string(place_columns(run)[0])}]")
+        lines.append("kept = {name: column[rows] for name, column in kept.items()}")
+        lines.append("columns = kept | columns")
     entries = [e for e in run.data.entries if e.head == "paths" and e.name in run.inputs]
-    if not entries:
-        return ""
-    column = "file"
-    while column in taken:
-        column += "_"
-    held = f"data.columns[{string(entries[0].name)}]"
-    return f'{{"{column}": name_pictures({held}, args.data)}} | '
-
-
-def _kept(run: Run) -> str:
-    """`kept | `, where columns of the data stand beside the predictions."""
-    if not run.train.keep:
-        return ""
-    if run.by_place is None:
-        return "kept | "
-    row = string(place_columns(run)[0])
-    return f"{{name: column[arrays[{row}]] for name, column in kept.items()}} | "
+    if entries:
+        column = "file"
+        while column in taken:
+            column += "_"
+        lines.append(f"paths = data.columns[{string(entries[0].name)}]")
+        lines.append(f'columns = {{"{column}": name_pictures(paths, args.data)}} | columns')
+    if not lines:
+        return [f"write_table(args.output, {predicted})"]
+    return [f"columns = {predicted}", *lines, "write_table(args.output, columns)"]
 
 
 def _column(run: Run, tree: Tree) -> Expr:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 from tests.programs.project import compiled, run, succeed, written
+from tests.programs.test_text import RULES, tool
 
 from bmc_programs.parts.core import Arrays
 from bmc_programs.parts.runs import prepare_ahead
@@ -126,3 +127,11 @@ def test_what_goes_wrong_ahead_is_raised() -> None:
 
     with pytest.raises(ValueError, match="no picture"):
         list(prepare_ahead(batches()))
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
+def test_programs_of_pictures_are_formatted(backend: str, tmp_path: Path) -> None:
+    (tmp_path / "net.bm").write_text(SPEC.replace("LENGTH", "epochs = 2\n  log = [mlflow, wandb]"))
+    written(tmp_path / "program", tmp_path / "net.bm", backend)
+    assert tool(tmp_path / "program", "ruff", "check", *RULES, "--select", "E,F,I,UP,B", ".") == ""
+    assert tool(tmp_path / "program", "ruff", "format", *RULES, "--check", ".") == ""

@@ -121,7 +121,7 @@ def describe(run: Run, build: str) -> Framework:
             outputs=outputs_of(run, widen=lambda value: method(value, "astype", "float32")),
         ),
         between=ENVIRONMENT,
-        files=FILES | loop.files_of(classes) | start_note(run),
+        files=FILES | loop.files_of(run, classes) | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=text_of("bmc_programs", "notes.md", last=run.train.stop is not None),
         alone=text_of("bmc_keras", "alone.py", build=Code(build)),

@@ -389,6 +389,7 @@ FILES = {
     "data.py": "reading, preparing and batching the data",
     "evaluate.py": "loss and metrics of saved weights",
     "predict.py": "predictions as a table",
+    "table.py": "the formats of that table: CSV, JSON lines, arrays, Parquet",
     "report.py": "pictures of a run, and its worst rows",
     "weights.py": "reading and writing weights, checked",
 }

@@ -40,10 +40,11 @@ FILES = {
 }
 
 
-def files_of(classes: Sequence[Support]) -> dict[str, str]:
+def files_of(run: Run, classes: Sequence[Support]) -> dict[str, str]:
     """What the README says of the files around the training loop."""
     rule = {"optimizer.py": "the update rule"} if classes else {}
-    return {**rule, **FILES}
+    log = {"log.py": "where else the records of a run go"} if run.train.log else {}
+    return {**rule, **FILES, **log}
 
 
 def constants(run: Run, parts: Sequence[Part], more: Mapping[str, Expr] | None = None) -> str:

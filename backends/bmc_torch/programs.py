@@ -130,7 +130,7 @@ def describe(run: Run, counters: bool) -> Framework:
             run=Code(calls),
             outputs=outputs_of(run, array, lambda value: method(value, "float")),
         ),
-        files=FILES | loop.files_of(classes) | start_note(run),
+        files=FILES | loop.files_of(run, classes) | start_note(run),
         commands=commands(run, "weights.safetensors"),
         notes=text_of("bmc_programs", "notes.md", last=run.train.stop is not None),
         alone=text_of("bmc_torch", "alone.py", **slots),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,8 @@ def test_what_is_logged_to_is_required(tmp_path: Path) -> None:
         files = compiled(spec(tmp_path, "log = tensorboard"), backend)
         assert "\ntensorboard>=2\n" in files["requirements.txt"]
         assert "wandb" not in files["log.py"] + files["requirements.txt"]
+        listed = re.findall(r"^\| `(.*?)` \|", files["README.md"], re.M)
+        assert sorted(listed) == sorted(name for name in files if name.endswith(".py"))
 
 
 def test_places_are_checked(tmp_path: Path) -> None:

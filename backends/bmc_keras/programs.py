@@ -241,9 +241,16 @@ def kind_of(parts: Sequence[optimizing.Part]) -> str:
 def optimizer_function(parts: Sequence[optimizing.Part]) -> str:
     """`create_optimizer`"""
     body: list[Statement] = []
+    if any(part.update.kind == "Muon" for part in parts):
+        places = call(Attr(call("name_weights", Name("model")), "values"))
+        two_axes = Compare("==", dotted("place.ndim"), lit(2))
+        body.append(
+            Assign(Name("matrices"), ListComp(Name("place"), Name("place"), places, (two_axes,)))
+        )
     for part in parts:
         word = "optimizer" if len(parts) == 1 else part.word
-        made = call(part.update.kind, part.rate, **part.settings())
+        more = {"matrices": Name("matrices")} if part.update.kind == "Muon" else {}
+        made = call(part.update.kind, part.rate, **part.settings(), **more)
         body.append(Assign(Name(word), made))
     if any(part.spares for part in parts):
         places = call(Attr(call("name_weights", Name("model")), "values"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,10 @@ def by_torch(update: Update, optimizer: Optimizer, start: np.ndarray) -> np.ndar
     return weight.detach().numpy()
 
 
-def by_keras(update: Update, optimizer: Optimizer, start: np.ndarray) -> np.ndarray:
+def by_keras(
+    update: Update, optimizer: Optimizer, start: np.ndarray, turned: Any = None
+) -> np.ndarray:
+    """`turned` says what Keras makes of a matrix: its axes, and its shape."""
     import keras
     import tensorflow as tf
 
@@ -66,7 +70,10 @@ def by_keras(update: Update, optimizer: Optimizer, start: np.ndarray) -> np.ndar
 
     own = muon if update.kind == "Muon" else optimizers
     weight = keras.Variable(start, dtype="float64")
-    made = getattr(own, update.kind)(optimizer.lr, **keywords(update, optimizer))
+    axes, shape = turned or (tuple(range(start.ndim)), start.shape)
+    place = SimpleNamespace(variable=weight, axes=axes, shape=shape)
+    more = {"matrices": [place] if len(shape) == 2 else []} if own is muon else {}
+    made = getattr(own, update.kind)(optimizer.lr, **keywords(update, optimizer), **more)
     made.build([weight])
     rates = keras.Variable(optimizer.lr, dtype="float64", trainable=False)
     made._learning_rate = rates  # else rounded to single precision
@@ -148,3 +155,26 @@ def test_muon_steps_are_nearly_orthogonal(shape: tuple[int, int]) -> None:
     matrix = torch.tensor(np.random.default_rng(5).standard_normal(shape))
     sizes = torch.linalg.svdvals(orthogonal(matrix))
     assert float(sizes.min()) > 0.6 and float(sizes.max()) < 1.3
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+def test_muon_knows_a_matrix_by_its_place(monkeypatch: Any) -> None:
+    """Keras gives the projections of attention three axes, and their biases two."""
+    muon = make(OPTIMIZERS["muon"], OPTIMIZERS["muon"].samples[1])
+    start = np.random.default_rng(2).standard_normal((6, 4))
+    monkeypatch.setitem(globals(), "SHAPE", (6, 4))
+    theirs = by_torch(rule("torch", muon), muon, start)
+    drawn = updates()
+    of_keras = [(rate, g.reshape(2, 3, 4).transpose(2, 0, 1)) for rate, g in drawn]
+    monkeypatch.setitem(globals(), "updates", lambda: of_keras)
+    kernel = start.reshape(2, 3, 4).transpose(2, 0, 1)
+    mine = by_keras(rule("keras", muon), muon, kernel, ((1, 2, 0), (6, 4)))
+    np.testing.assert_allclose(mine.transpose(1, 2, 0).reshape(6, 4), theirs, rtol=1e-9)
+    adamw = OPTIMIZERS["adamw"].make({"lr": 1e-3, "weight_decay": 0.1})
+    bias = np.random.default_rng(2).standard_normal((2, 3))
+    flat = [(rate, g[:2, :3]) for rate, g in drawn]
+    monkeypatch.setitem(globals(), "updates", lambda: flat)
+    plain = by_torch(rule("torch", adamw), adamw, bias)
+    mine = by_keras(rule("keras", muon), muon, bias, ((0, 1), (6,)))
+    np.testing.assert_allclose(mine, plain, rtol=1e-9)

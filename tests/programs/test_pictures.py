@@ -15,7 +15,6 @@ from tests.programs.project import compiled, run, succeed, written
 from tests.programs.test_text import RULES, tool
 
 from bmc_programs.parts.core import Arrays
-from bmc_programs.parts.runs import prepare_ahead
 
 SPEC = """
 model Net {
@@ -101,7 +100,10 @@ def test_pictures_need_pillow(tmp_path: Path) -> None:
         assert "\npillow>=11\n" in compiled(tmp_path / "net.bm", backend)["requirements.txt"]
 
 
+@pytest.mark.torch  # whose extra brings what the stock of programs imports
 def test_the_next_batch_is_made_while_one_is_used() -> None:
+    from bmc_programs.parts.runs import prepare_ahead
+
     made: list[int] = []
     begun = threading.Event()
 
@@ -120,7 +122,10 @@ def test_the_next_batch_is_made_while_one_is_used() -> None:
     assert found == made == [0, 1, 2]
 
 
+@pytest.mark.torch
 def test_what_goes_wrong_ahead_is_raised() -> None:
+    from bmc_programs.parts.runs import prepare_ahead
+
     def batches() -> Iterator[Arrays]:
         yield {}
         raise ValueError("no picture")

@@ -1,6 +1,10 @@
 """Muon, as a Keras optimiser."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -20,7 +24,9 @@ def orthogonal(matrix):
 class Muon(keras.optimizers.Optimizer):
     """Orthogonal steps for matrices (Jordan et al. 2024), AdamW's for the rest.
 
-    Steps are as long as AdamW's (Liu et al. 2025): one rate does for both.
+    Steps are as long as AdamW's (Liu et al. 2025): one rate does for both. `matrices`
+    are the places of what is a matrix in weights.safetensors, whatever Keras makes of
+    it.
     """
 
     def __init__(
@@ -30,6 +36,7 @@ class Muon(keras.optimizers.Optimizer):
         nesterov: bool,
         betas: tuple[float, float],
         epsilon: float,
+        matrices: Sequence[Any],
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(learning_rate=learning_rate)
@@ -37,17 +44,18 @@ class Muon(keras.optimizers.Optimizer):
         self.nesterov = nesterov
         self.betas = betas
         self.epsilon = epsilon
+        self.matrices = matrices
         self.decay = weight_decay
 
     def build(self, variables: list[keras.Variable]) -> None:
         if not self.built:
             super().build(variables)
+            known = {id(place.variable): place for place in self.matrices}
+            self.places = [known.get(id(variable)) for variable in variables]
             (self.m,) = self.add_optimizer_variables(variables, ["m"])
             self.v = [
-                None
-                if len(variable.shape) == 2
-                else self.add_variable_from_reference(variable, "v")
-                for variable in variables
+                None if place else self.add_variable_from_reference(variable, "v")
+                for variable, place in zip(variables, self.places, strict=True)
             ]
 
     def update_step(self, gradient, variable, learning_rate):
@@ -58,18 +66,21 @@ class Muon(keras.optimizers.Optimizer):
             decay = ops.convert_to_tensor(self.decay, dtype)
             self.assign(variable, variable * (1 - rate * decay))
         index = self._get_variable_index(variable)
-        if len(variable.shape) == 2:
-            step = self.matrix_step(gradient, self.m[index])
+        if place := self.places[index]:
+            step = self.matrix_step(gradient, self.m[index], place)
         else:
             step = self.adam_step(gradient, self.m[index], self.v[index])
         self.assign_sub(variable, rate * step)
 
-    def matrix_step(self, gradient, m):
+    def matrix_step(self, gradient, m, place):
         momentum = ops.convert_to_tensor(self.momentum, m.dtype)
         self.assign(m, m + (1 - momentum) * (gradient - m))
         step = gradient + momentum * (m - gradient) if self.nesterov else m
-        length = 0.2 * max(gradient.shape) ** 0.5
-        return length * orthogonal(ops.convert_to_tensor(step))
+        turned = ops.transpose(ops.convert_to_tensor(step), place.axes)
+        matrix = ops.reshape(turned, place.shape or turned.shape)
+        found = 0.2 * max(matrix.shape) ** 0.5 * orthogonal(matrix)
+        back = [int(axis) for axis in np.argsort(place.axes)]
+        return ops.transpose(ops.reshape(found, turned.shape), back)
 
     def adam_step(self, gradient, m, v):
         beta_1 = ops.convert_to_tensor(self.betas[0], m.dtype)

@@ -108,6 +108,11 @@ def test_blanks_that_are_no_class(loss: str, tmp_path: Path) -> None:
     assert REFUSED[loss] in problems_of(tmp_path / "net.bm")
 
 
+def test_the_length_of_a_target_is_said(tmp_path: Path) -> None:
+    (tmp_path / "net.bm").write_text(SPEC.replace("text: int[5] =", "text ="))
+    assert "can't tell how long its target is" in problems_of(tmp_path / "net.bm")
+
+
 def test_two_metrics_of_one_kind_have_names_of_their_own(tmp_path: Path) -> None:
     both_kinds = "[edit_distance(pad=4), edit_distance(pad=4, separator=2)]"
     (tmp_path / "net.bm").write_text(SPEC.replace("edit_distance(pad=4)", both_kinds))

@@ -45,8 +45,11 @@ class Ctc(Loss, name="ctc", aliases=("ctc_loss", "ctcloss", "connectionist_tempo
             )
 
     def target_type(self, prediction: TensorType) -> TensorType:
-        """As many class numbers as there are frames: the type must say how many there are."""
-        return TensorType("int", prediction.shape[:1])
+        """None that the prediction says: frames are more than what they spell."""
+        raise Refusal(
+            "can't tell how long its target is",
+            help="give the target its type in `data`: `name: int[L] = …`",
+        )
 
     def classes(self, scores: TensorType) -> Dim | None:
         """As many as there are scores for a frame."""

@@ -57,6 +57,7 @@ CASES = [
     ("digits", "rmsprop(lr=1e-3, centered=true, momentum=0.5)", "float64"),
     ("reviews", "lion(lr=1e-4, weight_decay=0.1)", "float64"),
     ("reviews", "muon(lr=1e-3, weight_decay=0.1)", "float64"),
+    ("mlp", "muon(lr=1e-3)", "float64"),
     ("digits", "adamw(lr=1e-5, weight_decay=0.1)", "float32"),
     ("digits", "sgd(lr=1e-4, momentum=0.9)", "float32"),
 ]

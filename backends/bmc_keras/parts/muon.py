@@ -77,7 +77,8 @@ class Muon(keras.optimizers.Optimizer):
         self.assign(m, m + (1 - momentum) * (gradient - m))
         step = gradient + momentum * (m - gradient) if self.nesterov else m
         turned = ops.transpose(ops.convert_to_tensor(step), place.axes)
-        matrix = ops.reshape(turned, place.shape or turned.shape)
+        two = len(turned.shape) == 2
+        matrix = turned if two else ops.reshape(turned, place.shape)
         found = 0.2 * max(matrix.shape) ** 0.5 * orthogonal(matrix)
         back = [int(axis) for axis in np.argsort(place.axes)]
         return ops.transpose(ops.reshape(found, turned.shape), back)

@@ -38,7 +38,9 @@ from bmc.emit.pyexpr import name as dotted
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.emit.text import string
+from bmc.ir.model import walk
 from bmc.ir.training import tensors
+from bmc.ops.recurrent import GRU
 from bmc.types.tensor import TensorType
 from bmc_keras.lower.table import LOWERINGS
 from bmc_keras.lower.table import part as definition
@@ -72,6 +74,7 @@ NAMES = {
     "ops": Import("keras", "ops"),
     "tf": Import("tensorflow", alias="tf"),
     "name_weights": Import("model", "name_weights"),
+    "GRUPlace": Import("model", "GRUPlace"),
 }
 OPTIMIZER = "Optimisers with the papers' and PyTorch's update rules, as Keras optimisers."
 
@@ -139,7 +142,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
     functions = [
         Rates(train).function(),
         text_of("bmc_keras", "split_weights.py") if len(parts) > 1 else None,
-        optimizer_function(parts),
+        optimizer_function(parts, _paired(run)),
         *(one.code.rstrip("\n") for one in loop.loss_lines(run, LOWERINGS)[1]),
         step_function(run, kind_of(parts)),
         text_of("bmc_keras", "freeze.py") if run.train.freeze else None,
@@ -202,7 +205,8 @@ def checkpoint_file(run: Run) -> str:
         kind=Code(kind_of(parts)),
         parts=kept,
         slotted=any(named or scalars for _, named, scalars in kept),
-        holes=any(part.update.kind == "Muon" for part in parts),
+        holes=any(part.update.kind in ("Muon", "Adafactor") for part in parts),
+        factored=any(part.update.kind == "Adafactor" for part in parts),
         scalar=any(scalars for _, _, scalars in kept),
         counted=any(part.update.counts for part in parts),
     )
@@ -238,18 +242,43 @@ def kind_of(parts: Sequence[optimizing.Part]) -> str:
     return "Parts" if len(parts) > 1 else parts[0].update.kind
 
 
-def optimizer_function(parts: Sequence[optimizing.Part]) -> str:
-    """`create_optimizer`"""
+# What optimisers have to know of weights.safetensors beside the variables.
+PLACED = {"Muon": ("matrices",), "Adafactor": ("places", "pairs"), "LAMB": ("pairs",)}
+
+
+def _paired(run: Run) -> bool:
+    """Whether Keras has two tensors of weights.safetensors in one: both biases of a GRU."""
+    found = (layer for top in run.program.main.instances for _, layer in walk(top))
+    return any(isinstance(layer.target, GRU) and layer.target.bias for layer in found)
+
+
+def _known_places(kinds: set[str], paired: bool) -> tuple[list[Statement], set[str]]:
+    """The lines that say what optimisers have to know, and its names."""
+    wanted = {key for kind in kinds for key in PLACED.get(kind, ())}
+    wanted -= set() if paired else {"pairs"}
+    every: Expr = call(Attr(call("name_weights", Name("model")), "values"))
+    two_axes = Compare("==", dotted("place.ndim"), lit(2))
     body: list[Statement] = []
-    if any(part.update.kind == "Muon" for part in parts):
-        places = call(Attr(call("name_weights", Name("model")), "values"))
-        two_axes = Compare("==", dotted("place.ndim"), lit(2))
-        body.append(
-            Assign(Name("matrices"), ListComp(Name("place"), Name("place"), places, (two_axes,)))
-        )
+    if "places" in wanted:
+        body.append(Assign(Name("places"), call("list", every)))
+        every = Name("places")
+    if "matrices" in wanted:
+        matrices = ListComp(Name("place"), Name("place"), every, (two_axes,))
+        body.append(Assign(Name("matrices"), matrices))
+    if "pairs" in wanted:
+        gru = call("isinstance", Name("place"), Name("GRUPlace"))
+        first = Bin("and", gru, Compare("==", dotted("place.row"), lit(0)))
+        pairs = ListComp(dotted("place.variable"), Name("place"), every, (first,))
+        body.append(Assign(Name("pairs"), pairs))
+    return body, wanted
+
+
+def optimizer_function(parts: Sequence[optimizing.Part], paired: bool) -> str:
+    """`create_optimizer`"""
+    body, named = _known_places({part.update.kind for part in parts}, paired)
     for part in parts:
         word = "optimizer" if len(parts) == 1 else part.word
-        more = {"matrices": Name("matrices")} if part.update.kind == "Muon" else {}
+        more = {key: Name(key) for key in PLACED.get(part.update.kind, ()) if key in named}
         made = call(part.update.kind, part.rate, **part.settings(), **more)
         body.append(Assign(Name(word), made))
     if any(part.spares for part in parts):

@@ -66,13 +66,15 @@ def by_keras(
     import keras
     import tensorflow as tf
 
-    from bmc_keras.parts import muon, optimizers
+    from bmc_keras.parts import adafactor, muon, optimizers
 
-    own = muon if update.kind == "Muon" else optimizers
+    own = {"Muon": muon, "Adafactor": adafactor}.get(update.kind, optimizers)
     weight = keras.Variable(start, dtype="float64")
     axes, shape = turned or (tuple(range(start.ndim)), start.shape)
-    place = SimpleNamespace(variable=weight, axes=axes, shape=shape)
-    more = {"matrices": [place] if len(shape) == 2 else []} if own is muon else {}
+    place = SimpleNamespace(variable=weight, axes=axes, shape=shape, ndim=len(shape))
+    place.store = lambda: np.empty(shape)
+    more: dict[str, Any] = {"matrices": [place] if len(shape) == 2 else []} if own is muon else {}
+    more = {"places": [place]} if own is adafactor else more
     made = getattr(own, update.kind)(optimizer.lr, **keywords(update, optimizer), **more)
     made.build([weight])
     rates = keras.Variable(optimizer.lr, dtype="float64", trainable=False)
@@ -143,6 +145,26 @@ def test_muon_is_adamw_for_what_is_no_matrix(shape: tuple[int, ...], monkeypatch
     theirs = by_torch(rule("torch", adamw), adamw, start)
     np.testing.assert_allclose(by_torch(rule("torch", muon), muon, start), theirs, rtol=1e-9)
     np.testing.assert_allclose(by_keras(rule("keras", muon), muon, start), theirs, rtol=1e-9)
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((5,), (0,)), ((6, 5, 2, 3), (3, 2, 0, 1)), ((5, 6), (1, 0))]
+)
+def test_adafactor_takes_the_last_axes_of_the_file(
+    shape: tuple[int, ...], axes: tuple[int, ...], monkeypatch: Any
+) -> None:
+    monkeypatch.setitem(globals(), "SHAPE", shape)
+    start = np.random.default_rng(2).standard_normal(shape)
+    adafactor = make(OPTIMIZERS["adafactor"], OPTIMIZERS["adafactor"].samples[1])
+    theirs = by_torch(rule("torch", adafactor), adafactor, start)
+    turn = np.argsort(axes)
+    of_keras = [(rate, g.transpose(turn)) for rate, g in updates()]
+    monkeypatch.setitem(globals(), "updates", lambda: of_keras)
+    turned = start.transpose(turn)
+    mine = by_keras(rule("keras", adafactor), adafactor, turned, (axes, shape))
+    np.testing.assert_allclose(mine.transpose(axes), theirs, rtol=1e-9)
 
 
 @pytest.mark.torch

@@ -126,6 +126,7 @@ OPTIMIZERS = [
     "sgdw(lr=0.05, momentum=0.9)", "adam(lr=1e-2, amsgrad=true)", "adamw(lr=1e-2)",
     "nadam(lr=1e-2)", "radam(lr=1e-2)", "adamax(lr=1e-2)", "adadelta(lr=1.0)", "adagrad(lr=0.1)",
     "rmsprop(lr=1e-2, momentum=0.9, centered=true)", "lamb(lr=1e-2)", "lion(lr=1e-3)", "muon(lr=1e-2)",
+    "adafactor(lr=0.05)",
 ]  # fmt: skip
 QUICK = ("adamw(lr=1e-2)", "sgd(lr=0.05, momentum=0.9)")
 

@@ -28,6 +28,7 @@ SPEC = {
         DATA / "penguins.csv",
         {},
     ),
+    "gates": (SPECS.parent / "tests" / "programs" / "gates.bm", DATA / "reviews.csv", {}),
     "mlp": (SPECS / "tabular" / "mlp.bm", DATA / "penguins.csv", {}),
     "clipped": (
         SPECS / "text" / "reviews.bm",
@@ -58,6 +59,10 @@ CASES = [
     ("reviews", "lion(lr=1e-4, weight_decay=0.1)", "float64"),
     ("reviews", "muon(lr=1e-3, weight_decay=0.1)", "float64"),
     ("mlp", "muon(lr=1e-3)", "float64"),
+    ("gates", "lamb(lr=1e-2, weight_decay=0.1)", "float64"),
+    ("gates", "adafactor(lr=0.05, weight_decay=0.1)", "float64"),
+    ("reviews", "adafactor(lr=0.02)", "float64"),
+    ("small_resnet", "adafactor(lr=0.02, decay=0.7)", "float64"),
     ("digits", "adamw(lr=1e-5, weight_decay=0.1)", "float32"),
     ("digits", "sgd(lr=1e-4, momentum=0.9)", "float32"),
 ]

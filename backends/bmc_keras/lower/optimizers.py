@@ -121,6 +121,19 @@ def lion(op: ops.Lion, site: Site) -> Lowered:
     return _update({"BETAS": ("betas", op.betas)}, "Lion", slots={"exp_avg": "m"}, counts=False)
 
 
+@lower(ops.Adafactor)
+def adafactor(op: ops.Adafactor, site: Site) -> Lowered:
+    """`Adafactor`"""
+    settings: Settings = {
+        "DECAY": ("decay", op.decay),
+        "SCALE": ("scale", op.scale),
+        "CLIP": ("clip", op.clip),
+        "EPSILON": ("epsilon", op.epsilon),
+    }
+    slots = {"row_var": "rows", "col_var": "columns", "variance": "variances"}
+    return _update(settings, "Adafactor", slots=slots)
+
+
 @lower(ops.RmsProp)
 def rmsprop(op: ops.RmsProp, site: Site) -> Lowered:
     """`RMSprop`"""

@@ -1,5 +1,7 @@
 """Optimisers with the papers' and PyTorch's update rules, as Keras optimisers."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -286,7 +288,27 @@ class Adamax(Adam):
 
 
 class LAMB(Adam):
-    """Adam's step at the length of the weight (You et al. 2020)."""
+    """Adam's step at the length of the weight (You et al. 2020).
+
+    `pairs` are variables that hold two tensors of weights.safetensors, one in each row.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        betas: tuple[float, float],
+        epsilon: float,
+        pairs: Sequence[keras.Variable] = (),
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, betas, epsilon, weight_decay)
+        self.pairs = {id(variable) for variable in pairs}
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        super().build(variables)
+        self.axes = [
+            -1 if id(variable) in self.pairs else None for variable in variables
+        ]
 
     def update_step(self, gradient, variable, learning_rate):
         dtype = variable.dtype
@@ -305,7 +327,9 @@ class LAMB(Adam):
         update = m / (1 - ops.power(beta_1, step)) / root
         if self.decay and self._use_weight_decay(variable):
             update += ops.convert_to_tensor(self.decay, dtype) * variable
-        length, norm = ops.norm(variable), ops.norm(update)
+        axis = self.axes[index]
+        length = ops.sqrt(ops.sum(ops.square(variable), axis, keepdims=True))
+        norm = ops.sqrt(ops.sum(ops.square(update), axis, keepdims=True))
         known = ops.logical_and(length > 0, norm > 0)
         ratio = ops.where(known, length / ops.where(known, norm, 1), 1)
         self.assign_sub(variable, rate * ratio * update)

@@ -94,6 +94,17 @@ def lion(op: ops.Lion, site: Site) -> Lowered:
     return Update("Lion", {"BETAS": ("betas", op.betas)}, classes=(part("Lion"),))
 
 
+@lower(ops.Adafactor)
+def adafactor(op: ops.Adafactor, site: Site) -> Lowered:
+    """`torch.optim.Adafactor`"""
+    settings = {
+        "DECAY": ("beta2_decay", -op.decay),
+        "CLIP": ("d", op.clip),
+        "EPSILONS": ("eps", (op.epsilon, op.scale)),
+    }
+    return Update("torch.optim.Adafactor", settings)
+
+
 @lower(ops.RmsProp)
 def rmsprop(op: ops.RmsProp, site: Site) -> Lowered:
     """`torch.optim.RMSprop`"""

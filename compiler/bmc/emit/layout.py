@@ -291,6 +291,8 @@ class Printer:
         lines = self.value(node.element, "", "", indent + STEP, bare=False)
         head = f"for {self.target(node.target)} in "
         lines += self.value(node.iterable, head, "", indent + STEP, bare=False)
+        for test in getattr(node, "conditions", ()):
+            lines += self.value(test, "if ", "", indent + STEP, bare=False)
         return [pad + opening, *lines, pad + closing]
 
     # --- statements -------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 Formulas are the papers' and PyTorch's; epsilon stands outside the root and the bias correction.
 `lr` has no default: libraries differ by a factor of up to a thousand. Weight decay is what the
 papers have: `weight_decay * w` is added to the gradient, after clipping, so that momentum and
-moments see it (L2); `adamw`, `sgdw` and `lion` decouple it: `w -= lr * weight_decay * w`, before
-the step (Loshchilov & Hutter 2019); `lamb` adds it to the step whose length it sets. Biases, norm
-weights and other tensors of one axis do not decay unless `decay_norm=true`. Knows no backend.
+moments see it (L2); `adamw`, `sgdw`, `lion`, `muon` and `adafactor` decouple it: `w -= lr *
+weight_decay * w`, before the step (Loshchilov & Hutter 2019); `lamb` adds it to the step whose
+length it sets. Biases, norm weights and other tensors of one axis do not decay unless
+`decay_norm=true`. Knows no backend.
 """
 
 from __future__ import annotations
@@ -207,6 +208,29 @@ class Muon(Optimizer, name="muon"):
     samples = (
         Sample({"lr": 1e-3}),
         Sample({"lr": 1e-3, "nesterov": False, "momentum": 0.9, "weight_decay": 0.1}),
+    )
+
+
+class Adafactor(Optimizer, name="adafactor", aliases=("ada_factor",)):
+    """Adam without momentum, second moments kept as rows and columns (Shazeer & Stern 2018).
+
+    Of a tensor of two or more axes, `r` and `c` are averages of `g ** 2` over the last axis and
+    over the last but one, where Adam keeps a number for each weight, and `v = r * c / mean(r)`;
+    of a vector `v` is the average of `g ** 2`. Averages forget `t ** -decay` of themselves at
+    update t. `u = g / sqrt(v); w -= min(lr, 1 / sqrt(t)) * max(scale, rms(w)) *
+    u / max(1, rms(u) / clip)`: rates are shares of a tensor's own size.
+    """
+
+    lr: float = param(LR, LR_DOC)
+    decay: float = param(Float(above=0), "how fast averages come to remember", 0.8)
+    scale: float = param(Float(above=0), "what counts for the size of a tensor at least", 1e-3)
+    clip: float = param(Float(min=1), "the largest root of the mean square of a step", 1.0)
+    epsilon: float = param(Float(above=0), "the smallest root of a second moment", 1e-15)
+    weight_decay: float = param(DECAY, DECOUPLED_DOC, 0.0)
+    decay_norm: bool = param(Bool(), NORM_DOC, False)
+    samples = (
+        Sample({"lr": 1e-2}),
+        Sample({"lr": 0.5, "decay": 0.6, "clip": 2.0, "scale": 0.01, "weight_decay": 0.01}),
     )
 
 

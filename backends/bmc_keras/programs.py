@@ -167,6 +167,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         begin=loop.beginning(run),
         optimizer=Code(train.main_optimizer.name),
         **loop.start_slots(run),
+        size=loop.size(run),
         loop=loop.text(
             run,
             loop.Turn(
@@ -208,6 +209,7 @@ def checkpoint_file(run: Run) -> str:
         holes=any(part.update.kind in ("Muon", "Adafactor") for part in parts),
         factored=any(part.update.kind == "Adafactor" for part in parts),
         scalar=any(scalars for _, _, scalars in kept),
+        whole=run.train.whole,
         counted=any(part.update.counts for part in parts),
     )
 
@@ -243,7 +245,11 @@ def kind_of(parts: Sequence[optimizing.Part]) -> str:
 
 
 # What optimisers have to know of weights.safetensors beside the variables.
-PLACED = {"Muon": ("matrices",), "Adafactor": ("places", "pairs"), "LAMB": ("pairs",)}
+PLACED = {
+    "Muon": ("matrices",),
+    "Adafactor": ("places", "pairs"),
+    "LAMB": ("pairs",),
+}
 
 
 def _paired(run: Run) -> bool:
@@ -278,8 +284,11 @@ def optimizer_function(parts: Sequence[optimizing.Part], paired: bool) -> str:
     body, named = _known_places({part.update.kind for part in parts}, paired)
     for part in parts:
         word = "optimizer" if len(parts) == 1 else part.word
-        more = {key: Name(key) for key in PLACED.get(part.update.kind, ()) if key in named}
-        made = call(part.update.kind, part.rate, **part.settings(), **more)
+        kind = part.update.kind
+        more: dict[str, Expr] = {key: Name(key) for key in PLACED.get(kind, ()) if key in named}
+        if part.optimizer.whole:
+            more["places"] = call("name_weights", Name("model"))
+        made = call(kind, part.rate, **part.settings(), **more)
         body.append(Assign(Name(word), made))
     if any(part.spares for part in parts):
         places = call(Attr(call("name_weights", Name("model")), "values"))
@@ -296,8 +305,11 @@ def optimizer_function(parts: Sequence[optimizing.Part], paired: bool) -> str:
         split = call("split_weights", Name("model"))
         made = call("Parts", Name("LEARNING_RATE"), words, shares, split)
         body.append(Assign(Name("optimizer"), made))
-    body.append(ExprStmt(call("optimizer.build", dotted("model.trainable_variables"))))
-    body.append(Return(Name("optimizer")))
+    if parts[-1].optimizer.whole:
+        body = [Return(made)]
+    else:
+        body.append(ExprStmt(call("optimizer.build", dotted("model.trainable_variables"))))
+        body.append(Return(Name("optimizer")))
     takes = (Param("model", dotted("keras.Model")),)
     doc = optimizing.about_optimizer(parts)
     gives = Name(kind_of(parts))
@@ -400,6 +412,8 @@ def step_function(run: Run, kind: str) -> str:
         Assign(Name("variables"), dotted("model.trainable_variables")),
         Assign(Name("gradients"), call("tape.gradient", loss, Name("variables"))),
     ]
+    if run.train.whole:
+        return _searching(run, kind, takes, body)
     doc = "Update the model on one batch; return the mean loss of the batch."
     scheduled = Rates(run.train).made is not None
     takes += [Param("rate", dotted("tf.Tensor"))] if scheduled else []
@@ -415,19 +429,44 @@ def step_function(run: Run, kind: str) -> str:
     else:
         body += update
     body.append(Return(Name("loss")))
-    options: dict[str, Any] = {"jit_compile": True} if run.train.compile else {}
-    # One graph for all lengths. Of fixed sizes each has its own: then it does not depend on which
-    # was seen first what a batch is computed with, and a run that goes on stays the same.
-    if _varied(run):
-        before = (*before, Assign(Name("signature"), _signature(run)))
-        options = {"input_signature": Name("signature"), **options}
-    decorator = call("tf.function", **options) if options else dotted("tf.function")
+    decorator, signed = _graph(run)
     inner = Def("train_step", tuple(takes), dotted("tf.Tensor"), tuple(body), doc, (decorator,))
+    return _step_maker(kind, (*before, *signed, inner))
+
+
+def _searching(run: Run, kind: str, takes: Sequence[Param], body: Sequence[Statement]) -> str:
+    """`create_train_step` where an optimiser computes the loss as often as it needs it."""
+    both = Index(Name("tuple"), (dotted("tf.Tensor"), Index(Name("list"), (dotted("tf.Tensor"),))))
+    given = TupleExpr((Name("loss"), Name("gradients")))
+    decorator, signed = _graph(run)
+    doc = "Return the mean loss of all rows, and its gradients."
+    computing = Def("compute", tuple(takes), both, (*body, Return(given)), doc, (decorator,))
+    arrays = (Name(name(array)) for array in (*run.inputs, *run.targets))
+    evaluate = call("partial", Name("compute"), *arrays)
+    variables = dotted("model.trainable_variables")
+    doc = "Update the model on all rows; return their mean loss before."
+    update = Return(call("optimizer.minimize", evaluate, variables))
+    inner = Def("train_step", tuple(takes), dotted("tf.Tensor"), (update,), doc)
+    return _step_maker(kind, (*signed, computing, inner))
+
+
+def _graph(run: Run) -> tuple[Expr, tuple[Statement, ...]]:
+    """`tf.function` as a decorator, and the statement that it stands on.
+
+    One graph for all lengths. Of fixed sizes each has its own: then it does not depend on which
+    was seen first what a batch is computed with, and a run that goes on stays the same.
+    """
+    options: dict[str, Any] = {"jit_compile": True} if run.train.compile else {}
+    before: tuple[Statement, ...] = ()
+    if _varied(run):
+        before = (Assign(Name("signature"), _signature(run)),)
+        options = {"input_signature": Name("signature"), **options}
+    return (call("tf.function", **options) if options else dotted("tf.function")), before
+
+
+def _step_maker(kind: str, body: tuple[Statement, ...]) -> str:
+    """`create_train_step`"""
     gives = Index(Name("Callable"), (lit(...), dotted("tf.Tensor")))
-    outer = Def(
-        "create_train_step",
-        (Param("model", dotted("keras.Model")), Param("optimizer", dotted(kind))),
-        gives,
-        (*before, inner, Return(Name("train_step"))),
-    )
+    takes = (Param("model", dotted("keras.Model")), Param("optimizer", dotted(kind)))
+    outer = Def("create_train_step", takes, gives, (*body, Return(Name("train_step"))))
     return render([outer]).rstrip("\n")

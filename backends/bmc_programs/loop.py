@@ -55,7 +55,8 @@ def constants(run: Run, parts: Sequence[Part], more: Mapping[str, Expr] | None =
         found["EPOCHS"] = train.epochs
     else:
         found["STEPS"] = train.steps
-    found["BATCH"] = train.batch
+    if not train.whole:
+        found["BATCH"] = train.batch
     if train.accumulate > 1:
         found["ACCUMULATE"] = train.accumulate
     found |= more or {}
@@ -137,7 +138,7 @@ def text(run: Run, turn: Turn) -> Code:
     rows = 'data.sizes["train"]'
     if train.model.least_rows > 1:
         rows = f"({rows} - 1)"  # a last batch of one row is left out
-    per_epoch = f"math.ceil({rows} / BATCH)"
+    per_epoch = "1" if train.whole else f"math.ceil({rows} / BATCH)"
     accumulate = train.accumulate > 1
     count = "step += (number - 1) % ACCUMULATE == 0" if accumulate else "step += 1"
     lines = [count, *turn.step]
@@ -157,6 +158,7 @@ def text(run: Run, turn: Turn) -> Code:
         "bmc_programs",
         "steps.py" if train.steps is not None else "epochs.py",
         per_epoch=Code(per_epoch),
+        size=size(run),
         counters=Code("\n".join(f"    {line}" for line in before)),
         mode=Code(turn.mode),
         step=Code("\n".join(" " * 12 + line for line in lines)),
@@ -180,6 +182,11 @@ def text(run: Run, turn: Turn) -> Code:
         spaced=train.checkpoint.span.unit if "checkpoint" in train.spans else "",
     )
     return Code(made.rstrip("\n"))
+
+
+def size(run: Run) -> Code:
+    """How many rows a batch has: a constant, or all."""
+    return Code('data.sizes["train"]' if run.train.whole else "BATCH")
 
 
 def start_slots(run: Run) -> dict[str, Code]:

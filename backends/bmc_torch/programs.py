@@ -26,6 +26,7 @@ from bmc.emit.pyexpr import (
     Param,
     Return,
     Statement,
+    TupleExpr,
     With,
     call,
     lit,
@@ -194,6 +195,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         begin=loop.beginning(run),
         optimizer=Code(train.main_optimizer.name),
         **loop.start_slots(run),
+        size=loop.size(run),
         state=Code(f"name_weights({scored})" if counters else f"{scored}.state_dict()"),
         scored=Code(scored),
         watched=train.stop is not None,
@@ -231,6 +233,7 @@ def checkpoint_file(run: Run, counters: bool) -> str:
         named=Code(form.format("self.model")),
         averaged=Code(form.format("self.average")),
         state=Code(form.format("model")),
+        whole=run.train.whole,
         loosely=Code(", strict=False" if counters else ""),
     )
 
@@ -288,6 +291,12 @@ def _single(part: optimizing.Part) -> list[Statement]:
         )
         body.append(Assign(Name("groups"), ListExpr(groups), GROUPS))
         weights = Name("groups")
+    if part.optimizer.whole:
+        # A state has one vector of all weights: its order must be known wherever it goes on.
+        ordered = call("sorted", call("model.named_parameters"))
+        each = TupleExpr((Name("_"), Name("weight")))
+        body.append(Assign(Name("weights"), ListComp(Name("weight"), each, ordered)))
+        weights = Name("weights")
     made = call(part.update.kind, weights, lr=Name("LEARNING_RATE"), **part.settings())
     return [*body, Return(made)]
 
@@ -376,9 +385,17 @@ def step_function(run: Run) -> str:
         share = Bin("*", Name("loss"), Name("share"))
         body.append(ExprStmt(method(_scaled(run, share), "backward")))
         body.append(IfStmt(Name("last"), (*update, clear)))
+    elif run.train.whole:
+        body += [ExprStmt(call("loss.backward")), Return(Name("loss"))]
+        body = [
+            Def("closure", (), Name("Tensor"), (clear, *body)),
+            Return(method(call("optimizer.step", Name("closure")), "detach")),
+        ]
+        doc = "Update the model on all rows; return their mean loss before."
     else:
         body += [clear, ExprStmt(method(_scaled(run, Name("loss")), "backward")), *update]
-    body.append(Return(method(Name("loss"), "detach")))
+    if not run.train.whole:
+        body.append(Return(method(Name("loss"), "detach")))
     return render([Def("train_step", tuple(takes), Name("Tensor"), tuple(body), doc)]).rstrip("\n")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = REGISTRY["optimizer"]  # type: ignore[a
 CASES = [
     pytest.param(name, number, id=f"{name}-{number}")
     for name, declared in sorted(OPTIMIZERS.items())
+    if not declared.whole  # those that compute losses as they go have tests of their own
     for number in range(len(declared.samples))
 ]
 SHAPE, UPDATES = (3, 4), 40
@@ -200,3 +202,59 @@ def test_muon_knows_a_matrix_by_its_place(monkeypatch: Any) -> None:
     plain = by_torch(rule("torch", adamw), adamw, bias)
     mine = by_keras(rule("keras", muon), muon, bias, ((0, 1), (6,)))
     np.testing.assert_allclose(mine, plain, rtol=1e-9)
+
+
+def bent(x: np.ndarray) -> tuple[float, np.ndarray]:
+    """A curved valley (Rosenbrock 1960), and its gradient."""
+    a, b = x[:-1], x[1:]
+    gradient = np.zeros_like(x)
+    gradient[:-1] = -2 * (1 - a) - 400 * a * (b - a**2)
+    gradient[1:] += 200 * (b - a**2)
+    return float(np.sum((1 - a) ** 2 + 100 * (b - a**2) ** 2)), gradient
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.parametrize("number", [0, 1])
+def test_lbfgs_finds_the_bottom_of_a_valley_in_the_same_steps(number: int) -> None:
+    import keras
+    import tensorflow as tf
+    import torch
+
+    from bmc_keras.parts.lbfgs import LBFGS
+
+    @dataclass(frozen=True)
+    class Place:
+        variable: Any
+
+        def store(self) -> np.ndarray:
+            return self.variable.numpy()
+
+        def restore(self, array: np.ndarray) -> None:
+            self.variable.assign(array)
+
+    op: Any = make(OPTIMIZERS["lbfgs"], OPTIMIZERS["lbfgs"].samples[number])
+    start = np.random.default_rng(3).standard_normal(6)
+    weight = torch.nn.Parameter(torch.tensor(start))
+    theirs = torch.optim.LBFGS([weight], lr=op.lr, **keywords(rule("torch", op), op))
+    variable = keras.Variable(start, dtype="float64")
+    mine = LBFGS(op.lr, **keywords(rule("keras", op), op), places={"w": Place(variable)})
+
+    def closure() -> torch.Tensor:
+        loss, gradient = bent(weight.detach().numpy())
+        weight.grad = torch.tensor(gradient)
+        return torch.tensor(loss, dtype=torch.float64)
+
+    def evaluate() -> tuple[float, list[tf.Tensor]]:
+        loss, gradient = bent(variable.numpy())
+        return loss, [tf.constant(gradient)]
+
+    for epoch in range(15):
+        before = float(theirs.step(closure))
+        np.testing.assert_allclose(mine.minimize(evaluate, [variable]), before, rtol=1e-6)
+        if epoch == 1:  # what it remembers is all that it needs
+            again = LBFGS(op.lr, op.iterations, op.history, {"w": Place(variable)})
+            again.restore(mine.state())
+            mine = again
+    assert before < 1e-8
+    np.testing.assert_allclose(variable.numpy(), 1, atol=1e-4)

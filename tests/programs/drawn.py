@@ -116,9 +116,9 @@ def draw(seed: int) -> str:
     count = int(chance.integers(1, min(3, len(task["metrics"])) + 1))
     chosen = chance.choice(task["metrics"], size=count, replace=False)
     lines.append(f"  metrics = (out, {target}) -> [{', '.join(chosen)}]")
-    lines.append(f"  optimizer = {sampled(chance, 'optimizer')}")
+    lines.append(f"  optimizer = {sampled(chance, 'optimizer', ('lbfgs',))}")
     if chance.random() < 0.3:
-        lines.append(f"  optimizer dense2 = {sampled(chance, 'optimizer')}")
+        lines.append(f"  optimizer dense2 = {sampled(chance, 'optimizer', ('lbfgs',))}")
     by_steps = chance.random() < 0.4
     lines.append("  steps = 12" if by_steps else "  epochs = 3")
     if chance.random() < 0.7:

@@ -41,7 +41,8 @@ def torch_losses(weights: dict[str, np.ndarray], dtype: str, steps: int, data: s
     optimizer = train.create_optimizer(model)
     model.train()
     losses = []
-    for step, arrays in enumerate(batches(dtype, data, steps, train.BATCH), start=1):
+    size = getattr(train, "BATCH", 10**6)
+    for step, arrays in enumerate(batches(dtype, data, steps, size), start=1):
         for group in optimizer.param_groups if scheduled(train) else ():
             group["lr"] = rate(train, step, steps) * group.get("share", 1.0)
         loss = train.train_step(model, optimizer, *map(torch.from_numpy, arrays))
@@ -65,7 +66,8 @@ def keras_losses(weights: dict[str, np.ndarray], dtype: str, steps: int, data: s
     optimizer = train.create_optimizer(model)
     train_step = train.create_train_step(model, optimizer)
     losses = []
-    for step, arrays in enumerate(batches(dtype, data, steps, train.BATCH), start=1):
+    size = getattr(train, "BATCH", 10**6)
+    for step, arrays in enumerate(batches(dtype, data, steps, size), start=1):
         rates = [tf.constant(rate(train, step, steps), dtype)] if scheduled(train) else []
         losses.append(float(train_step(*map(tf.constant, arrays), *rates)))
     return losses

@@ -134,6 +134,16 @@ def adafactor(op: ops.Adafactor, site: Site) -> Lowered:
     return _update(settings, "Adafactor", slots=slots)
 
 
+@lower(ops.Lbfgs)
+def lbfgs(op: ops.Lbfgs, site: Site) -> Lowered:
+    """`LBFGS`"""
+    settings: Settings = {
+        "ITERATIONS": ("iterations", op.iterations),
+        "HISTORY": ("history", op.history),
+    }
+    return _update(settings, "Point", "LBFGS", slots={}, counts=False)
+
+
 @lower(ops.RmsProp)
 def rmsprop(op: ops.RmsProp, site: Site) -> Lowered:
     """`RMSprop`"""

@@ -105,6 +105,16 @@ def adafactor(op: ops.Adafactor, site: Site) -> Lowered:
     return Update("torch.optim.Adafactor", settings)
 
 
+@lower(ops.Lbfgs)
+def lbfgs(op: ops.Lbfgs, site: Site) -> Lowered:
+    """`torch.optim.LBFGS`"""
+    settings = {
+        "ITERATIONS": ("max_iter", op.iterations),
+        "HISTORY": ("history_size", op.history),
+    }
+    return Update("torch.optim.LBFGS", settings, {"line_search_fn": "strong_wolfe"})
+
+
 @lower(ops.RmsProp)
 def rmsprop(op: ops.RmsProp, site: Site) -> Lowered:
     """`torch.optim.RMSprop`"""

@@ -401,6 +401,8 @@ class Printer:
         lines += self._signature(node, indent)
         if node.doc:
             lines += docstring(node.doc, indent + STEP, self.width)
+            if node.body and isinstance(node.body[0], p.Def | p.Class):
+                lines.append("")
         return lines + self.statements(node.body, indent + STEP)
 
     def _signature(self, node: p.Def, indent: int) -> list[str]:

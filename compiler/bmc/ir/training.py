@@ -154,6 +154,11 @@ class TrainProgram:
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
     @property
+    def whole(self) -> bool:
+        """Whether all rows make one batch."""
+        return self.main_optimizer.whole
+
+    @property
     def main_optimizer(self) -> Optimizer:
         """The optimiser of the weights that no other one claims."""
         return next(group.optimizer for group in self.optimizers if not group.path)

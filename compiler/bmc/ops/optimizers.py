@@ -1,7 +1,7 @@
 """Optimisers: how gradients change weights.
 
 Formulas are the papers' and PyTorch's; epsilon stands outside the root and the bias correction.
-`lr` has no default: libraries differ by a factor of up to a thousand. Weight decay is what the
+`lr` has no default where libraries differ, by a factor of up to a thousand. Weight decay is what the
 papers have: `weight_decay * w` is added to the gradient, after clipping, so that momentum and
 moments see it (L2); `adamw`, `sgdw`, `lion`, `muon` and `adafactor` decouple it: `w -= lr *
 weight_decay * w`, before the step (Loshchilov & Hutter 2019); `lamb` adds it to the step whose
@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from bmc.ops.base import Declaration, Sample, param
-from bmc.ops.kinds import Bool, Float, ListOf, Refusal
+from bmc.ops.kinds import Bool, Float, Int, ListOf, Refusal
 
 LR = Float(min=0)
 LR_DOC = "the learning rate; a schedule starts from it"
@@ -28,9 +28,10 @@ BETAS = ListOf(Float(min=0, below=1), length=2)
 class Optimizer(Declaration, family="optimizer"):
     """Base of optimisers."""
 
+    whole: ClassVar[bool] = False  # whether it takes all rows at once, and computes them often
     lr: float = param(LR, LR_DOC)
-    weight_decay: float = param(DECAY, DECAY_DOC, 0.0)
-    decay_norm: bool = param(Bool(), NORM_DOC, False)
+    weight_decay: float = 0.0  # of those that have none
+    decay_norm: bool = False
 
 
 class Sgd(Optimizer, name="sgd", aliases=("momentum",)):
@@ -232,6 +233,23 @@ class Adafactor(Optimizer, name="adafactor", aliases=("ada_factor",)):
         Sample({"lr": 1e-2}),
         Sample({"lr": 0.5, "decay": 0.6, "clip": 2.0, "scale": 0.01, "weight_decay": 0.01}),
     )
+
+
+class Lbfgs(Optimizer, name="lbfgs", aliases=("l_bfgs", "bfgs")):
+    """L-BFGS with a line search (Liu & Nocedal 1989), for small models of few rows.
+
+    A step is `w += t * d`, where `-d` is the gradient times an estimate of the inverse Hessian
+    from the last `history` steps, and t makes the loss fall and flatten enough (strong Wolfe
+    conditions with 1e-4 and 0.9). The loss is that of all training rows: an epoch is one batch
+    of up to `iterations` steps, and computes the loss up to 5/4 times as often. `lr` is the
+    first t that is tried.
+    """
+
+    whole = True
+    lr: float = param(Float(above=0), "the length that each search starts from", 1.0)
+    iterations: int = param(Int(min=5), "the most steps in an epoch", 20)
+    history: int = param(Int(min=1), "the steps that tell of the curvature", 10)
+    samples = (Sample({}), Sample({"lr": 0.5, "iterations": 8, "history": 3}))
 
 
 class RmsProp(Optimizer, name="rmsprop", aliases=("rms_prop", "rms")):

@@ -6,6 +6,7 @@ Knows no backend; what a backend can't do it refuses itself.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bmc.diagnostics.diagnostic import Problem, Problems
@@ -72,6 +73,20 @@ def _argument(call: ast.Expr, name: str, place: int) -> Span:
     return (named or [one.value.span for one in given[place : place + 1]] or [call.span])[0]
 
 
+# Keys that an optimiser with a line search over all rows can't follow, and why.
+SEARCHED: dict[str, tuple[Callable[[TrainProgram], bool], str]] = {
+    "optimizer": (lambda train: len(train.optimizers) > 1, "changes all weights along one line"),
+    "steps": (lambda train: True, "counts in `epochs`, each of many steps"),
+    "batch": (lambda train: True, "takes all rows at once"),
+    "accumulate": (lambda train: train.accumulate > 1, "takes all rows at once"),
+    "sampler": (lambda train: True, "takes every row once"),
+    "schedule": (lambda train: True, "searches for the length of each step"),
+    "clip_norm": (lambda train: True, "needs gradients as they are"),
+    "clip_value": (lambda train: True, "needs gradients as they are"),
+    "precision": (lambda train: train.precision in ("bf16", "fp16"), "compares losses exactly"),
+}
+
+
 class _Sections:
     def __init__(
         self,
@@ -120,6 +135,7 @@ class _Sections:
         if program.checkpoint is None:
             program = replace(program, checkpoint=_default_checkpoint(program))
         self._watched(program)
+        self._searched(program)
         least, batch = program.model.least_rows, self._one("batch")
         if program.batch < least:
             span = batch[2] if batch else self.section.span
@@ -278,6 +294,18 @@ class _Sections:
                 self.fail(BadSetting(span, group.optimizer.name, "lr", message, help))
         # The longest path that a weight is under is the one that counts.
         return tuple(sorted(groups, key=lambda group: -group.path.count(".") - bool(group.path)))
+
+    def _searched(self, program: TrainProgram) -> None:
+        """What an optimiser that computes the loss of all rows again and again goes without."""
+        for group in program.optimizers:
+            if not group.optimizer.whole:
+                continue
+            name = group.optimizer.name
+            for key, (given, why) in SEARCHED.items():
+                if key in program.spans and given(program):
+                    needs = f"another optimizer: `{name}` {why}"
+                    self.fail(KeyNeeds(program.spans[key], key, needs))
+            return
 
     def _parts(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name.split(".")[0] for name in self.around.weight_names))

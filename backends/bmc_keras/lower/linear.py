@@ -9,8 +9,8 @@ from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Attr, Call, Expr, call, lit, name
 from bmc.ops.axes import axis_of
 from bmc.ops.embedding import Embedding
-from bmc.ops.linear import Dense
-from bmc_keras.lower.common import axis, bias, literals, starts
+from bmc.ops.linear import Dense, MatMul
+from bmc_keras.lower.common import axis, bias, literals, spread, starts
 from bmc_keras.lower.table import lower
 from bmc_keras.weights import At
 
@@ -55,3 +55,19 @@ def _borrowed(op: Dense, site: Site, turned: Callable[[Expr], Expr]) -> Lowered:
             lambda args: turned(call("ops.matmul", turned(args[0]), Attr(args[1], "kernel")))
         )
     return Unsupported("a matrix of this layer is not lowered yet")
+
+
+@lower(MatMul)
+def matmul(op: MatMul, site: Site) -> Lowered:
+    """`ops.matmul`"""
+
+    def build(args: list[Expr]) -> Expr:
+        values = spread(args, site.inputs)
+        turns = (op.transpose_a, op.transpose_b)
+        a, b = (
+            call("ops.swapaxes", value, -1, -2) if turn else value
+            for value, turn in zip(values, turns)
+        )
+        return call("ops.matmul", a, b)
+
+    return Function(build)

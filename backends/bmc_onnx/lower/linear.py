@@ -5,8 +5,8 @@ from __future__ import annotations
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call
 from bmc.ops.axes import axis_of
-from bmc.ops.linear import Dense
-from bmc_onnx.lower.common import turned
+from bmc.ops.linear import Dense, MatMul
+from bmc_onnx.lower.common import below, permuted, spread, turned, widening
 from bmc_onnx.lower.table import lower
 from bmc_onnx.lower.weighted import (
     DENSE,
@@ -40,3 +40,23 @@ def dense(op: Dense, site: Site) -> Lowered:
 
     order = [*(n for n in range(x.rank) if n != place), place]
     return Function(turned(order, site, run), (helper,))
+
+
+@lower(MatMul)
+def matmul(op: MatMul, site: Site) -> Lowered:
+    """`MatMul`"""
+    turns = (op.transpose_a, op.transpose_b)
+    rank = max(x.rank for x in site.inputs)
+
+    def build(args: list[Expr]) -> Expr:
+        *given, label = args
+        values = spread(given, site.inputs, label)
+        for place, (turn, x) in enumerate(zip(turns, site.inputs)):
+            if turn:
+                size = rank if x.batched else x.rank
+                order = [*range(size - 2), size - 1, size - 2]
+                name = below(label, f"turned{place}")
+                values[place] = permuted(values[place], order, x.batched, name)
+        return call("g.add", "MatMul", *values, name=label)
+
+    return Function(build, widening(site.inputs))

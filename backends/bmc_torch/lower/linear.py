@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
-from bmc.emit.pyexpr import Call, Expr, call, method
-from bmc.emit.rows import dim
+from bmc.emit.pyexpr import Attr, Bin, Call, Expr, call, method
+from bmc.emit.rows import dim, spread
 from bmc.emit.values import unless
 from bmc.ops.axes import axis_of
-from bmc.ops.linear import Dense
+from bmc.ops.linear import Dense, MatMul
 from bmc_torch.lower.table import lower
 
 BORROWED = Unsupported("a matrix of another layer beside a bias of its own is not lowered yet",
@@ -32,3 +32,16 @@ def dense(op: Dense, site: Site) -> Lowered:
         call("nn.Linear", x.shape[axis], op.units, **unless(True, bias=op.bias)),
         lambda layer, args: turned(Call(layer, (turned(args[0]),))),
     )
+
+
+@lower(MatMul)
+def matmul(op: MatMul, site: Site) -> Lowered:
+    """a @ b"""
+
+    def build(args: list[Expr]) -> Expr:
+        values = spread(args, site.inputs)
+        turns = (op.transpose_a, op.transpose_b)
+        a, b = (Attr(value, "mT") if turn else value for value, turn in zip(values, turns))
+        return Bin("@", a, b)
+
+    return Function(build)

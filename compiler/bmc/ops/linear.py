@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bmc.ops.arithmetic import broadcast
 from bmc.ops.axes import (
     AXIS,
     COUNT,
@@ -76,3 +77,63 @@ class Dense(Layer, name="dense", aliases=("linear", "fc", "fully_connected", "af
         """2 * in for every output."""
         size = inputs[0].shape[axis_of(inputs[0], self.axis)]
         return product(outputs[0].shape) * (2 * size + (1 if self.bias else 0))
+
+
+class MatMul(
+    Layer, name="matmul", aliases=("mat_mul", "matrix_multiply", "bmm", "batch_dot", "batch_matmul")
+):
+    """The product of two matrices, or of many: y = a b, [..., n, k], [..., k, m] -> [..., n, m].
+
+    The last two axes make up a matrix, which may be transposed first; the axes before them are
+    matched as in arithmetic. `(q, k) -> matmul(transpose_b=true)` compares all rows of q with
+    all of k.
+    """
+
+    transpose_a: bool = param(Bool(), "whether a is [..., k, n]", False)
+    transpose_b: bool = param(Bool(), "whether b is [..., m, k]", False)
+
+    inputs = (2, 2)
+    says_shape = True
+    samples = (
+        Sample({}, ((3, 4), (4, 5))),
+        Sample({"transpose_b": True}, (("T", 4), (6, 4))),
+        Sample({"transpose_a": True}, ((2, 4, 3), (2, 4, 5))),
+        Sample({"transpose_a": True, "transpose_b": True}, ((4, 3), (2, 5, 4))),
+        Sample({}, ((2, 3, 4), (1, 4, 5))),
+        Sample({"transpose_b": True}, (("T", 4), ("T", 4))),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[..., n, k], [..., k, m] -> [..., n, m]."""
+        a, b = inputs
+        for x in inputs:
+            require_float(x)
+            if x.rank < 2:
+                raise Refusal(f"takes values with two axes or more, and got {x}")
+        rows, left = self._sizes(a, self.transpose_a)
+        right, columns = self._sizes(b, self.transpose_b)
+        if left != right:
+            raise Refusal(
+                f"sums over axes of one size, and got {left} of {a} and {right} of {b}",
+                help="see `transpose_a` and `transpose_b`",
+            )
+        stays = a.rank == 2 and not self.transpose_a  # the axis that padding may be on
+        if b.ragged or (a.ragged and not stays):
+            raise Refusal("would sum over padding, or leave it where it can't be told")
+        front = broadcast(
+            TensorType("float", a.shape[:-2]), TensorType("float", b.shape[:-2]), "matmul"
+        )
+        if a.ragged and front:
+            raise Refusal("would leave padding where it can't be told")
+        kind = "sequence" if a.ragged else ""
+        batched = a.batched or b.batched
+        return TensorType("float", (*front, rows, columns), batched, a.ragged, kind)
+
+    def _sizes(self, x: TensorType, transposed: bool) -> tuple[Dim, Dim]:
+        rows, columns = x.shape[-2:]
+        return (columns, rows) if transposed else (rows, columns)
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """2 k for every output."""
+        size = self._sizes(inputs[0], self.transpose_a)[1]
+        return product(outputs[0].shape) * (2 * size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
 
 def rotate(x, theta: float):
@@ -61,3 +61,58 @@ def shifted_windows(height: int, width: int, window: int, shift: int) -> np.ndar
     area = (3 * rows[:, None] + columns).reshape(-1, window, width // window, window)
     area = area.transpose(0, 2, 1, 3).reshape(-1, window * window)
     return (area[:, :, None] == area[:, None, :])[:, None]
+
+
+class AttentionCore(layers.Layer):
+    """Attention between given queries, keys and values: (..., heads, T, size).
+
+    `shared` heads of queries have keys in common. Scores are capped before a bias is
+    added; a query that sees nothing takes nothing.
+    """
+
+    def __init__(
+        self,
+        shared: int = 1,
+        causal: bool = False,
+        window: int | None = None,
+        scale: float | None = None,
+        softcap: float | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.shared = shared
+        self.causal = causal
+        self.window = window
+        self.scale = scale
+        self.softcap = softcap
+
+    def call(self, query, key, value, bias=None, seen=None):
+        if self.shared > 1:
+            key = ops.repeat(key, self.shared, axis=-3)
+            value = ops.repeat(value, self.shared, axis=-3)
+        scale = query.shape[-1] ** -0.5 if self.scale is None else self.scale
+        scores = ops.matmul(query, ops.swapaxes(key, -1, -2)) * scale
+        if self.softcap is not None:
+            scores = self.softcap * ops.tanh(scores / self.softcap)
+        if bias is not None:
+            scores = scores + bias
+        near = self.near(query, key)
+        if near is not None:
+            seen = near if seen is None else ops.logical_and(seen, near)
+        if seen is None:
+            return ops.matmul(ops.softmax(scores, axis=-1), value)
+        least = ops.cast(-6e4, scores.dtype)  # in half precision, too
+        weights = ops.softmax(ops.where(seen, scores, least), axis=-1)
+        return ops.matmul(weights * ops.cast(seen, weights.dtype), value)
+
+    def near(self, query, key):
+        """Say which keys a query's place allows it to see: (T, S)."""
+        if not self.causal and self.window is None:
+            return None
+        rows = ops.expand_dims(ops.arange(ops.shape(query)[-2]), 1)
+        apart = rows - ops.arange(ops.shape(key)[-2])
+        if self.window is None:
+            return apart >= 0
+        if self.causal:
+            return ops.logical_and(apart >= 0, apart < self.window)
+        return ops.abs(apart) < self.window

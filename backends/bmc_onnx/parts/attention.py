@@ -70,3 +70,64 @@ class Attention(Graph):
         square = self.reshape(numbers, [-1, 1, count, count], name=f"{name}.square")
         repeated = self.repeat(square, x, name=f"{name}.repeated")
         return self.reshape(repeated, [-1, 1, count, count], name=name)
+
+    def see_earlier(self, query: str, key: str, name: str) -> str:
+        """Say which keys come no later than a query: (T, S)."""
+        apart = self.apart(query, key, name=f"{name}.apart")
+        none = self.number(0.0, name=f"{name}.none")
+        return self.add("GreaterOrEqual", apart, none, name=name)
+
+    def see_near(self, query: str, key: str, window: int, name: str) -> str:
+        """Say which keys are less than so many places from a query: (T, S)."""
+        apart = self.apart(query, key, name=f"{name}.apart")
+        distance = self.add("Abs", apart, name=f"{name}.distance")
+        bound = self.number(float(window), name=f"{name}.window")
+        return self.add("Less", distance, bound, name=name)
+
+    def see_recent(self, query: str, key: str, window: int, name: str) -> str:
+        """Say which keys come less than so many places before a query: (T, S)."""
+        near = self.see_near(query, key, window, name=f"{name}.near")
+        earlier = self.see_earlier(query, key, name=f"{name}.earlier")
+        return self.add("And", near, earlier, name=name)
+
+    def apart(self, query: str, key: str, name: str) -> str:
+        """How many places a key comes before a query: (T, S)."""
+        asked = self.places(query, -2, name=f"{name}.asked")
+        held = self.places(key, -2, name=f"{name}.held")
+        rows = self.widen(asked, [1], name=f"{name}.rows")
+        return self.add("Sub", rows, held, name=name)
+
+    def attend(
+        self,
+        query: str,
+        turned: str,
+        value: str,
+        scale: float,
+        name: str,
+        cap: float | None = None,
+        bias: str | None = None,
+        seen: str | None = None,
+    ) -> str:
+        """Attention to keys that are columns; a query that sees nothing takes nothing.
+
+        Scores are bent into (-cap, cap) before anything is added.
+        """
+        scores = self.add("MatMul", query, turned, name=f"{name}.products")
+        factor = self.number(scale, name=f"{name}.scale")
+        scores = self.add("Mul", scores, factor, name=f"{name}.scores")
+        if cap is not None:
+            most = self.number(cap, name=f"{name}.cap")
+            share = self.add("Div", scores, most, name=f"{name}.share")
+            bent = self.add("Tanh", share, name=f"{name}.bent")
+            scores = self.add("Mul", bent, most, name=f"{name}.capped")
+        if bias is not None:
+            scores = self.add("Add", scores, bias, name=f"{name}.biased")
+        if seen is None:
+            weights = self.add("Softmax", scores, name=f"{name}.weights", axis=-1)
+            return self.add("MatMul", weights, value, name=name)
+        least = self.number(-1e9, name=f"{name}.least")
+        scores = self.add("Where", seen, scores, least, name=f"{name}.shown")
+        weights = self.add("Softmax", scores, name=f"{name}.soft", axis=-1)
+        none = self.number(0.0, name=f"{name}.none")
+        weights = self.add("Where", seen, weights, none, name=f"{name}.weights")
+        return self.add("MatMul", weights, value, name=name)

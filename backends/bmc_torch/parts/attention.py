@@ -60,3 +60,41 @@ def shifted_windows(height: int, width: int, window: int, shift: int) -> Tensor:
     area = (3 * rows.unsqueeze(1) + columns).unflatten(0, (-1, window))
     area = area.unflatten(-1, (-1, window)).transpose(1, 2).flatten(2).flatten(0, 1)
     return (area.unsqueeze(2) == area.unsqueeze(1)).unsqueeze(1)
+
+
+def see_earlier(query: Tensor, key: Tensor) -> Tensor:
+    """Say which keys come no later than a query: (T, S)."""
+    every = query.new_ones(query.shape[-2], key.shape[-2], dtype=torch.bool)
+    return every.tril()
+
+
+def see_near(query: Tensor, key: Tensor, window: int) -> Tensor:
+    """Say which keys are less than so many places from a query: (T, S)."""
+    every = query.new_ones(query.shape[-2], key.shape[-2], dtype=torch.bool)
+    return every.tril(window - 1).triu(1 - window)
+
+
+def see_recent(query: Tensor, key: Tensor, window: int) -> Tensor:
+    """Say which keys come less than so many places before a query, or at it: (T, S)."""
+    every = query.new_ones(query.shape[-2], key.shape[-2], dtype=torch.bool)
+    return every.tril().triu(1 - window)
+
+
+def capped_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    cap: float,
+    scale: float | None = None,
+    bias: Tensor | None = None,
+    seen: Tensor | None = None,
+) -> Tensor:
+    """Attention whose scores are bent into (-cap, cap) before anything is hidden."""
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = cap * torch.tanh(query @ key.mT * (factor / cap))
+    if bias is not None:
+        scores = scores + bias
+    if seen is None:
+        return scores.softmax(dim=-1) @ value
+    weights = scores.masked_fill(~seen, torch.finfo(scores.dtype).min).softmax(dim=-1)
+    return weights * seen @ value

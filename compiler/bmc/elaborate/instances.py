@@ -23,10 +23,8 @@ def op_instance(
     filling: Filling, op: Layer, values: list[Value], span: Span, base: str
 ) -> Instance | None:
     """A layer with the weights that these inputs call for."""
-    least, most = op.inputs
     if not _takes(op, len(values)):
-        expected = least if most is None or len(values) < least else most
-        filling.problems.add(WrongInputCount(span, op.name, expected, len(values)))
+        filling.problems.add(WrongInputCount(span, op.name, op.input_count(), len(values)))
         return None
     types = tuple(value.type for value in values)
     try:

@@ -216,6 +216,14 @@ class Layer(Declaration, family="layer"):
         """The weights, by canonical name."""
         return {}
 
+    @classmethod
+    def input_count(cls) -> int | str:
+        """How many tensors it takes, in words where that varies."""
+        least, most = cls.inputs
+        if most is None:
+            return f"{least} or more"
+        return least if least == most else f"{least} {'or' if most == least + 1 else 'to'} {most}"
+
     def padding_rule(self, *inputs: TensorType) -> Padding:
         """What happens to padding, if an input is padded. Most layers need do nothing."""
         return Padding()

@@ -4,6 +4,7 @@ from bmc.ops import (  # noqa: F401
     activation,
     arithmetic,
     attention,
+    attention_core,
     conv,
     dropout,
     embedding,

@@ -315,9 +315,9 @@ class Resolver:
     ) -> Any:
         least, most = op.inputs
         if len(inputs) < least or (most is not None and len(inputs) > most):
-            expected = least if len(inputs) < least else most
-            assert expected is not None
-            return self.evaluator.fail(WrongInputCount(span, op.name, expected, len(inputs)))
+            return self.evaluator.fail(
+                WrongInputCount(span, op.name, op.input_count(), len(inputs))
+            )
         if op.random:
             message = "draws random numbers, and belongs into the model"
             return self.evaluator.fail(LayerShape(span, op.name, message, None, ()))

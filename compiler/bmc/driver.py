@@ -16,7 +16,8 @@ from bmc.diagnostics.problems.training import DuplicateKey, SectionMissing
 from bmc.elaborate.evaluate import Evaluator
 from bmc.elaborate.models import Elaborator
 from bmc.elaborate.naming import snake
-from bmc.elaborate.resolve import Overrides, Resolver, overridden, read_overrides
+from bmc.elaborate.overrides import Overrides, overridden, read_overrides
+from bmc.elaborate.resolve import Resolver
 from bmc.elaborate.scope import UNKNOWN, FileTable, Scope
 from bmc.emit.backend import find_backend, known_backends
 from bmc.emit.gate import PROGRAM_FILES, check_program
@@ -39,7 +40,7 @@ def load(
     file = parse(source, problems)
     if file is None:
         return None
-    overrides = read_overrides(settings or {}, file, problems)
+    overrides, file = read_overrides(settings or {}, file, problems)
     table = Resolver(project, problems).table(file, source, overrides)
     sections = _sections(file, overrides, problems)
     models = _models(table, overrides, problems)

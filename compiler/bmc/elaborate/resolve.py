@@ -1,4 +1,4 @@
-"""Files, imports and top-level names; `--set` overrides.
+"""Files, imports and top-level names.
 
 Reads through the project only, so that no import leaves its root.
 """
@@ -14,27 +14,17 @@ from bmc.diagnostics.problems.names import (
     ImportCycle,
     ImportMissing,
     ReservedName,
-    UnknownName,
     WrongCase,
 )
 from bmc.elaborate.budget import BUDGETS
 from bmc.elaborate.evaluate import Evaluator
+from bmc.elaborate.overrides import Overrides
 from bmc.elaborate.scope import UNKNOWN, FileTable, Scope
 from bmc.ops.kinds import Word
 from bmc.project import Project
-from bmc.records import field, record, replace
 from bmc.source import Source
 from bmc.syntax import ast
-from bmc.syntax.parse import parse, parse_expression
-
-
-@record(frozen=False)
-class Overrides:
-    """`--set` values by what they change: lets, settings of models, keys of sections."""
-
-    lets: dict[str, ast.Expr] = field(default_factory=dict)
-    models: dict[str, dict[str, ast.Expr]] = field(default_factory=dict)
-    sections: dict[str, dict[str, ast.Expr]] = field(default_factory=dict)
+from bmc.syntax.parse import parse
 
 
 class Resolver:
@@ -125,44 +115,3 @@ class Resolver:
         else:
             known = (*imported.blocks, *imported.lets)
             self.problems.add(ImportMissing(name.span, name.id, item.path.value, known))
-
-
-def read_overrides(settings: dict[str, str], file: ast.File, problems: Problems) -> Overrides:
-    """`--set` values parsed, each checked against what the file declares."""
-    found = Overrides()
-    models = {i.name: i for i in file.items if isinstance(i, ast.Block) and i.kind == "model"}
-    lets = {i.name for i in file.items if isinstance(i, ast.Let)}
-    sections = {i.kind for i in file.items if isinstance(i, ast.Section)}
-    for key, text in settings.items():
-        source = Source(f"--set {key}", text)
-        expr = parse_expression(source, problems)
-        if expr is None:
-            continue
-        owner, _, rest = key.partition(".")
-        if not rest and owner in lets:
-            found.lets[owner] = expr
-        elif owner in models and rest in {s.name for s in models[owner].settings}:
-            found.models.setdefault(owner, {})[rest] = expr
-        elif owner in sections and rest:
-            found.sections.setdefault(owner, {})[rest] = expr
-        else:
-            settings_of = [f"{m}.{s.name}" for m, b in models.items() for s in b.settings]
-            known = (*sorted(lets), *settings_of, *(f"{s}.…" for s in sorted(sections)))
-            problems.add(UnknownName(expr.span, key, "setting to override", known))
-    return found
-
-
-def overridden(section: ast.Section, values: dict[str, ast.Expr]) -> ast.Section:
-    """A section with some of its keys replaced or added."""
-    body: list[ast.Statement] = []
-    left = dict(values)
-    for statement in section.body:
-        key = statement.targets[0].name if isinstance(statement, ast.Assign) else ""
-        if isinstance(statement, ast.Assign) and key in left:
-            body.append(replace(statement, value=left.pop(key)))
-        else:
-            body.append(statement)
-    for key, expr in left.items():
-        place = ast.Place(expr.span, key, None)
-        body.append(ast.Assign(expr.span, (place,), None, expr, None))
-    return replace(section, body=tuple(body))

@@ -287,12 +287,12 @@ def format_files(options: argparse.Namespace) -> int:
 
 
 def explain(options: argparse.Namespace) -> int:
-    """`bmc explain CODE`"""
+    """`bmc explain TOPIC`"""
     from bmc import docs
 
     page = docs.page(options.topic)
     if page is None:
-        print(f"there is no problem or layer {escape(options.topic)}", file=sys.stderr)
+        print(docs.nothing(options.topic), file=sys.stderr)
         return USAGE
     print(page)
     return FINE

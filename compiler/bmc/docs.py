@@ -18,7 +18,10 @@ from bmc import refresh, samples
 from bmc.curve import curve
 from bmc.diagnostics.diagnostic import Problem
 from bmc.diagnostics.problems import every_problem
+from bmc.diagnostics.render import escape
+from bmc.diagnostics.suggest import did_you_mean
 from bmc.ops.base import REQUIRED, Declaration, Layer, Sample, Setting
+from bmc.ops.keys import KEYS
 from bmc.ops.kinds import REGISTRY, Measure, Word
 from bmc.ops.schedules import Schedule
 from bmc.support import nowhere, support_page
@@ -115,8 +118,6 @@ def layers_page() -> str:
 
 
 def _keys() -> str:
-    from bmc.ops.keys import KEYS
-
     rows = ["| key | subject | takes | default | what it is |", "|---|---|---|---|---|"]
     for key in KEYS.values():
         default = "none" if key.default is None else f"`{_value(key.default)}`"
@@ -220,13 +221,26 @@ def _types(types: tuple[TensorType, ...]) -> str:
 
 
 def page(topic: str) -> str | None:
-    """The page of a problem's code or of a declared name, or None."""
+    """The page of a problem's code, of a declared name or of a word of the language, or None."""
     problem = every_problem().get(topic.upper())
     if problem is not None:
         return problem_page(problem, "#")
     samples.load_declarations()
     found = [REGISTRY[f][topic] for f in REGISTRY if f != "mask" and topic in REGISTRY[f]]
-    return "\n\n".join(declaration_page(declaration, "#") for declaration in found) or None
+    from bmc import words
+
+    told = [text] if (text := words.page(topic)) else []
+    return "\n\n".join([*told, *(declaration_page(one, "#") for one in found)]) or None
+
+
+def nothing(topic: str) -> str:
+    """What is said of a topic without a page."""
+    from bmc.words import WORDS
+
+    declared = [name for family in REGISTRY.values() for name in family]
+    known = (*every_problem(), *WORDS, *KEYS, *declared)
+    help = did_you_mean(topic, known) or "see docs/language.md and docs/layers.md"
+    return f"there is no page on {escape(topic)}: {help}"
 
 
 def _support_page() -> str:

@@ -158,7 +158,7 @@ complete -c bmc -n '_shtab_bmc_using fmt' -l stdin-filename -x -d 'what to call 
 complete -c bmc -n '_shtab_bmc_using fmt' -l format -xka "text json" -d format
 complete -c bmc -n '_shtab_bmc_using fmt' -l color -xka "auto always never" -d color
 complete -c bmc -n '_shtab_bmc_using fmt; and test $_shtab_bmc_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a .bm file; - reads the input'
-complete -c bmc -n '_shtab_bmc_using; and test $_shtab_bmc_npos -eq 0' -a explain -d 'explain a problem'"'"'s code, or a layer'
+complete -c bmc -n '_shtab_bmc_using; and test $_shtab_bmc_npos -eq 0' -a explain -d 'explain a problem'"'"'s code, or a word of a file'
 complete -c bmc -n '_shtab_bmc_using explain' -s h -l help -d 'show this help message and exit'
 complete -c bmc -n '_shtab_bmc_using; and test $_shtab_bmc_npos -eq 0' -a doctor -d 'say what is installed and what is missing'
 complete -c bmc -n '_shtab_bmc_using doctor' -s h -l help -d 'show this help message and exit'

@@ -15,7 +15,7 @@ _shtab_bmc_commands() {
     completion:'print a shell'"'"'s completion script'
     doctor:'say what is installed and what is missing'
     evaluate:'score the weights of a run'
-    explain:'explain a problem'"'"'s code, or a layer'
+    explain:'explain a problem'"'"'s code, or a word of a file'
     fmt:'bring files into the standard layout'
     init:'write a first spec that works, and its data'
     predict:'predict with the weights of a run'
@@ -98,7 +98,7 @@ _shtab_bmc_evaluate_defaults_added=0
 
 _shtab_bmc_explain_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":such as BM301, or conv:"
+  ":such as BM301, conv, train or optimizer:"
 )
 
 # guard to ensure default positional specs are added only once per session

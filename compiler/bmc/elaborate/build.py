@@ -212,29 +212,30 @@ def _parts(filling: Filling, thing: Any, count: int, statement: ast.Assign) -> l
 
 def _output(filling: Filling, statement: ast.Output) -> None:
     thing = evaluate(filling, statement.value, statement.name)
-    if thing is UNKNOWN:
-        filling.complete = False
-        filling.scope.define(statement.name, UNKNOWN, statement.span)
-        return
-    values = tensors(filling, thing, statement.value.span)
+    values = None if thing is UNKNOWN else tensors(filling, thing, statement.value.span)
     if values is None:
         filling.complete = False
+        for name in statement.names if thing is UNKNOWN else ():
+            filling.scope.define(name, UNKNOWN, statement.span)
         return
-    if len(values) != 1:
+    if len(values) != len(statement.names):
+        if len(statement.names) > 1:
+            filling.problems.add(UnpackCount(statement.span, len(statement.names), len(values)))
+            return
         message = f"an output is one tensor, and this is {len(values)}"
         filling.problems.add(
-            BadExpression(statement.value.span, message, "name each: `a, b = …`, then `output`")
+            BadExpression(statement.value.span, message, "name each: `output a, b = …`")
         )
         return
-    if any(output.name == statement.name for output in filling.spec.outputs):
-        first = filling.scope.span(statement.name) or statement.span
-        filling.problems.add(DuplicateName(statement.span, statement.name, "output", first))
-        return
-    (value,) = values
-    if not value.named:
-        value.name, value.named = statement.name, True
-    filling.spec.outputs.append(Output(statement.name, value, statement.doc))
-    filling.scope.define(statement.name, value, statement.span)
+    for name, value in zip(statement.names, values):
+        if any(output.name == name for output in filling.spec.outputs):
+            first = filling.scope.span(name) or statement.span
+            filling.problems.add(DuplicateName(statement.span, name, "output", first))
+            return
+        if not value.named:
+            value.name, value.named = name, True
+        filling.spec.outputs.append(Output(name, value, statement.doc))
+        filling.scope.define(name, value, statement.span)
 
 
 def _paramtensor(filling: Filling, statement: ast.ParamTensor) -> None:

@@ -398,6 +398,9 @@ class Evaluator:
             value = self.constant(argument.value, scope)
             if value is UNKNOWN:
                 fine = False
+            elif key in settings and value == NONE and settings[key].default is None:
+                spans[key] = argument.value.span  # as if it were not given
+                continue
             elif key in settings:
                 value = _worded(value, settings[key].kind.words())
             values[key], spans[key] = value, argument.value.span
@@ -421,6 +424,9 @@ class Evaluator:
             else:
                 return False
         return True
+
+
+NONE = Word("none")  # nothing, for a setting that need not be given
 
 
 def _worded(value: Any, words: tuple[str, ...]) -> Any:

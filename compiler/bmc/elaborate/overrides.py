@@ -64,7 +64,8 @@ def read_overrides(
             settings_of = [f"{m}.{s.name}" for m, b in models.items() for s in b.settings]
             every = (*sorted(lets), *settings_of, *(f"{s}.…" for s in sorted(sections)))
             known = tuple(dict.fromkeys(calls.near())) or every
-            problems.add(UnknownName(expr.span, key, "setting to override", known))
+            what = "setting to override"
+            problems.add(UnknownName(expr.span, key, what, known, calls.several))
     return found, file
 
 
@@ -120,6 +121,7 @@ class _Calls:
         self.sites = list(self._sites())
         meant = [site for site in self.sites if self.setting in site.settings]
         meant = self._narrowed([site for site in meant if site.entry == self.entry])
+        self.several = len(meant) > 1
         self.found = meant[0] if len(meant) == 1 else None
 
     def _narrowed(self, sites: list[_Site]) -> list[_Site]:

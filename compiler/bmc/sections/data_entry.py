@@ -136,6 +136,8 @@ class Pipelines:
                 self.fail(NotYet(value.function.span, name, "it comes with a later version"))
                 return None
         help_text = 'start with a column, as in `"age" -> …`, or with an entry defined before'
+        if isinstance(value, ast.Binary) and value.operator == "..":
+            help_text = f"a range of columns stands in brackets: `[{value.span.text}]`"
         self.fail(BadExpression(value.span, "data can't start here", help_text))
         return None
 

@@ -66,6 +66,10 @@ def build_training(
     return _Sections(section, predict, around, problems).build()
 
 
+def _is_none(value: ast.Expr) -> bool:
+    return isinstance(value, ast.Name) and value.id == "none"
+
+
 def _argument(call: ast.Expr, name: str, place: int) -> Span:
     """Where an argument of a call is written."""
     given = call.arguments if isinstance(call, ast.Call) else ()
@@ -320,7 +324,7 @@ class _Sections:
                      "precision", "compile", "ema", "stop", "checkpoint", "log", "seed"):  # fmt: skip
             key, entry = KEYS[name], self._one(name)
             found[name] = key.default
-            if entry is None:
+            if entry is None or (_is_none(entry[1]) and key.default is None):
                 continue
             if isinstance(key.kind, Made):
                 value = self._make(key, entry[1])

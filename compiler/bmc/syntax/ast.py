@@ -251,11 +251,17 @@ class Layer(Node):
 
 @record
 class Output(Node):
-    """`output logits = x -> dense(10)`"""
+    """`output logits = x -> dense(10)`, `output y, weights = …`."""
 
     name: str
     value: Expr
     doc: str | None
+    others: tuple[str, ...] = ()  # the names after the first
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all."""
+        return (self.name, *self.others)
 
 
 @record

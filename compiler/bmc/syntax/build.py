@@ -98,8 +98,10 @@ class Builder:
     def layer_(self, extent: Extent, word: Token, place: ast.Place, value: ast.Expr) -> ast.Layer:
         return ast.Layer(self._span(extent), place, value, self.docs.of(word))
 
-    def output_(self, extent: Extent, word: Token, name: Token, value: ast.Expr) -> ast.Output:
-        return ast.Output(self._span(extent), name.text, value, self.docs.of(word))
+    def output_(self, extent: Extent, word: Token, names: Any, value: ast.Expr) -> ast.Output:
+        first, *others = (name.text for name in names)
+        doc = self.docs.of(word)
+        return ast.Output(self._span(extent), first, value, doc, tuple(others))
 
     def for_(
         self, extent: Extent, word: Token, names: Any, _in: Token, iterable: ast.Expr, body: Any

@@ -73,7 +73,7 @@ def explain(
         or _reserved(source, token, before, expected)
         or _statement(span, token, before, opened, expected)
         or _no_equals(source, tokens, at, expected)
-        or _unexpected(source, token, before, expected)
+        or _unexpected(source, token, before, expected, tokens[max(at - 3, 0) : at])
     )
 
 
@@ -140,7 +140,7 @@ def _reserved(
     source: Source, token: Token, before: Token | None, expected: frozenset[str]
 ) -> Problem | None:
     """A word of the language used as a name."""
-    begins = token.first and token.kind in STATEMENTS | TOP
+    begins = token.first and token.kind in STATEMENTS | TOP | {"if"}
     if token.kind in keywords() and "NAME" in expected and not begins:
         return Reserved(Span(source, token.start, token.end), token.text)
     if token.kind in ("=", ":") and before is not None and before.kind in keywords():
@@ -164,6 +164,8 @@ def _statement(
     if token.kind == "NAME":
         right = FOREIGN.get(token.text.lower())
         hint = f"write `{right}`" if right else did_you_mean(token.text, sorted(TOP))
+    elif token.kind == "if":
+        hint = "an `if` chooses a value or a layer: `x = if deep then x -> relu else x`"
     elif token.kind in STATEMENTS:
         hint = f"`{token.text}` stands inside a block or model"
     elif token.kind in TOP:
@@ -193,15 +195,23 @@ def _no_equals(
 
 
 def _unexpected(
-    source: Source, token: Token, before: Token | None, expected: frozenset[str]
+    source: Source,
+    token: Token,
+    before: Token | None,
+    expected: frozenset[str],
+    last: Sequence[Token],
 ) -> Problem:
-    """Whatever has no better explanation."""
+    """Whatever has no better explanation; `last` are the three tokens before."""
     after = before is not None and (token.first or token.kind == "$END")
     if after and before is not None:
         span = Span(source, max(before.end - 1, before.start), before.end)
     else:
         span = Span(source, token.start, token.end)
-    return Unexpected(span, found(token), _wanted(expected, before), after, _hint(token, before))
+    hint = _hint(token, before)
+    kinds = [one.kind for one in (*last, token)]
+    if kinds[1:] == ["NAME", "(", ")"] and kinds[0] in ("block", "model"):
+        hint = f"without settings there are no parentheses: `{kinds[0]} {last[1].text} {{`"
+    return Unexpected(span, found(token), _wanted(expected, before), after, hint)
 
 
 def _wanted(expected: frozenset[str], before: Token | None) -> tuple[str, ...]:

@@ -73,13 +73,15 @@ class UnknownName(Problem, code="BM102"):
     name: str
     what: str = "value"
     candidates: tuple[str, ...] = ()
+    several: bool = False  # whether the name could mean any of the candidates
 
     def diagnostic(self) -> Diagnostic:
-        return self.build(
-            f"there is no {self.what} `{self.name}`",
-            "not known here",
-            help=meant(self.what, self.name, self.candidates),
-        )
+        help = meant(self.what, self.name, self.candidates)
+        if self.several:
+            shown = [f"`{one}`" for one in self.candidates[:6]]
+            more = ", …" if len(self.candidates) > 6 else ""
+            help = f"say which one: {', '.join(shown)}{more}"
+        return self.build(f"there is no {self.what} `{self.name}`", "not known here", help=help)
 
 
 @record

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import bmc_torch
 from bmc import samples
 from bmc.emit.backend import Function, Site
 from bmc.emit.layout import expression
@@ -35,6 +38,15 @@ def drawn(kind: TensorType, chance: np.random.Generator) -> np.ndarray:
     return np.round(chance.standard_normal(shape) * 2, 1)
 
 
+def of_torch(name: str) -> Any:
+    """What a PyTorch program defines for itself."""
+    for path in Path(bmc_torch.__file__).parent.glob("parts/*.py"):
+        module = importlib.import_module(f"bmc_torch.parts.{path.stem}")
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise AssertionError(name)
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize(("name", "number"), CASES)
 def test_numpy_gives_what_pytorch_gives(name: str, number: int) -> None:
@@ -60,7 +72,8 @@ def test_numpy_gives_what_pytorch_gives(name: str, number: int) -> None:
     with np.errstate(all="ignore"):
         ours = eval(texts[0], vars(values) | dict(zip(words, arrays)))  # the compiler's own text
     tensors = [torch.tensor(array) for array in arrays]
-    names = {"torch": torch, "F": F} | {helper.name: None for helper in theirs.support}
+    names: dict[str, Any] = {"torch": torch, "F": F}
+    names |= {helper.name: of_torch(helper.name) for helper in theirs.support}
     wanted = eval(texts[1], names | dict(zip(words, tensors)))
     assert np.shape(ours) == tuple(wanted.shape)
     np.testing.assert_allclose(ours, wanted.numpy(), rtol=1e-6, atol=1e-9)

@@ -32,7 +32,14 @@ predict {{ mass = y -> undo(data.mass) }}
 """
 
 
-@pytest.mark.parametrize("loss", ["mse", "mae", "huber(delta=0.5)"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "mse",
+        pytest.param("mae", marks=pytest.mark.nightly),
+        pytest.param("huber(delta=0.5)", marks=pytest.mark.nightly),
+    ],
+)
 def test_a_number_is_learned(loss: str, tmp_path: Path) -> None:
     spec = tmp_path / "net.bm"
     spec.write_text(SPEC.format(loss=loss))

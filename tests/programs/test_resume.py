@@ -64,7 +64,7 @@ def told(out: Path) -> list[dict[str, float]]:
     return [{k: v for k, v in r.items() if k != "seconds"} for r in records(out)]
 
 
-DAILY = (("epochs", "plain"), ("epochs", "rules"), ("steps", "rules"), ("steps", "often"))
+DAILY = (("epochs", "plain"), ("steps", "rules"), ("epochs", "often"))
 KINDS = [
     pytest.param(length, variant, marks=[] if (length, variant) in DAILY else pytest.mark.nightly)
     for length in LENGTHS

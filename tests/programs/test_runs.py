@@ -53,6 +53,7 @@ def test_an_earlier_run_stays(program: Path, tmp_path: Path) -> None:
     assert names == {
         "weights.safetensors",
         "metrics.jsonl",
+        "metrics.csv",
         "learned.json",
         "run.json",
         "README.md",

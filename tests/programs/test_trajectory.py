@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,6 +69,15 @@ CASES = [
     ("digits", "adamw(lr=1e-5, weight_decay=0.1)", "float32"),
     ("digits", "sgd(lr=1e-4, momentum=0.9)", "float32"),
 ]
+DAILY = ("expressions", "clipped", "weighted", "gates")  # and a few of the others
+SOME = ("digits-adamw", "digits-sgd", "small_resnet-sgd", "mlp-lamb", "mlp-muon", "reviews-muon")
+
+
+def at_times(name: str, optimizer: str, dtype: str) -> Any:
+    """A case: daily, or among the long runs."""
+    case = f"{name}-{optimizer}"
+    daily = name in DAILY or (dtype == "float64" and case.startswith(SOME))
+    return pytest.param(name, optimizer, dtype, marks=[] if daily else pytest.mark.nightly)
 
 
 def start(spec: Path, path: Path) -> None:
@@ -87,7 +97,7 @@ def start(spec: Path, path: Path) -> None:
     save_file(found, path)
 
 
-@pytest.mark.parametrize(("name", "optimizer", "dtype"), CASES)
+@pytest.mark.parametrize(("name", "optimizer", "dtype"), [at_times(*case) for case in CASES])
 def test_losses_agree(name: str, optimizer: str, dtype: str, tmp_path: Path) -> None:
     spec, data, settings = SPEC[name]
     steps = SEARCHED if optimizer.startswith("lbfgs") else STEPS

@@ -134,8 +134,11 @@ def impute_constant(values: Array, fill: float) -> Array:
 
 def present(values: Array) -> Array:
     """The numbers, checked to have one that is not missing in each column."""
-    if np.isnan(values).all(axis=0).any():
-        raise DataError("a column has no value in the training rows to learn from")
+    empty = np.flatnonzero(np.isnan(values).all(axis=0))
+    if len(empty):
+        count = values[0].size
+        which = f"column {int(empty[0]) + 1} of {count}" if count > 1 else "the column"
+        raise DataError(f"{which} has no value in the training rows to learn from")
     return values
 
 
@@ -192,9 +195,11 @@ def category(text: Text, classes: list[str]) -> Array:
     number = {value: place for place, value in enumerate(classes)}
     for row, value in enumerate(text.values):
         if value not in number:
+            missing = value.lower() in ("", "na", "nan")
             raise DataError(
                 f"{text.place(row)}: expected one of the {len(classes)} classes of the "
                 f"training rows, found {value[:40]!r}"
+                + (", which counts as missing" if missing else "")
             )
     return np.array([number[value] for value in text.values], dtype=np.int64)
 

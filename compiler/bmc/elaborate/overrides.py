@@ -63,7 +63,8 @@ def read_overrides(
                 continue
             settings_of = [f"{m}.{s.name}" for m, b in models.items() for s in b.settings]
             every = (*sorted(lets), *settings_of, *(f"{s}.…" for s in sorted(sections)))
-            known = tuple(dict.fromkeys(calls.near())) or every
+            near = tuple(dict.fromkeys(calls.near()))
+            known = near if calls.several else (*every, *near)
             what = "setting to override"
             problems.add(UnknownName(expr.span, key, what, known, calls.several))
     return found, file

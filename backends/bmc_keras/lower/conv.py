@@ -8,14 +8,14 @@ from typing import Any
 from bmc.emit.backend import Lowered, Module, Site, Support, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.parts import filled
-from bmc.emit.pyexpr import Call, Expr, call, lit, name
+from bmc.emit.pyexpr import Call, Expr, Index, SliceExpr, call, lit, name
 from bmc.emit.values import one_number, same_pads
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv, ConvTranspose
 from bmc.types.tensor import TensorType
+from bmc_keras.lower.common import ALL, literals, starts
 from bmc_keras.lower.common import bias as kept_bias
-from bmc_keras.lower.common import literals, starts
 from bmc_keras.lower.initializers import explicit
 from bmc_keras.lower.table import lower
 from bmc_keras.weights import At
@@ -45,8 +45,7 @@ def conv(op: Conv, site: Site) -> Lowered:
     axes = x.rank - 1
     if op.padding_mode == "replicate":
         return Unsupported("Keras has no padding that repeats the border")
-    if _steps_apart(op, axes):
-        return Unsupported("Keras has no stride beside a dilation")
+    apart = _steps_apart(op, axes)
     before = _before(op, x, axes)
     word = _padding(op, x, axes)[0] if op.padding_mode == "zeros" else "valid"
     initial = starts(op)
@@ -54,11 +53,16 @@ def conv(op: Conv, site: Site) -> Lowered:
         return Unsupported("this start, or padding of a free size, is not lowered yet")
 
     def use(layer: Expr, args: list[Expr]) -> Expr:
-        return Call(layer, (before(args[0]),))
+        made = Call(layer, (before(args[0]),))
+        if not apart:
+            return made
+        # Keras has no stride beside a dilation: all places are computed, and some are taken.
+        steps = (lit(step) if step > 1 else None for step in per_axis(op.stride, axes, ""))
+        return Index(made, (ALL, *(SliceExpr(None, None, step) for step in steps)))
 
     settings = {
         "kernel_size": op.kernel,
-        "strides": op.stride,
+        "strides": 1 if apart else op.stride,
         "padding": word,
         "dilation_rate": op.dilation,
         "use_bias": op.bias,
@@ -133,9 +137,9 @@ def _by_channel(op: Conv, site: Site, settings: dict[str, Any], use: Any) -> Mod
 def _before(op: Conv, x: TensorType, axes: int) -> Callable[[Expr], Expr] | None:
     """What is put around the input before; None if that isn't known."""
     if op.padding_mode == "zeros":
-        _, pads = _padding(op, x, axes)
+        word, pads = _padding(op, x, axes)
         if pads is None:
-            return lambda value: value
+            return None if word == "same" and _steps_apart(op, axes) else lambda value: value
         layer = call(f"layers.ZeroPadding{axes}D", _pads(pads, axes))
         return lambda value: Call(layer, (value,))
     pads = explicit_padding(op.padding, axes) if not isinstance(op.padding, str) else None
@@ -152,6 +156,9 @@ def _before(op: Conv, x: TensorType, axes: int) -> Callable[[Expr], Expr] | None
 
 def _padding(op: Conv, x: TensorType, axes: int) -> tuple[str, Any]:
     """Keras' word, and what is put around before, if anything."""
+    if op.padding == "same" and _steps_apart(op, axes):
+        pads = same_pads(x.shape[1:], op.kernel, op.stride, op.dilation)
+        return ("same", None) if pads is None else ("valid", pads)
     if op.padding in ("same", "causal"):
         return op.padding, None
     pads = explicit_padding(op.padding, axes)

@@ -6,7 +6,7 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call
-from bmc.emit.values import border_pads, step_size
+from bmc.emit.values import Pads, border_pads, same_pads, step_size
 from bmc.ops.axes import axis_of, explicit_padding
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc.types.tensor import TensorType
@@ -80,11 +80,32 @@ def avg_pool(op: AvgPool, site: Site) -> Lowered:
     if op.padding == "replicate":
         return _repeated(op, x, plan)
     pads = plan.pads
+    if op.count_padding and "padding" in plan.window:
+        sizes = x.shape[1:] if op.axis is None else (x.shape[op.axis],)
+        stride = op.kernel if op.stride is None else op.stride
+        if op.padding == "same":
+            pads = same_pads(sizes, op.kernel, stride)
+        else:
+            pads = explicit_padding(op.padding, plan.axes)
+        del plan.window["padding"]
+    if op.count_padding and (op.padding == "same" or pads is not None):
+        return _counted(op, x, plan, pads)
     if pads is None:
         return Function(lambda args: plan.run("Average", args[0]))
     around = ((0, 0), *pads, (0, 0))
     layer = plan.layer("Average")
     return Function(lambda args: call("average_inside", args[0], layer, around), (AVERAGE_INSIDE,))
+
+
+def _counted(op: AvgPool, x: TensorType, plan: _Plan, pads: Pads | None) -> Lowered:
+    """Zeros put around, then pooled."""
+    if pads is None:
+        return Unsupported("counting the padding of a free size is not lowered yet")
+    around: tuple[tuple[int, int], ...] = ((0, 0), *pads, (0, 0))
+    if op.axis is not None:
+        place = axis_of(x, op.axis) + 1
+        around = tuple(pads[0] if n == place else (0, 0) for n in range(x.rank + 1))
+    return Function(lambda args: plan.run("Average", call("ops.pad", args[0], around)))
 
 
 def _repeated(op: AvgPool, x: TensorType, plan: _Plan) -> Lowered:

@@ -37,6 +37,8 @@ def _pooled(op: Pool, site: Site, word: str) -> Lowered:
         if isinstance(added, Unsupported):
             return added
         window |= added
+    if getattr(op, "count_padding", False):
+        window["count_include_pad"] = 1
 
     def run(args: list[Expr]) -> Expr:
         value, label = args

@@ -94,7 +94,7 @@ def avg_pool(op: AvgPool, site: Site) -> Lowered:
     window = plan.window
     if even is not None:
         window = {**plan.window, **unless(0, padding=even)}
-        if "padding" in window:
+        if "padding" in window and not op.count_padding:
             window["count_include_pad"] = False
 
     def run(value: Expr) -> Expr:
@@ -103,6 +103,12 @@ def avg_pool(op: AvgPool, site: Site) -> Lowered:
             return call(function, value, **plan.window)
         if even is not None:
             return call(function, value, **window)
+        if op.count_padding:
+            if pads is None:
+                value = call("pad_same", value, *plan.spread, (1,) * plan.axes, 0.0)
+            else:
+                value = call("F.pad", value, torch_pads(pads))
+            return call(function, value, **plan.window)
         if pads is None:
             return call("average_same", value, *plan.spread)
         return call("average_inside", value, *plan.spread, torch_pads(pads))
@@ -110,6 +116,8 @@ def avg_pool(op: AvgPool, site: Site) -> Lowered:
     helpers: tuple[Support, ...] = ()
     if op.padding != "replicate" and even is None:
         helpers = (SAME_PADDING, AVERAGE_SAME) if pads is None else (AVERAGE_INSIDE,)
+        if op.count_padding:
+            helpers = helpers[:1] if pads is None else ()
     return Function(lambda args: plan.around(args[0], run), helpers)
 
 

@@ -97,6 +97,19 @@ class Conv(
         Sample({"filters": 6, "kernel": 5, "stride": 3, "padding": "same"}, ((3, 8, 9),)),
         Sample({"filters": 6, "kernel": 3, "padding": 2, "dilation": 2}, ((3, 8, 9),)),
         Sample({"filters": 6, "kernel": 3, "padding": 1, "groups": 3}, ((3, 8, 9),)),
+        Sample({"filters": 4, "kernel": 3, "stride": 2, "dilation": 2, "padding": 2}, ((3, 8, 9),)),
+        Sample(
+            {"filters": 4, "kernel": 2, "stride": (2, 1), "dilation": (1, 3), "padding": "same"},
+            ((3, 8, 9),),
+        ),
+        Sample(
+            {"filters": 3, "kernel": 3, "stride": 2, "dilation": 2, "groups": "depthwise"},
+            ((3, 8, 9),),
+        ),
+        Sample(
+            {"filters": 4, "kernel": 2, "stride": 3, "dilation": 2, "padding": "causal"},
+            ((3, "T"),),
+        ),
         Sample({"filters": 6, "kernel": 3, "padding": 1, "groups": "depthwise"}, ((3, 8, 9),)),
         Sample({"filters": 4, "kernel": 3, "padding": 1, "padding_mode": "reflect"}, ((3, 8, 9),)),
         Sample(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from bmc.ops.axes import AXIS, Optional, PaddingKind, SizeUpTo, axis_of, ragged_axis, retype
 from bmc.ops.base import Layer, Padding, Sample, param, per_axis, require_batch, require_float
 from bmc.ops.conv import CHANNELS_FIRST, check_same, check_spatial, conv_shape, window_rule
-from bmc.ops.kinds import Refusal
+from bmc.ops.kinds import Bool, Refusal
 from bmc.records import replace
 from bmc.types.symbolic import Dim, product
 from bmc.types.tensor import TensorType
@@ -146,14 +146,15 @@ class AvgPool(
 
     y[i] = mean over k of x[i * stride + k].
 
-    `padding=replicate` repeats the border elements instead, as a moving average needs it; the
-    size is that of `same`.
+    With `count_padding` it counts as zeros, as in PyTorch. `padding=replicate` repeats the border
+    elements instead, as a moving average needs it; the size is that of `same`.
     """
 
     kernel: Any = param(SizeUpTo(1), "size of the window")
     stride: Any = param(Optional(SizeUpTo(1)), "step of the window; the kernel unless given", None)
     padding: Any = param(PaddingKind("same", "replicate"), "what is added around the input", 0)
     axis: int | None = param(Optional(AXIS), _AXIS_DOC, None)
+    count_padding: bool = param(Bool(), "whether padding counts as zeros", False)
 
     samples = (
         Sample({"kernel": 2}, ((3, 8, 9),)),
@@ -165,7 +166,16 @@ class AvgPool(
         Sample({"kernel": 2}, ((3, "T"),)),
         Sample({"kernel": 3, "stride": 2, "padding": "same"}, ((3, "T"),)),
         Sample({"kernel": 2}, ((2, 4, 5, 6),)),
+        Sample({"kernel": 3, "stride": 2, "padding": 1, "count_padding": True}, ((3, 8, 9),)),
+        Sample({"kernel": 4, "stride": 1, "padding": "same", "count_padding": True}, ((3, 8, 9),)),
+        Sample({"kernel": 3, "stride": 1, "padding": 1, "count_padding": True}, ((2, 4, 5, 6),)),
+        Sample({"kernel": 3, "padding": "same", "axis": 0, "count_padding": True}, ((8, 3),)),
     )
+
+    def check(self) -> None:
+        """Repeated elements are no padding to count."""
+        if self.count_padding and self.padding == "replicate":
+            raise Refusal("counts zeros, and `replicate` adds none", setting="count_padding")
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """As the base has it; a padded input has no border to repeat."""

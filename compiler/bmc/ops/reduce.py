@@ -33,6 +33,7 @@ class Reduction(Layer):
     fill: ClassVar[str] = ""  # what stands in padding
     counts: ClassVar[bool] = False  # whether it divides by how many there are
     spreads: ClassVar[bool] = False  # whether one number by itself has none
+    whole: ClassVar[bool] = False  # whether whole numbers have one, too
     padding_counts: ClassVar[bool] = False  # whether there is no rule that leaves padding out
 
     def axes(self, x: TensorType) -> tuple[tuple[int, ...], bool]:
@@ -55,7 +56,8 @@ class Reduction(Layer):
         if len(inputs) > 1:
             return self._several(inputs)
         (x,) = inputs
-        require_float(x)
+        if not (self.whole and x.dtype == "int" and not x.ragged):
+            require_float(x)
         axes, batch = self.axes(x)
         if self.spreads and not axes and not batch:
             raise Refusal(f"needs an axis to go along, and got {x}")
@@ -125,13 +127,19 @@ class Mean(Reduction, name="mean", aliases=("average", "reduce_mean", "avg")):
 class Sum(Reduction, name="sum", aliases=("reduce_sum", "total")):
     """The sum along axes, or of several values. Padding is not counted.
 
-    y = sum over i of x[i].
+    y = sum over i of x[i]. Whole numbers have one, too, where nothing is padded.
     """
 
     axis: Any = param(_AXES, _AXES_DOC, None)
     keep: bool = param(Bool(), _KEEP_DOC, False)
     fill = "zero"
-    samples = (*_SAMPLES, Sample({}, ((3, 4), (3, 4))))
+    whole = True
+    samples = (
+        *_SAMPLES,
+        Sample({}, ((3, 4), (3, 4))),
+        Sample({"axis": 0}, (("int:9", 5, 2),)),
+        Sample({"axis": -1, "keep": True}, (("int:9", 5, 2),)),
+    )
 
 
 class Max(Reduction, name="max", aliases=("maximum", "reduce_max", "amax")):
@@ -263,12 +271,17 @@ class CumulativeSum(Layer, name="cumulative_sum", aliases=("cumsum",)):
 
     axis: int = param(AXIS, "the axis", 0)
 
-    samples = (Sample({}, ((5, 3),)), Sample({"axis": -1}, (("T", 4),)))
+    samples = (
+        Sample({}, ((5, 3),)),
+        Sample({"axis": -1}, (("T", 4),)),
+        Sample({}, (("int:9", 5),)),
+    )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The same shape."""
         (x,) = inputs
-        require_float(x)
+        if x.dtype != "int" or x.ragged:
+            require_float(x)
         axis_of(x, self.axis)
         return retype(x, x.shape)
 

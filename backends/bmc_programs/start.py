@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bmc.emit.gate import HEADER
 from bmc.emit.layout import render
 from bmc.emit.pyexpr import Assign, Expr, ListExpr, Name, Statement, TupleExpr, call, lit
@@ -15,15 +17,26 @@ from bmc_programs.run import Run
 def start_file(start: Pretrained) -> str:
     """start.py; without a map the names of the file are those of the model."""
     changes = Code("" if start.names is None else _changes(start.names))
-    return fill("bmc_programs", "start.py", header=Code(HEADER.rstrip("\n")), changes=changes)
+    names = start.names or ()
+    return fill(
+        "bmc_programs",
+        "start.py",
+        header=Code(HEADER.rstrip("\n")),
+        changes=changes,
+        counted=any(re.search(r"\{\w+[+-]", name) for one in names for name in one.targets),
+        sized=any(one.sizes for one in names),
+        joined=any(one.part is not None for one in names),
+        added=any(one.add for one in names),
+    )
 
 
 def _changes(entries: tuple[Entry, ...]) -> str:
     """`CHANGES = [Change("wte.weight", ("embed.weight",)), …]`"""
     made: list[Expr] = []
     for entry in entries:
-        named = {key: lit(getattr(entry, key)) for key in ("view", "axes", "shape")}
-        named = {key: value for key, value in named.items() if getattr(entry, key)}
+        keys = ("view", "axes", "shape", "sizes", "add")
+        named = {key: lit(getattr(entry, key)) for key in keys if getattr(entry, key)}
+        named |= {} if entry.part is None else {"part": lit(entry.part)}
         to = [TupleExpr(tuple(lit(name) for name in entry.targets))] if entry.targets else []
         made.append(call("Change", entry.source, *to, **named))
     line: Statement = Assign(Name("CHANGES"), ListExpr(tuple(made)))

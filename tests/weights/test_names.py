@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +60,72 @@ def test_names_axes_shapes_and_parts(tmp_path: Path) -> None:
     )
 
 
+MORE = {
+    "blocks.{n}.weight": "layers.{n-1}.weight",
+    "stem.{n}.bias": "layers.{n+10}.bias",
+    "qkv": {"split": ["q", "k", "v"], "sizes": [4, 1, 1]},
+    "gate": {"to": "packed", "part": 1, "axes": [1, 0]},
+    "up": {"to": "packed", "part": 0},
+    "bias_ih": {"to": "bias", "add": True},
+    "bias_hh": {"to": "bias", "add": True},
+}
+FOUND = {
+    "blocks.1.weight": np.ones((2, 2), "f"),
+    "blocks.10.weight": np.full((2, 2), 10, "f"),
+    "stem.0.bias": np.zeros(1, "f"),
+    "qkv": np.arange(12, dtype="f").reshape(6, 2),
+    "gate": np.array([[1, 2]], "f"),
+    "up": np.array([[3], [4], [5]], "f"),
+    "bias_ih": np.array([1, 2], "f"),
+    "bias_hh": np.array([10, 20], "f"),
+}
+MADE = {
+    "layers.0.weight": [[1, 1], [1, 1]],
+    "layers.9.weight": [[10, 10], [10, 10]],
+    "layers.10.bias": [0],
+    "q": [[0, 1], [2, 3], [4, 5], [6, 7]],
+    "k": [[8, 9]],
+    "v": [[10, 11]],
+    "packed": [[3], [4], [5], [1], [2]],
+    "bias": [11, 22],
+}
+
+
+def test_numbers_sizes_joins_and_sums(tmp_path: Path) -> None:
+    found = apply_map(entries(tmp_path, MORE), FOUND)  # type: ignore[arg-type]
+    assert {name: array.tolist() for name, array in found.tensors.items()} == MADE
+    assert not found.unknown and not found.unused
+
+
+def test_programs_do_as_the_command_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """start.py of a program, which has only what its map needs."""
+    from bmc.ir.training import Pretrained
+    from bmc_programs.start import start_file
+
+    text = start_file(Pretrained("", "x", tuple(entries(tmp_path, MORE))))  # type: ignore[arg-type]
+    (tmp_path / "start.py").write_text(text)
+    (tmp_path / "weights.py").write_text("find_no_floats = read_tensors = None\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for module in ("start", "weights"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    start = importlib.import_module("start")
+    made = start.rename(FOUND)
+    assert {name: array.tolist() for name, array in made.items()} == MADE
+    for module in ("start", "weights"):
+        monkeypatch.delitem(sys.modules, module)
+    plain = start_file(Pretrained("", "x", tuple(entries(tmp_path, {"a": "b"}))))  # type: ignore[arg-type]
+    for word in ("joined", "add:", "sizes", "def fill"):
+        assert word in text and word not in plain
+
+
 BAD = {
     "a list": [],
+    "sizes of another number": {"a": {"split": ["b", "c"], "sizes": [1]}},
+    "a size of nothing": {"a": {"split": ["b", "c"], "sizes": [1, 0]}},
+    "a part that is no number": {"a": {"to": "b", "part": "first"}},
+    "a part that is added": {"a": {"to": "b", "part": 0, "add": True}},
+    "an unknown word that counts": {"a.{n}": "b.{m+1}"},
+    "a sum of words": {"a.{n}": "b.{n+m}"},
     "no target": {"a": {}},
     "two targets": {"a": {"to": "b", "split": ["c"]}},
     "an unknown word": {"a.{n}": "b.{m}"},
@@ -75,13 +141,30 @@ def test_maps_are_checked(case: str, tmp_path: Path) -> None:
         entries(tmp_path, BAD[case])
 
 
-@pytest.mark.parametrize(
-    "names", [{"a": {"to": "b", "axes": [1]}}, {"a": {"split": ["b", "c"]}}, {"{x}": "b"}], ids=str
-)
+MISFITS: list[dict[str, object]] = [
+    {"a": {"to": "b", "part": 1}},
+    {"a": {"split": ["b", "c"], "sizes": [1, 1]}},
+    {"{x}": {"to": "b", "part": 0}},
+    {"a": {"to": "b", "axes": [1]}},
+    {"a": {"split": ["b", "c"]}},
+    {"{x}": "b"},
+]
+
+
+@pytest.mark.parametrize("names", MISFITS, ids=str)
 def test_tensors_that_do_not_fit_are_named(names: dict[str, object], tmp_path: Path) -> None:
     with pytest.raises(BadMap, match=r"`a`|`b`"):
         tensors = {"a": np.zeros(3), "other": np.zeros(3)}
         apply_map(entries(tmp_path, names), tensors)  # type: ignore[arg-type]
+
+
+def test_numbers_that_cannot_be_are_named(tmp_path: Path) -> None:
+    for name in ("h.0", "h.last"):
+        with pytest.raises(BadMap, match=r"counts on from"):
+            apply_map(entries(tmp_path, {"h.{n}": "b.{n-1}"}), {name: np.zeros(1)})  # type: ignore[arg-type]
+    with pytest.raises(BadMap, match=r"another shape"):
+        names = {"{x}": {"to": "b", "add": True}}
+        apply_map(entries(tmp_path, names), {"p": np.zeros(1), "q": np.zeros(2)})  # type: ignore[arg-type]
 
 
 def test_the_command_converts_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

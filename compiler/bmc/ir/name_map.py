@@ -8,9 +8,14 @@ its value says what becomes of such a tensor:
     "h.{n}.attn.c_attn.bias": {"split": ["…query.bias", "…key.bias", "…value.bias"]}
     "h.{n}.attn.bias": null                                   left out
 
+    "blocks.{n}.bias": "layers.{n-1}.bias"                    numbers that begin elsewhere
+    "rnn.bias_ih": {"to": "lstm.bias_ih_l0", "add": true}     a sum of all that lead there
+    "q.weight": {"to": "qkv.weight", "part": 0}               joined in order with parts 1, 2, …
+
 `view` counts the elements by other axes first (-1 takes what is left), `axes` puts axes in another
 order, `shape` counts the elements by other axes again, `split` cuts the first axis, after all that,
-into parts of one size. The first key that fits a name counts.
+into parts of one size, or of `sizes`; parts are joined along the first axis. The first key that
+fits a name counts.
 """
 
 from __future__ import annotations
@@ -26,8 +31,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 LARGEST = 2**20  # bytes of a map
+MOST_PARTS = 1024  # that make one tensor
 HOLE = re.compile(r"\\\{([a-z_]+)\\\}")
-KEYS = {"to", "split", "view", "axes", "shape"}
+WORD = re.compile(r"\{([a-z_]+)([+-]\d{1,4})?\}")  # of a target: `{n}`, or `{n-1}`
+KEYS = {"to", "split", "sizes", "view", "axes", "shape", "part", "add"}
 
 
 class BadMap(Exception):
@@ -44,6 +51,9 @@ class Entry:
     view: tuple[int, ...] = ()
     axes: tuple[int, ...] = ()
     shape: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()  # of the parts that the first axis is cut into
+    part: int | None = None  # its place among those that are joined
+    add: bool = False  # whether it is added to others
 
 
 @record(frozen=False)
@@ -95,22 +105,48 @@ def _entry(source: str, value: Any) -> Entry:
         raise BadMap(f"`{source}` leads to names, and one of them is no text")
     known = set(pattern.groupindex)
     for name in targets:
-        strange = set(re.findall(r"\{(.*?)\}", name)) - known
+        strange = set(re.findall(r"\{(.*?)\}", WORD.sub(_bare, name))) - known
         if strange:
             raise BadMap(f"`{name}` has `{{{sorted(strange)[0]}}}`, and `{source}` has not")
-    numbers = {key: value.get(key, []) for key in ("view", "axes", "shape")}
+    part, add = value.get("part"), value.get("add", False)
+    if part is not None and (type(part) is not int or not 0 <= part < MOST_PARTS):
+        raise BadMap(f"`part` of `{source}` is a number from 0")
+    if type(add) is not bool or (add and part is not None) or ("split" in value and (add or part)):
+        raise BadMap(f"`{source}` has one of `split`, `part` and `add`")
+    numbers = {key: value.get(key, []) for key in ("view", "axes", "shape", "sizes")}
     for key, listed in numbers.items():
         if not isinstance(listed, list) or not all(type(n) is int for n in listed):
             raise BadMap(f"`{key}` of `{source}` is a list of whole numbers")
     moves = {key: tuple(listed) for key, listed in numbers.items()}
-    return Entry(pattern, source, tuple(targets), **moves)
+    if moves["sizes"] and (len(moves["sizes"]) != len(targets) or min(moves["sizes"]) < 1):
+        raise BadMap(f"`sizes` of `{source}` has a number for each name of `split`")
+    return Entry(pattern, source, tuple(targets), part=part, add=add, **moves)
+
+
+def _bare(match: re.Match[str]) -> str:
+    return f"{{{match[1]}}}"
+
+
+def filled(target: str, words: dict[str, str]) -> str:
+    """A target with its words. Raises `BadMap` where one that counts is no number."""
+
+    def word(match: re.Match[str]) -> str:
+        text, more = words[match[1]], match[2]
+        if more is None:
+            return text
+        if not text.isdecimal() or int(text) + int(more) < 0:
+            raise BadMap(f"`{target}` counts on from `{text}`, which can't be")
+        return str(int(text) + int(more))
+
+    return WORD.sub(word, target)
 
 
 def astray(entries: list[Entry], names: tuple[str, ...]) -> list[str]:
     """The targets of a map that no tensor of a model has, for any words."""
     found: list[str] = []
     for target in dict.fromkeys(target for entry in entries for target in entry.targets):
-        pattern = re.compile(re.sub(r"\\\{\w+\\\}", "[^.]+", re.escape(target)))
+        free = WORD.sub("\0", target)
+        pattern = re.compile(re.escape(free).replace("\0", "[^.]+"))
         if not any(pattern.fullmatch(name) for name in names):
             found.append(target)
     return found
@@ -120,21 +156,44 @@ def apply_map(entries: list[Entry], tensors: dict[str, np.ndarray]) -> Mapped:
     """The tensors under the names of the map. Raises `BadMap` where one does not fit."""
     found = Mapped()
     used: set[str] = set()
+    joined: dict[str, dict[int, np.ndarray]] = {}
     for name, tensor in tensors.items():
         for entry in entries:
             match = entry.pattern.fullmatch(name)
             if match is not None:
                 used.add(entry.source)
-                _place(entry, match.groupdict(), name, tensor, found)
+                _place(entry, match.groupdict(), name, tensor, found, joined)
                 break
         else:
             found.unknown.append(name)
+    for target, parts in joined.items():
+        _join(target, parts, found)
     found.unused = [entry.source for entry in entries if entry.source not in used]
     return found
 
 
+def _join(target: str, parts: dict[int, np.ndarray], found: Mapped) -> None:
+    """Puts parts one after the other along their first axis."""
+    import numpy as np
+
+    lacking = next((n for n in range(len(parts)) if n not in parts), None)
+    if lacking is not None:
+        raise BadMap(f"`{target}` has no part {lacking}")
+    if target in found.tensors:
+        raise BadMap(f"`{target}` is a tensor, and is joined of others")
+    try:
+        found.tensors[target] = np.concatenate([parts[n] for n in range(len(parts))])
+    except ValueError as error:
+        raise BadMap(f"parts of `{target}`: {error}") from None
+
+
 def _place(
-    entry: Entry, words: dict[str, str], name: str, tensor: np.ndarray, found: Mapped
+    entry: Entry,
+    words: dict[str, str],
+    name: str,
+    tensor: np.ndarray,
+    found: Mapped,
+    joined: dict[str, dict[int, np.ndarray]],
 ) -> None:
     if not entry.targets:
         found.dropped.append(name)
@@ -143,16 +202,36 @@ def _place(
         made = tensor.reshape(entry.view) if entry.view else tensor
         made = made.transpose(entry.axes) if entry.axes else made
         made = made.reshape(entry.shape) if entry.shape else made
-        count = len(entry.targets)
-        if count > 1 and (not made.ndim or made.shape[0] % count):
-            raise ValueError(f"can't cut {list(made.shape)} into {count} parts")
+        ends = _ends(entry, made)
     except ValueError as error:
         raise BadMap(f"`{name}` {list(tensor.shape)}: {error}") from None
-    size = made.shape[0] // count if made.ndim else 0
-    for place, target in enumerate(entry.targets):
-        for word, text in words.items():
-            target = target.replace(f"{{{word}}}", text)
-        if target in found.tensors:
+    for (start, end), target in zip(ends, entry.targets):
+        target = filled(target, words)
+        taken = joined.get(target, {}) if entry.part is not None else found.tensors
+        if not entry.add and (target if entry.part is None else entry.part) in taken:
             raise BadMap(f"two tensors become `{target}`, the second is `{name}`")
-        part = made[place * size : (place + 1) * size] if count > 1 else made
-        found.tensors[target] = part.copy(order="C")
+        part = made[start:end] if len(ends) > 1 else made
+        if entry.part is not None:
+            joined.setdefault(target, {})[entry.part] = part
+        elif entry.add and target in found.tensors:
+            if found.tensors[target].shape != part.shape:
+                raise BadMap(f"`{name}` {list(part.shape)} is added to another shape")
+            found.tensors[target] = found.tensors[target] + part
+        else:
+            found.tensors[target] = part.copy(order="C")
+
+
+def _ends(entry: Entry, made: np.ndarray) -> list[tuple[int, int]]:
+    """Where the parts of a tensor begin and end. Raises `ValueError`."""
+    count = len(entry.targets)
+    if count == 1:
+        return [(0, 0)]
+    sizes = list(entry.sizes)
+    if not sizes:
+        if not made.ndim or made.shape[0] % count:
+            raise ValueError(f"can't cut {list(made.shape)} into {count} parts")
+        sizes = [made.shape[0] // count] * count
+    if not made.ndim or sum(sizes) != made.shape[0]:
+        raise ValueError(f"can't cut {list(made.shape)} into parts of {sizes}")
+    starts = [sum(sizes[:place]) for place in range(count)]
+    return [(start, start + size) for start, size in zip(starts, sizes)]

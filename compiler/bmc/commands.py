@@ -94,8 +94,16 @@ def _print_stage(text: str, options: argparse.Namespace, problems: Problems) -> 
 
 def train(options: argparse.Namespace) -> int:
     """`bmc train FILE`: compiles into `build/<stem>-<backend>/` and runs its `train.py`."""
+    if options.epochs and options.steps:
+        print("bmc train: --epochs or --steps says how long, and not both", file=sys.stderr)
+        return USAGE
     problems = Problems()
     program = _load(options.file, options, problems)
+    if program is not None and program.train is not None:
+        other = "steps" if program.train.steps is None else "epochs"
+        if getattr(options, other):  # the file counts by the other one
+            options.settings.append((f"train.{other}", getattr(options, other)))
+            program = _load(options.file, options, problems)
     if program is None or problems.failed:
         return _finish(problems, options)
     if program.train is None:

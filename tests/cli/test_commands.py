@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -229,3 +230,25 @@ def test_a_run_brings_no_program(tmp_path: Path, capsys) -> None:
     (tmp_path / "run.json").write_text(json.dumps(about))
     assert cli.main(["evaluate", str(tmp_path)]) == 2
     assert "a run does not bring the program" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "other"), [("steps", "epochs"), ("epochs", "steps")])
+def test_the_length_of_a_run_is_given_either_way(
+    given: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that counts steps trains for epochs where the command says so, and so on."""
+    from bmc import runs
+
+    text = (SPECS / "tabular" / "mlp.bm").read_text("utf-8")
+    text = re.sub(r"\n  (epochs|steps) .*", f"\n  {given} = 6", text)
+    (tmp_path / "net.bm").write_text(text.replace("../data/", ""), encoding="utf-8")
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(runs, "train", lambda steps, flags, more: asked.append(flags) or 0)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", "net.bm", f"--{other}", "4"]) == 0
+    program = (tmp_path / "build" / "net-torch" / "train.py").read_text()
+    assert f"\n{other.upper()} = 4\n" in program and f"\n{given.upper()} = " not in program
+    assert asked[0][other] == "4" and not asked[0][given]
+    assert cli.main(["train", "net.bm", f"--{given}", "4"]) == 0
+    assert f"\n{given.upper()} = 6\n" in (tmp_path / "build/net-torch/train.py").read_text()
+    assert cli.main(["train", "net.bm", "--epochs", "4", "--steps", "4"]) == 2

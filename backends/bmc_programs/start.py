@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bmc.emit.gate import HEADER
-from bmc.emit.layout import render
+from bmc.emit.layout import expression, render
 from bmc.emit.pyexpr import Assign, Expr, ListExpr, Name, Statement, TupleExpr, call, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
@@ -23,11 +23,17 @@ def start_file(start: Pretrained) -> str:
         "start.py",
         header=Code(HEADER.rstrip("\n")),
         changes=changes,
+        anew=lit_of(start.anew),
         counted=any(re.search(r"\{\w+[+-]", name) for one in names for name in one.targets),
         sized=any(one.sizes for one in names),
         joined=any(one.part is not None for one in names),
         added=any(one.add for one in names),
     )
+
+
+def lit_of(parts: tuple[str, ...]) -> Code:
+    """`("head.", "norm.")`, the beginnings of the names that are left out."""
+    return Code(expression(lit(tuple(f"{part}." for part in parts))) if parts else "")
 
 
 def _changes(entries: tuple[Entry, ...]) -> str:

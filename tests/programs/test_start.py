@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.language.test_entries import said
 from tests.programs.project import DATA, run, succeed, written
 
 from bmc import driver
@@ -106,6 +107,22 @@ def test_training_starts_from_its_own_names(backend: str, tmp_path: Path) -> Non
 @pytest.mark.torch
 @pytest.mark.keras
 @pytest.mark.parametrize("backend", TRAINED)
+def test_a_head_for_other_classes_starts_anew(backend: str, tmp_path: Path) -> None:
+    found = tensors() | {"body.2.kernel": np.zeros((6, 7), "float32")}  # of seven classes
+    anew = MAPPED.replace(")", ', anew="dense2")')
+    program, command = train(tmp_path, backend, anew, found)
+    said = succeed(program, *command)
+    assert "2 of the model's 4 tensors" in said and "not in the file" not in said
+    told = next(line for line in said.splitlines() if line.startswith("  anew: "))
+    assert set(told.removeprefix("  anew: ").split(", ")) == {"dense2.weight", "dense2.bias"}
+    made = safetensors.load_file(tmp_path / "run" / "weights.safetensors")
+    assert made["dense2.weight"].shape == (3, 6) and made["dense2.weight"].any()
+    assert np.allclose(made["dense1.weight"], found["body.1.kernel"].T, atol=1e-6)
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.parametrize("backend", TRAINED)
 def test_what_does_not_fit_is_refused(backend: str, tmp_path: Path) -> None:
     wrong = {"body.1.kernel": np.zeros((5, 6), "float32")}
     program, command = train(tmp_path, backend, MAPPED, wrong)
@@ -137,3 +154,10 @@ def test_maps_are_checked_while_compiling(fault: str, tmp_path: Path) -> None:
     (problem,) = problems
     assert problem.code == code
     assert problem.span.text == setting.partition("=")[2]
+
+
+def test_a_part_that_starts_anew_is_one_of_the_model(tmp_path: Path) -> None:
+    text = said(
+        SPEC.format(weights='pretrained("x.safetensors", anew=["dense2", "dense3"])'), tmp_path
+    )
+    assert text.count("error[") == 1 and "`dense3`" in text and "dense1" in text

@@ -100,6 +100,7 @@ class Pretrained:
     path: str
     file: str
     names: tuple[Entry, ...] | None = None  # what becomes of tensors that others named
+    anew: tuple[str, ...] = ()  # parts that start as declared
 
 
 @record

@@ -61,11 +61,15 @@ class Pretrained(WeightsFrom, name="pretrained", aliases=("from_pretrained", "lo
     A map is a JSON object from names in the file to names of the model, with `{words}` for what
     varies between dots. It may transpose, count elements by other axes, cut packed tensors into
     parts and leave tensors out; `bmc weights` converts files with the same maps. What the file
-    lacks starts as declared, and training says what matched.
+    lacks starts as declared, as does what `anew` names: a head for other classes than those of the
+    file. Training says what matched.
     """
 
     file: str = param(Str(), "the safetensors file")
     names: str | None = param(Str(), "a JSON file with a map of names, beside the spec", None)
+    anew: tuple[str, ...] = param(
+        ListOf(Str(), single=True), "parts of the model that start as declared all the same", ()
+    )
     samples = (Sample({"file": "start.safetensors"}),)
 
 

@@ -447,7 +447,11 @@ class _Sections:
                 continue
             where = _argument(value, "names", 1)
             names = None if made.names is None else self._names(made.names, where)
-            found.append(Pretrained(subject, made.file, names))
+            for part in made.anew:
+                if not self._has_part(part):
+                    place = _argument(value, "anew", 2)
+                    self.fail(BadSubject(place, "anew", part, self._parts()))
+            found.append(Pretrained(subject, made.file, names, made.anew))
         return tuple(found)
 
     def _names(self, path: str, span: Span) -> tuple[NameEntry, ...] | None:

@@ -25,6 +25,11 @@ BODIES = {
     "both": "  y = (q, k, v, hint > 0) -> attention_core(causal=true, window=3)",
     "bent": "  y = (q, k, v, hint > 0) -> attention_core(softcap=2.0)",
     "biased": "  y = (q, k, v, hint) -> attention_core(softcap=2.0, causal=true, window=2)",
+    "turned": "  a = q -> rms_norm -> rotary_positions(fraction=0.5)\n"
+    "  b = k -> rms_norm -> rotary_positions(fraction=0.5)\n"
+    "  y = (a, b, v) -> attention_core(causal=true, window=3)",
+    "both turns": "  a = q -> rotary_positions(interleaved=true, theta=500.0)\n"
+    "  y = (a, k -> rotary_positions, v, hint) -> attention_core",
     "two": "  a = (q, k, v) -> attention_core(causal=true)\n"
     "  b = (a, k, v, hint) -> attention_core(window=2)\n  y = (b, k, k) -> attention_core",
     "by hand": "  y = ((q, q) -> matmul(transpose_b=true) -> softmax, q + hint[0, 1]) -> matmul",

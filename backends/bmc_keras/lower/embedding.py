@@ -8,6 +8,7 @@ from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Call, Expr, call, lit, name
 from bmc.ops import embedding as ops
+from bmc_keras.lower.attention_parts import INTERLEAVED, ROTARY
 from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import lower, part
 from bmc_keras.weights import At
@@ -18,6 +19,8 @@ PADDED = part("PaddedEmbedding")
 LEARNED = part("LearnedPositions")
 SINUSOIDS = part("sinusoids")
 SINUSOIDAL = part("SinusoidalPositions")
+HALVES = part("RotaryPositions")
+NEIGHBOURS = part("RotaryNeighbours")
 
 
 SINUSOIDAL_2D = part("SinusoidalPositions2D")
@@ -67,6 +70,14 @@ def learned_positions(op: ops.LearnedPositions, site: Site) -> Lowered:
 def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
     """A small layer, since the number of positions may be free."""
     return Module(call("SinusoidalPositions", op.theta), support=(SINUSOIDS, SINUSOIDAL))
+
+
+@lower(ops.RotaryPositions)
+def rotary_positions(op: ops.RotaryPositions, site: Site) -> Lowered:
+    """A small layer, since the number of positions may be free."""
+    kind, turn = (NEIGHBOURS, INTERLEAVED) if op.interleaved else (HALVES, ROTARY)
+    made = call(kind.name, op.theta, op.turned(site.inputs[0]))
+    return Module(made, support=(turn, kind))
 
 
 @lower(ops.SinusoidalPositions2d)

@@ -116,3 +116,37 @@ class AttentionCore(layers.Layer):
         if self.causal:
             return ops.logical_and(apart >= 0, apart < self.window)
         return ops.abs(apart) < self.window
+
+
+class RotaryPositions(layers.Layer):
+    """Turn the first `size` elements by the position: (..., T, width) -> the same."""
+
+    def __init__(self, theta: float, size: int, name: str):
+        super().__init__(name=name)
+        self.theta = theta
+        self.size = size
+
+    def call(self, x):
+        turned = rotate(ops.expand_dims(x[..., : self.size], -2), self.theta)
+        turned = ops.squeeze(turned, -2)
+        return ops.concatenate((turned, x[..., self.size :]), axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+class RotaryNeighbours(layers.Layer):
+    """Turn neighbours among the first `size` elements: (..., T, width) -> the same."""
+
+    def __init__(self, theta: float, size: int, name: str):
+        super().__init__(name=name)
+        self.theta = theta
+        self.size = size
+
+    def call(self, x):
+        pairs = ops.expand_dims(x[..., : self.size], -2)
+        turned = ops.squeeze(rotate_neighbours(pairs, self.theta), -2)
+        return ops.concatenate((turned, x[..., self.size :]), axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape

@@ -5,10 +5,14 @@ from __future__ import annotations
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Expr, Starred, call, name
 from bmc.ops import embedding as ops
-from bmc_onnx.lower.common import below, method
+from bmc.ops.axes import known_dim
+from bmc_onnx.lower.common import below, listed, method
 from bmc_onnx.lower.support import SINUSOIDAL_POSITIONS, SINUSOIDAL_POSITIONS_2D, SINUSOIDS
-from bmc_onnx.lower.table import lower
+from bmc_onnx.lower.table import lower, part
 from bmc_onnx.lower.weighted import ALL_POSITIONS, EMBED, LEARNED_POSITIONS
+
+ROTARY_POSITIONS = part("rotary_positions")
+ROTARY_NEIGHBOURS = part("rotary_neighbours")
 
 
 @lower(ops.Embedding)
@@ -30,6 +34,19 @@ def learned_positions(op: ops.LearnedPositions, site: Site) -> Lowered:
 def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
     """Sines and cosines in turn, added."""
     return method(SINUSOIDAL_POSITIONS, site.inputs[0].shape[-1], op.theta)
+
+
+@lower(ops.RotaryPositions)
+def rotary_positions(op: ops.RotaryPositions, site: Site) -> Lowered:
+    """Pairs turned by their sines and cosines."""
+    (x,) = site.inputs
+    count = op.turned(x)
+    rest = known_dim(x.shape[-1], "the number of features") - count
+    if op.interleaved:
+        axes = x.rank + (1 if x.batched else 0) - 1  # before the last
+        return method(ROTARY_NEIGHBOURS, count, rest, op.theta, axes)
+    sizes = [count // 2, count // 2, *([rest] if rest else [])]
+    return method(ROTARY_POSITIONS, listed(sizes), op.theta)
 
 
 @lower(ops.SinusoidalPositions2d)

@@ -131,3 +131,48 @@ class Attention(Graph):
         none = self.number(0.0, name=f"{name}.none")
         weights = self.add("Where", seen, weights, none, name=f"{name}.weights")
         return self.add("MatMul", weights, value, name=name)
+
+    def turn(
+        self, a: str, b: str, waves: tuple[str, str], name: str
+    ) -> tuple[str, str]:
+        """Turn pairs by angles whose sines and cosines are given."""
+        sine, cosine = waves
+        turned = []
+        for word, x, y, sign in (("a", a, b, "Sub"), ("b", b, a, "Add")):
+            kept = self.add("Mul", x, cosine, name=f"{name}.{word}.kept")
+            other = self.add("Mul", y, sine, name=f"{name}.{word}.other")
+            turned.append(self.add(sign, kept, other, name=f"{name}.{word}"))
+        return turned[0], turned[1]
+
+    def rotary_positions(
+        self, x: str, sizes: list[int], theta: float, name: str
+    ) -> str:
+        """Turn pairs (i, i + size / 2) by angles that grow with the position."""
+        steps = self.places(x, -2, name=f"{name}.steps")
+        waves = self.sinusoids(steps, 2 * sizes[0], theta, name=f"{name}.waves")
+        a, b, *rest = self.split(x, sizes, name=f"{name}.parts", axis=-1)
+        turned = self.turn(a, b, waves, name=f"{name}.turned")
+        return self.add("Concat", *turned, *rest, name=name, axis=-1)
+
+    def rotary_neighbours(
+        self, x: str, count: int, rest: int, theta: float, axes: int, name: str
+    ) -> str:
+        """Turn neighbours among the first elements, further with the position."""
+        steps = self.places(x, -2, name=f"{name}.steps")
+        waves = self.sinusoids(steps, count, theta, name=f"{name}.waves")
+        sizes = [count, rest] if rest else [count]
+        first, *others = self.split(x, sizes, name=f"{name}.parts", axis=-1)
+        shape = [*[0] * axes, count // 2, 2]
+        pairs = self.reshape(first, shape, name=f"{name}.pairs")
+        a, b = (
+            self.pick(pairs, place, name=f"{name}.{word}", axis=-1)
+            for place, word in ((0, "even"), (1, "odd"))
+        )
+        turned = self.turn(a, b, waves, name=f"{name}.turned")
+        wide = [
+            self.widen(part, [-1], name=f"{name}.wide{place}")
+            for place, part in enumerate(turned)
+        ]
+        beside = self.add("Concat", *wide, name=f"{name}.beside", axis=-1)
+        flat = self.reshape(beside, [*[0] * axes, count], name=f"{name}.flat")
+        return self.add("Concat", flat, *others, name=name, axis=-1)

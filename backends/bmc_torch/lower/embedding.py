@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Module, Site
-from bmc.emit.pyexpr import Attr, Bin, Expr, Index, SliceExpr, call, lit, method
+from bmc.emit.pyexpr import Attr, Bin, Expr, Index, SliceExpr, TupleExpr, call, lit, method
 from bmc.ops import embedding as ops
+from bmc_torch.lower.attention_parts import INTERLEAVED, ROTARY
 from bmc_torch.lower.table import lower, part
 
 SINUSOIDS = part("sinusoids")
@@ -44,6 +45,25 @@ def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
     """Sines and cosines in turn, added."""
     made = (SINUSOIDS, SINUSOIDAL_POSITIONS)
     return Function(lambda args: Bin("+", args[0], call(made[1].name, args[0], op.theta)), made)
+
+
+@lower(ops.RotaryPositions)
+def rotary_positions(op: ops.RotaryPositions, site: Site) -> Lowered:
+    """Pairs turned; of a fraction, with the rest behind."""
+    (x,) = site.inputs
+    turn = INTERLEAVED if op.interleaved else ROTARY
+    count = op.turned(x)
+
+    def build(args: list[Expr]) -> Expr:
+        if count == x.shape[-1]:
+            return call(turn.name, args[0], op.theta)
+        first, rest = (
+            Index(args[0], (lit(...), part))
+            for part in (SliceExpr(None, lit(count), None), SliceExpr(lit(count), None, None))
+        )
+        return call("torch.cat", TupleExpr((call(turn.name, first, op.theta), rest)), dim=-1)
+
+    return Function(build, (turn,))
 
 
 @lower(ops.SinusoidalPositions2d)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bmc.ops.axes import COUNT, Optional, known_dim, ragged_axis, retype
 from bmc.ops.base import Initializer, Layer, Sample, Weight, param, require_float
 from bmc.ops.initializers import Normal, ZeroRow
-from bmc.ops.kinds import Float, Int, Made, Refusal
+from bmc.ops.kinds import Bool, Float, Int, Made, Refusal
 from bmc.types.symbolic import Dim, product
 from bmc.types.tensor import TensorType
 
@@ -147,6 +147,49 @@ class SinusoidalPositions(
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """One for every element."""
         return product(inputs[0].shape)
+
+
+class RotaryPositions(
+    Layer,
+    name="rotary_positions",
+    aliases=("rope", "rotary_embedding", "apply_rotary", "rotary_position_embedding"),
+):
+    """Turns pairs of elements by angles that grow with the position (Su et al. 2021).
+
+    For queries and keys before `attention_core`. Pair i of n elements at position t turns by
+    t * theta ** (-2 i / n): y[i] = x[i] cos - x[i + n / 2] sin, y[i + n / 2] = x[i + n / 2] cos +
+    x[i] sin; with `interleaved` the pairs are (2 i, 2 i + 1). A `fraction` turns the first
+    n = fraction * D elements alone, as in GPT-NeoX and Phi.
+    """
+
+    theta: float = param(Float(min=1, max=1e9), "base of the angles", 10000.0)
+    interleaved: bool = param(Bool(), "whether a pair is two neighbours", False)
+    fraction: float = param(Float(above=0, max=1), "how much of the last axis turns", 1.0)
+
+    samples = (
+        Sample({}, ((5, 8),)),
+        Sample({"theta": 100.0, "interleaved": True}, (("T", 6),)),
+        Sample({"fraction": 0.25}, ((2, "T", 16),)),
+        Sample({"fraction": 0.5, "interleaved": True}, ((2, 5, 8),)),
+    )
+
+    def turned(self, x: TensorType) -> int:
+        """How many elements turn."""
+        return round(self.fraction * known_dim(x.shape[-1], "the number of features"))
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[..., T, D] -> the same."""
+        (x,) = inputs
+        require_float(x)
+        _check_sequence(x)
+        count = self.turned(x)
+        if count % 2 or not count:
+            raise Refusal(f"turns pairs, and {count} of {x} would turn", setting="fraction")
+        return retype(x, x.shape, kind="sequence" if x.rank == 2 else "")
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """Three for every element."""
+        return 3 * product(inputs[0].shape)
 
 
 class SinusoidalPositions2d(

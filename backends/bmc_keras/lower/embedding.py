@@ -76,7 +76,9 @@ def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
 def rotary_positions(op: ops.RotaryPositions, site: Site) -> Lowered:
     """A small layer, since the number of positions may be free."""
     kind, turn = (NEIGHBOURS, INTERLEAVED) if op.interleaved else (HALVES, ROTARY)
-    made = call(kind.name, op.theta, op.turned(site.inputs[0]))
+    (x,) = site.inputs
+    size = x.shape[-1] if op.fraction == 1 else op.turned(x)
+    made = call(kind.name, op.theta, size)
     return Module(made, support=(turn, kind))
 
 

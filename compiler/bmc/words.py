@@ -157,6 +157,11 @@ WORDS: dict[str, Word] = {
         f"A key of `data`: where rows come from ({', '.join(REGISTRY['source'])}).",
         f"{NET}\n{TABLE}",
     ),
+    "split": Word(
+        "A key of `data`: which rows are for training, for validation and for the test "
+        f"({', '.join(REGISTRY['split'])}). In a model it is a layer.",
+        f"{NET}\n{TABLE}",
+    ),
     "none": Word(
         "Nothing, for settings that need not be given.",
         _model("input x: float[5, 8]\noutput y = x -> self_attention(heads=2, kv_heads=none)"),

@@ -41,8 +41,8 @@ predict { species = logits -> argmax -> undo(data.species) }
 """
 
 
-def loaded(folder: Path, **settings: str):
-    (folder / "net.bm").write_text(SPEC, encoding="utf-8")
+def loaded(folder: Path, text: str = SPEC, **settings: str):
+    (folder / "net.bm").write_text(text, encoding="utf-8")
     project, source = open_project(str(folder / "net.bm"))
     problems = Problems()
     given = {key.replace("__", "."): value for key, value in settings.items()}
@@ -60,6 +60,13 @@ def test_settings_of_train_are_set(tmp_path: Path) -> None:
     assert [group.optimizer.lr for group in train.optimizers] == [1e-3, 0.5]
     train = taken(tmp_path, "train.optimizer.head.lr", "0.5").train
     assert [group.optimizer.lr for group in train.optimizers] == [0.5, 1e-2]
+    program, told = loaded(
+        tmp_path,
+        text=SPEC.replace("optimizer head", "optimizer body.dense"),
+        **{"train.optimizer.body.dense.lr": "0.5", "train.optimizer.lr": "0.25"},
+    )
+    assert program is not None, told
+    assert [group.optimizer.lr for group in program.train.optimizers] == [0.5, 0.25]
     train = taken(tmp_path, "train.optimizer.betas", "[0.8, 0.9]").train
     assert train.main_optimizer.betas == (0.8, 0.9)
     train = taken(tmp_path, "train.schedule.warmup", "10%").train

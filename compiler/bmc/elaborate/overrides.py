@@ -115,7 +115,7 @@ class _Calls:
         from bmc.samples import load_declarations
 
         load_declarations()
-        self.file, self.owner, self.path = file, owner, path
+        self.file, self.owner = file, owner
         self.blocks = {i.name: i for i in file.items if isinstance(i, ast.Block)}
         self.entry, *self.middle = path.split(".")
         self.setting = self.middle.pop() if self.middle else ""
@@ -128,13 +128,13 @@ class _Calls:
     def _narrowed(self, sites: list[_Site]) -> list[_Site]:
         """Those that the middle of the key names: a subject, what is called, or both."""
         middle = list(self.middle)
-        if middle:
-            subjects = [site for site in sites if site.subject == middle[0]]
+        if not middle:
+            return [site for site in sites if not site.subject] or sites
+        for count in range(len(middle), 0, -1):
+            subjects = [one for one in sites if one.subject == ".".join(middle[:count])]
             if subjects:
-                sites = subjects
-                middle.pop(0)
-        else:
-            sites = [site for site in sites if not site.subject] or sites
+                sites, middle = subjects, middle[count:]
+                break
         if not middle:
             return sites
         member = MEMBER.fullmatch(middle[0])

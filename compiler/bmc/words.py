@@ -128,7 +128,7 @@ WORDS: dict[str, Word] = {
     "from": Word("Names the file of an `import`.", ""),
     "data": Word(
         "Where rows come from, what is made of their columns, and how they are split. Each entry "
-        "is a column, `\"age\"`, or several, `[\"a\".."  '"d"]' ", and the steps that it goes "
+        'is a column, `"age"`, or several, `["a".."d"]`, and the steps that it goes '
         "through; models take entries by the names of their inputs.",
         f"{NET}\n{TABLE}",
     ),

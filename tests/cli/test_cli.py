@@ -47,7 +47,9 @@ class Driver(types.ModuleType):
             problems.add(UnknownName(Span(source, at, at + 3), "bad", "value", ("bed",)))
             return None
         return types.SimpleNamespace(
-            train=types.SimpleNamespace(source="a.npz", test=True, writes="predictions.csv")
+            train=types.SimpleNamespace(
+                source="a.npz", test=True, writes="predictions.csv", epochs=9, steps=None
+            )
         )
 
     def check(self, program, backend, problems):

@@ -258,8 +258,8 @@ def _paired(run: Run) -> bool:
     return any(isinstance(layer.target, GRU) and layer.target.bias for layer in found)
 
 
-def _known_places(kinds: set[str], paired: bool) -> tuple[list[Statement], set[str]]:
-    """The lines that say what optimisers have to know, and its names."""
+def _known_places(kinds: set[str], paired: bool) -> tuple[list[Statement], set[str], Expr]:
+    """The lines that say what optimisers have to know, its names, and the places of all weights."""
     wanted = {key for kind in kinds for key in PLACED.get(kind, ())}
     wanted -= set() if paired else {"pairs"}
     every: Expr = call(Attr(call("name_weights", Name("model")), "values"))
@@ -276,12 +276,12 @@ def _known_places(kinds: set[str], paired: bool) -> tuple[list[Statement], set[s
         first = Bin("and", gru, Compare("==", dotted("place.row"), lit(0)))
         pairs = ListComp(dotted("place.variable"), Name("place"), every, (first,))
         body.append(Assign(Name("pairs"), pairs))
-    return body, wanted
+    return body, wanted, every
 
 
 def optimizer_function(parts: Sequence[optimizing.Part], paired: bool) -> str:
     """`create_optimizer`"""
-    body, named = _known_places({part.update.kind for part in parts}, paired)
+    body, named, every = _known_places({part.update.kind for part in parts}, paired)
     for part in parts:
         word = "optimizer" if len(parts) == 1 else part.word
         kind = part.update.kind
@@ -291,9 +291,8 @@ def optimizer_function(parts: Sequence[optimizing.Part], paired: bool) -> str:
         made = call(kind, part.rate, **part.settings(), **more)
         body.append(Assign(Name(word), made))
     if any(part.spares for part in parts):
-        places = call(Attr(call("name_weights", Name("model")), "values"))
         one_axis = Compare("==", dotted("place.ndim"), lit(1))
-        kept = ListComp(dotted("place.variable"), Name("place"), places, (one_axis,))
+        kept = ListComp(dotted("place.variable"), Name("place"), every, (one_axis,))
         body.append(Assign(Name("kept"), kept))
     for part in parts:
         word = "optimizer" if len(parts) == 1 else part.word

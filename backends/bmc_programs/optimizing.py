@@ -17,7 +17,10 @@ from bmc_programs.files import STANDARD
 from bmc_programs.run import Run, name
 
 # Variables of `create_optimizer`, and what it calls.
-LOCALS = {"groups", "kept", "p", "place", "rest", "rest_groups", *map(str.lower, dir(builtins))}
+LOCALS = {
+    "groups", "kept", "matrices", "p", "pairs", "place", "places", "rest", "rest_groups",
+    *map(str.lower, dir(builtins)),
+}  # fmt: skip
 
 
 @record

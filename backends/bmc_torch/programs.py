@@ -271,14 +271,15 @@ def kind_of(run: Run) -> Expr:
 def optimizer_function(run: Run, parts: Sequence[optimizing.Part]) -> str:
     """`create_optimizer`"""
     scheduled = Rates(run.train).made is not None
-    made = _several(parts, scheduled) if len(parts) > 1 else _single(parts[0])
+    single = len(parts) == 1
+    made = _single(parts[0], bool(run.train.freeze)) if single else _several(parts, scheduled)
     takes = (Param("model", Name(run.model)),)
     gives = kind_of(run)
     doc = optimizing.about_optimizer(parts)
     return render([Def("create_optimizer", takes, gives, tuple(made), doc)]).rstrip("\n")
 
 
-def _single(part: optimizing.Part) -> list[Statement]:
+def _single(part: optimizing.Part, frozen: bool) -> list[Statement]:
     """One optimiser for all weights."""
     body: list[Statement] = []
     weights: Expr = call("model.parameters")
@@ -295,7 +296,8 @@ def _single(part: optimizing.Part) -> list[Statement]:
         # A state has one vector of all weights: its order must be known wherever it goes on.
         ordered = call("sorted", call("model.named_parameters"))
         each = TupleExpr((Name("_"), Name("weight")))
-        body.append(Assign(Name("weights"), ListComp(Name("weight"), each, ordered)))
+        learns = (dotted("weight.requires_grad"),) if frozen else ()
+        body.append(Assign(Name("weights"), ListComp(Name("weight"), each, ordered, learns)))
         weights = Name("weights")
     made = call(part.update.kind, weights, lr=Name("LEARNING_RATE"), **part.settings())
     return [*body, Return(made)]
@@ -379,12 +381,13 @@ def step_function(run: Run) -> str:
     else:
         update.append(ExprStmt(call("optimizer.step")))
     doc = "Update the model on one batch; return the mean loss of the batch."
+    told = Return(method(Name("loss"), "detach"))
     if run.train.accumulate > 1:
         takes += [Param("share", Name("float")), Param("last", Name("bool"))]
         doc = "Add the gradients of a batch; after the last update the model. Return the mean loss."
         share = Bin("*", Name("loss"), Name("share"))
         body.append(ExprStmt(method(_scaled(run, share), "backward")))
-        body.append(IfStmt(Name("last"), (*update, clear)))
+        body += [IfStmt(Name("last"), (*update, clear)), told]
     elif run.train.whole:
         body += [ExprStmt(call("loss.backward")), Return(Name("loss"))]
         body = [
@@ -393,9 +396,8 @@ def step_function(run: Run) -> str:
         ]
         doc = "Update the model on all rows; return their mean loss before."
     else:
-        body += [clear, ExprStmt(method(_scaled(run, Name("loss")), "backward")), *update]
-    if not run.train.whole:
-        body.append(Return(method(Name("loss"), "detach")))
+        backward = ExprStmt(method(_scaled(run, Name("loss")), "backward"))
+        body += [clear, backward, *update, told]
     return render([Def("train_step", tuple(takes), Name("Tensor"), tuple(body), doc)]).rstrip("\n")
 
 

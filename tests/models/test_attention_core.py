@@ -30,6 +30,11 @@ BODIES = {
     "  y = (a, b, v) -> attention_core(causal=true, window=3)",
     "both turns": "  a = q -> rotary_positions(interleaved=true, theta=500.0)\n"
     "  y = (a, k -> rotary_positions, v, hint) -> attention_core",
+    "hidden by numbers": "  y = (q, k, v, hint * 1000000000) -> attention_core(causal=true, window=3)",
+    "bent and hidden by numbers": "  y = (q, k, v, hint * 1000000000)\n"
+    "    -> attention_core(causal=true, softcap=2.0)",
+    "both turns of one": "  a = q -> rotary_positions(interleaved=true, fraction=0.5)\n"
+    "  y = (q -> rotary_positions, a, q) -> attention_core",
     "two": "  a = (q, k, v) -> attention_core(causal=true)\n"
     "  b = (a, k, v, hint) -> attention_core(window=2)\n  y = (b, k, k) -> attention_core",
     "by hand": "  y = ((q, q) -> matmul(transpose_b=true) -> softmax, q + hint[0, 1]) -> matmul",

@@ -93,3 +93,29 @@ def test_what_changes_nothing_is_taken(tmp_path: Path) -> None:
     spec = SPEC.replace("epochs    = 6", "epochs = 6\n  precision = fp32\n  accumulate = 1")
     assert said(spec, tmp_path) == ""
     assert "counts in `epochs`" in said(spec.replace("epochs = 6", "steps = 6"), tmp_path)
+
+
+def test_a_key_that_is_none_is_not_given(tmp_path: Path) -> None:
+    spec = SPEC.replace("epochs    = 6", "epochs = 6\n  schedule = none\n  clip_norm = none")
+    assert said(spec, tmp_path) == ""
+    more = "steps = none\n  sampler = none\n  weights = none"
+    assert said(spec.replace("schedule = none", more), tmp_path) == ""
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+def test_a_run_with_a_frozen_part_goes_on_everywhere(tmp_path: Path) -> None:
+    """Its vector has what learns, in both; and a history that was made shorter is cut."""
+    spec = SPEC.replace("epochs    = 6", "epochs    = 4\n  freeze    = [dense1]")
+    (tmp_path / "net.bm").write_text(spec)
+    torch, keras = (written(tmp_path / b, tmp_path / "net.bm", b) for b in ("torch", "keras"))
+    succeed(torch, "train.py", *TABLE, "--out", tmp_path / "run", "--epochs", "1")
+    given = ("train.py", *TABLE, "--out", tmp_path / "run", "--resume", "--epochs")
+    succeed(keras, *given, "2")
+    for folder in (torch, keras):
+        text = (folder / "train.py").read_text().replace("HISTORY = 4", "HISTORY = 2")
+        (folder / "train.py").write_text(text)
+    succeed(torch, *given, "3")
+    succeed(keras, *given, "4")
+    losses = [record["loss"] for record in records(tmp_path / "run")]
+    assert len(losses) == 4 and losses == sorted(losses, reverse=True)

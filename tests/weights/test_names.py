@@ -123,6 +123,7 @@ BAD = {
     "sizes of another number": {"a": {"split": ["b", "c"], "sizes": [1]}},
     "a size of nothing": {"a": {"split": ["b", "c"], "sizes": [1, 0]}},
     "a part that is no number": {"a": {"to": "b", "part": "first"}},
+    "a part that is split": {"a": {"split": ["b", "c"], "part": 0}},
     "a part that is added": {"a": {"to": "b", "part": 0, "add": True}},
     "an unknown word that counts": {"a.{n}": "b.{m+1}"},
     "a sum of words": {"a.{n}": "b.{n+m}"},

@@ -19,8 +19,7 @@ PADDED = part("PaddedEmbedding")
 LEARNED = part("LearnedPositions")
 SINUSOIDS = part("sinusoids")
 SINUSOIDAL = part("SinusoidalPositions")
-HALVES = part("RotaryPositions")
-NEIGHBOURS = part("RotaryNeighbours")
+ROTARY_POSITIONS = part("RotaryPositions")
 
 
 SINUSOIDAL_2D = part("SinusoidalPositions2D")
@@ -75,11 +74,11 @@ def sinusoidal_positions(op: ops.SinusoidalPositions, site: Site) -> Lowered:
 @lower(ops.RotaryPositions)
 def rotary_positions(op: ops.RotaryPositions, site: Site) -> Lowered:
     """A small layer, since the number of positions may be free."""
-    kind, turn = (NEIGHBOURS, INTERLEAVED) if op.interleaved else (HALVES, ROTARY)
+    turn = INTERLEAVED if op.interleaved else ROTARY
     (x,) = site.inputs
     size = x.shape[-1] if op.fraction == 1 else op.turned(x)
-    made = call(kind.name, op.theta, size)
-    return Module(made, support=(turn, kind))
+    made = call(ROTARY_POSITIONS.name, name(turn.name), op.theta, size)
+    return Module(made, support=(turn, ROTARY_POSITIONS))
 
 
 @lower(ops.SinusoidalPositions2d)

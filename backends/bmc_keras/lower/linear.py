@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Attr, Call, Expr, call, lit, name
+from bmc.emit.rows import matrices
 from bmc.ops.axes import axis_of
 from bmc.ops.embedding import Embedding
 from bmc.ops.linear import Dense, MatMul
@@ -63,11 +64,7 @@ def matmul(op: MatMul, site: Site) -> Lowered:
 
     def build(args: list[Expr]) -> Expr:
         values = spread(args, site.inputs)
-        turns = (op.transpose_a, op.transpose_b)
-        a, b = (
-            call("ops.swapaxes", value, -1, -2) if turn else value
-            for value, turn in zip(values, turns)
-        )
-        return call("ops.matmul", a, b)
+        turned = matrices(op, values, lambda x: call("ops.swapaxes", x, -1, -2))
+        return call("ops.matmul", *turned)
 
     return Function(build)

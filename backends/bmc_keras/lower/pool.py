@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call
-from bmc.emit.values import Pads, border_pads, same_pads, step_size
+from bmc.emit.values import border_pads, same_pads, step_size
 from bmc.ops.axes import axis_of, explicit_padding
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc.types.tensor import TensorType
@@ -34,11 +35,17 @@ class _Plan:
         if stride != op.kernel:
             self.window["strides"] = stride
         self.pads: Any = None
-        if op.padding == "same":
+        self.unknown = False  # whether padding that has to be put around depends on a free size
+        counted = getattr(op, "count_padding", False)  # which Keras' own padding never is
+        if op.padding == "same" and counted:
+            sizes = x.shape[1:] if op.axis is None else (x.shape[op.axis],)
+            self.pads = same_pads(sizes, op.kernel, stride)
+            self.unknown = self.pads is None
+        elif op.padding == "same":
             self.window["padding"] = "same"
         elif not isinstance(op.padding, str):
             pads = explicit_padding(op.padding, self.axes)
-            if keeps_size(pads, op.kernel, stride, 1, self.axes):
+            if not counted and keeps_size(pads, op.kernel, stride, 1, self.axes):
                 if any(low for low, _ in pads):
                     self.window["padding"] = "same"
             elif any(low or high for low, high in pads):
@@ -50,10 +57,25 @@ class _Plan:
 
     def run(self, kind: str, value: Expr) -> Expr:
         """The pooling on a value."""
-        layer = self.layer(kind)
+        return self.on(value, lambda turned: Call(self.layer(kind), (turned,)))
+
+    def on(self, value: Expr, run: Callable[[Expr], Expr]) -> Expr:
+        """`run` on the value with the pooled axes before the last."""
         if not self.turned:
-            return Call(layer, (value,))
-        return call("ops.swapaxes", Call(layer, (call("ops.swapaxes", value, 1, 2),)), 1, 2)
+            return run(value)
+        return call("ops.swapaxes", run(call("ops.swapaxes", value, 1, 2)), 1, 2)
+
+    def padded(self, kind: str, value: Expr, **more: Any) -> Expr:
+        """The pooling on a value with something put around."""
+        layer = self.layer(kind)
+        return self.on(
+            value, lambda turned: Call(layer, (call("ops.pad", turned, self.around, **more),))
+        )
+
+    @property
+    def around(self) -> Any:
+        """What is put around each axis of a value as `on` gives it."""
+        return ((0, 0), *self.pads, (0, 0))
 
 
 @lower(MaxPool, _layout)
@@ -61,51 +83,30 @@ def max_pool(op: MaxPool, site: Site) -> Lowered:
     """`layers.MaxPooling…`; other padding than `same` is filled with -inf before."""
     plan = _Plan(op, site.inputs[0])
 
-    def build(args: list[Expr]) -> Expr:
-        value = args[0]
-        if plan.pads is not None:
-            around = ((0, 0), *plan.pads, (0, 0))
-            lowest = call("float", "-inf")
-            value = call("ops.pad", value, around, constant_values=lowest)
-        return plan.run("Max", value)
-
-    return Function(build)
+    if plan.pads is None:
+        return Function(lambda args: plan.run("Max", args[0]))
+    lowest = call("float", "-inf")
+    return Function(lambda args: plan.padded("Max", args[0], constant_values=lowest))
 
 
 @lower(AvgPool, _layout)
 def avg_pool(op: AvgPool, site: Site) -> Lowered:
-    """`layers.AveragePooling…`, which does not count what is padded."""
+    """`layers.AveragePooling…`, which does not count what it pads itself."""
     plan = _Plan(op, site.inputs[0])
     x = site.inputs[0]
     if op.padding == "replicate":
         return _repeated(op, x, plan)
-    pads = plan.pads
-    if op.count_padding and "padding" in plan.window:
-        sizes = x.shape[1:] if op.axis is None else (x.shape[op.axis],)
-        stride = op.kernel if op.stride is None else op.stride
-        if op.padding == "same":
-            pads = same_pads(sizes, op.kernel, stride)
-        else:
-            pads = explicit_padding(op.padding, plan.axes)
-        del plan.window["padding"]
-    if op.count_padding and (op.padding == "same" or pads is not None):
-        return _counted(op, x, plan, pads)
-    if pads is None:
-        return Function(lambda args: plan.run("Average", args[0]))
-    around = ((0, 0), *pads, (0, 0))
-    layer = plan.layer("Average")
-    return Function(lambda args: call("average_inside", args[0], layer, around), (AVERAGE_INSIDE,))
-
-
-def _counted(op: AvgPool, x: TensorType, plan: _Plan, pads: Pads | None) -> Lowered:
-    """Zeros put around, then pooled."""
-    if pads is None:
+    if plan.unknown:
         return Unsupported("counting the padding of a free size is not lowered yet")
-    around: tuple[tuple[int, int], ...] = ((0, 0), *pads, (0, 0))
-    if op.axis is not None:
-        place = axis_of(x, op.axis) + 1
-        around = tuple(pads[0] if n == place else (0, 0) for n in range(x.rank + 1))
-    return Function(lambda args: plan.run("Average", call("ops.pad", args[0], around)))
+    if plan.pads is None:
+        return Function(lambda args: plan.run("Average", args[0]))
+    if op.count_padding:
+        return Function(lambda args: plan.padded("Average", args[0]))
+
+    def inside(value: Expr) -> Expr:
+        return call("average_inside", value, plan.layer("Average"), plan.around)
+
+    return Function(lambda args: plan.on(args[0], inside), (AVERAGE_INSIDE,))
 
 
 def _repeated(op: AvgPool, x: TensorType, plan: _Plan) -> Lowered:

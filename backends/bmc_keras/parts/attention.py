@@ -101,9 +101,20 @@ class AttentionCore(layers.Layer):
             seen = near if seen is None else ops.logical_and(seen, near)
         if seen is None:
             return ops.matmul(ops.softmax(scores, axis=-1), value)
-        least = ops.cast(-6e4, scores.dtype)  # in half precision, too
+        half = keras.backend.standardize_dtype(scores.dtype) == "float16"
+        least = ops.cast(-6e4 if half else -1e30, scores.dtype)  # below any bias
         weights = ops.softmax(ops.where(seen, scores, least), axis=-1)
         return ops.matmul(weights * ops.cast(seen, weights.dtype), value)
+
+    def compute_output_shape(
+        self,
+        query_shape,
+        key_shape,
+        value_shape,
+        bias_shape=None,
+        seen_shape=None,
+    ):
+        return (*query_shape[:-1], value_shape[-1])
 
     def near(self, query, key):
         """Say which keys a query's place allows it to see: (T, S)."""
@@ -119,33 +130,20 @@ class AttentionCore(layers.Layer):
 
 
 class RotaryPositions(layers.Layer):
-    """Turn the first `size` elements by the position: (..., T, width) -> the same."""
+    """Turn the first `size` elements by the position: (..., T, width) -> the same.
 
-    def __init__(self, theta: float, size: int, name: str):
+    `turn` says which of them are pairs.
+    """
+
+    def __init__(self, turn, theta: float, size: int, name: str):
         super().__init__(name=name)
-        self.theta = theta
-        self.size = size
-
-    def call(self, x):
-        turned = rotate(ops.expand_dims(x[..., : self.size], -2), self.theta)
-        turned = ops.squeeze(turned, -2)
-        return ops.concatenate((turned, x[..., self.size :]), axis=-1)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-
-class RotaryNeighbours(layers.Layer):
-    """Turn neighbours among the first `size` elements: (..., T, width) -> the same."""
-
-    def __init__(self, theta: float, size: int, name: str):
-        super().__init__(name=name)
+        self.turn = turn
         self.theta = theta
         self.size = size
 
     def call(self, x):
         pairs = ops.expand_dims(x[..., : self.size], -2)
-        turned = ops.squeeze(rotate_neighbours(pairs, self.theta), -2)
+        turned = ops.squeeze(self.turn(pairs, self.theta), -2)
         return ops.concatenate((turned, x[..., self.size :]), axis=-1)
 
     def compute_output_shape(self, input_shape):

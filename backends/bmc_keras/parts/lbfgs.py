@@ -55,6 +55,7 @@ class LBFGS:
         self.history = history
         ordered = (places[name] for name in sorted(places))
         self.places = [place for place in ordered if place.variable.trainable]
+        self.shapes = [place.store().shape for place in self.places]
         self.count = 0
         self.length = 0.0
         self.diagonal = 1.0
@@ -71,8 +72,7 @@ class LBFGS:
     def place_weights(self, vector: np.ndarray) -> None:
         """Set the weights of the model."""
         start = 0
-        for place in self.places:
-            shape = place.store().shape
+        for place, shape in zip(self.places, self.shapes, strict=True):
             end = start + int(np.prod(shape))
             place.restore(vector[start:end].reshape(shape))
             start = end

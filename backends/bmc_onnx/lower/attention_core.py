@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bmc.emit.attention import sight
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call
 from bmc.ops.attention_core import AttentionCore
@@ -12,9 +13,6 @@ from bmc_onnx.lower.common import below, listed, permuted, spread
 from bmc_onnx.lower.support import TAKE, WIDEN
 from bmc_onnx.lower.table import lower, part
 
-EARLIER = part("see_earlier")
-NEAR = part("see_near")
-RECENT = part("see_recent")
 ATTEND = part("attend")
 
 
@@ -53,7 +51,7 @@ def _composed(op: AttentionCore, site: Site) -> Lowered:
     query, key = site.inputs[:2]
     shared = op.shared(query, key)
     scale = known_dim(query.shape[-1], "a head") ** -0.5 if op.scale is None else op.scale
-    seen = EARLIER if op.window is None else RECENT if op.causal else NEAR
+    seen = part(sight(op))
     masked = op.causal or op.window is not None
 
     def build(args: list[Expr]) -> Expr:

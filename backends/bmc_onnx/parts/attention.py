@@ -86,8 +86,11 @@ class Attention(Graph):
 
     def see_recent(self, query: str, key: str, window: int, name: str) -> str:
         """Say which keys come less than so many places before a query: (T, S)."""
-        near = self.see_near(query, key, window, name=f"{name}.near")
-        earlier = self.see_earlier(query, key, name=f"{name}.earlier")
+        apart = self.apart(query, key, name=f"{name}.apart")
+        none = self.number(0.0, name=f"{name}.none")
+        bound = self.number(float(window), name=f"{name}.window")
+        earlier = self.add("GreaterOrEqual", apart, none, name=f"{name}.earlier")
+        near = self.add("Less", apart, bound, name=f"{name}.near")
         return self.add("And", near, earlier, name=name)
 
     def apart(self, query: str, key: str, name: str) -> str:
@@ -125,7 +128,7 @@ class Attention(Graph):
         if seen is None:
             weights = self.add("Softmax", scores, name=f"{name}.weights", axis=-1)
             return self.add("MatMul", weights, value, name=name)
-        least = self.number(-1e9, name=f"{name}.least")
+        least = self.number(-1e30, name=f"{name}.least")  # below any bias
         scores = self.add("Where", seen, scores, least, name=f"{name}.shown")
         weights = self.add("Softmax", scores, name=f"{name}.soft", axis=-1)
         none = self.number(0.0, name=f"{name}.none")

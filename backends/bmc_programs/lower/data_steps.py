@@ -125,7 +125,8 @@ def _prepare_category(step: ops.Category, site: Preparing) -> None:
         column = str(site.entry.columns.names[0]) if site.entry.columns else site.entry.name
         most = call("at_most", ref("classes"), int(min(limits)) - reserved, column)
         site.body.append(assign("classes", most))
-    site.let("values", call(f"category{suffix}", ref("text"), ref("classes")))
+    refusing = (ref("MISSING"),) if step.unknown is None else ()
+    site.let("values", call(f"category{suffix}", ref("text"), ref("classes"), *refusing))
 
 
 @undoes(ops.Category)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Bin, Expr, call
-from bmc.emit.rows import spread
+from bmc.emit.rows import matrices, spread
 from bmc.ops.linear import MatMul
 from bmc_programs.lower.table import lower
 
@@ -15,11 +15,6 @@ def matmul(op: MatMul, site: Site) -> Lowered:
 
     def build(args: list[Expr]) -> Expr:
         values = spread(args, site.inputs)
-        turns = (op.transpose_a, op.transpose_b)
-        a, b = (
-            call("np.swapaxes", value, -1, -2) if turn else value
-            for value, turn in zip(values, turns)
-        )
-        return Bin("@", a, b)
+        return Bin("@", *matrices(op, values, lambda x: call("np.swapaxes", x, -1, -2)))
 
     return Function(build)

@@ -190,16 +190,15 @@ def learn_classes(
     return classes[text.name]
 
 
-def category(text: Text, classes: list[str]) -> Array:
+def category(text: Text, classes: list[str], missing: Sequence[str]) -> Array:
     """The number of each text's class, from 0; other texts are refused."""
     number = {value: place for place, value in enumerate(classes)}
     for row, value in enumerate(text.values):
         if value not in number:
-            missing = value.lower() in ("", "na", "nan")
             raise DataError(
                 f"{text.place(row)}: expected one of the {len(classes)} classes of the "
                 f"training rows, found {value[:40]!r}"
-                + (", which counts as missing" if missing else "")
+                + (", which counts as missing" if value in missing else "")
             )
     return np.array([number[value] for value in text.values], dtype=np.int64)
 
@@ -216,7 +215,7 @@ def categories(
     """The numbers of several columns' classes: (rows, columns)."""
     return np.stack(
         [
-            category(text, learn_classes(text, train, learned, missing))
+            category(text, learn_classes(text, train, learned, missing), missing)
             for text in texts
         ],
         axis=1,

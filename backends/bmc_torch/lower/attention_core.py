@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from bmc.emit.attention import sight
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Bin, Expr, Un, call, lit, method
 from bmc.emit.rows import spread
 from bmc.ops.attention_core import AttentionCore
 from bmc_torch.lower.table import lower, part
 
-EARLIER = part("see_earlier")
-NEAR = part("see_near")
-RECENT = part("see_recent")
 CAPPED = part("capped_attention")
 
 
@@ -24,8 +22,7 @@ def attention_core(op: AttentionCore, site: Site) -> Lowered:
     shared = op.shared(query, key)
     # The framework's own causal mask does not go with another.
     masked = op.window is not None or (op.causal and (given is not None or op.softcap is not None))
-    seen = RECENT if op.window is not None and op.causal else NEAR
-    seen = EARLIER if op.window is None else seen
+    seen = part(sight(op))
 
     def hidden(args: list[Expr]) -> tuple[Expr | None, Expr | None]:
         """What is added to the scores, and what is seen."""

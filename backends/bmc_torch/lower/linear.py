@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
 from bmc.emit.pyexpr import Attr, Bin, Call, Expr, call, method
-from bmc.emit.rows import dim, spread
+from bmc.emit.rows import dim, matrices, spread
 from bmc.emit.values import unless
 from bmc.ops.axes import axis_of
 from bmc.ops.linear import Dense, MatMul
@@ -40,8 +40,6 @@ def matmul(op: MatMul, site: Site) -> Lowered:
 
     def build(args: list[Expr]) -> Expr:
         values = spread(args, site.inputs)
-        turns = (op.transpose_a, op.transpose_b)
-        a, b = (Attr(value, "mT") if turn else value for value, turn in zip(values, turns))
-        return Bin("@", a, b)
+        return Bin("@", *matrices(op, values, lambda x: Attr(x, "mT")))
 
     return Function(build)

@@ -6,6 +6,7 @@ from typing import Any
 
 from bmc.emit.values import fixed, unless
 from bmc.ops.attention import Attention, SelfAttention
+from bmc.ops.attention_core import AttentionCore
 from bmc.ops.positions import Alibi, Relative2d, Rope, ShiftedWindows
 from bmc.records import record
 
@@ -63,6 +64,13 @@ class Configuration:
         if self.padded:
             return f"{what} that sees no padding: (B, T, width) -> the same."
         return f"{what} with several heads, (..., T, width) -> the same."
+
+
+def sight(op: AttentionCore) -> str:
+    """The function of a program that says which keys a query's place allows it to see."""
+    if op.window is None:
+        return "see_earlier"
+    return "see_recent" if op.causal else "see_near"
 
 
 def configuration(

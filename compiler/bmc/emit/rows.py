@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Bin, Compare, Expr, Index, SliceExpr, Un, lit
 from bmc.emit.values import number
 from bmc.ops.arithmetic import COMPARISONS, Arithmetic, Negate, Take
+from bmc.ops.linear import MatMul
 from bmc.types.tensor import TensorType
 
 ALL = SliceExpr(None, None, None)
@@ -35,6 +37,12 @@ def spread(args: list[Expr], types: tuple[TensorType, ...]) -> list[Expr]:
         else:
             ready.append(arg)
     return ready
+
+
+def matrices(op: MatMul, args: list[Expr], turn: Callable[[Expr], Expr]) -> list[Expr]:
+    """The two values of a product, made ready for it; `turn` transposes one."""
+    turns = (op.transpose_a, op.transpose_b)
+    return [turn(arg) if turned else arg for arg, turned in zip(args, turns)]
 
 
 def arithmetic(op: Arithmetic, site: Site) -> Lowered:

@@ -111,7 +111,7 @@ def _entry(source: str, value: Any) -> Entry:
     part, add = value.get("part"), value.get("add", False)
     if part is not None and (type(part) is not int or not 0 <= part < MOST_PARTS):
         raise BadMap(f"`part` of `{source}` is a number from 0")
-    if type(add) is not bool or (add and part is not None) or ("split" in value and (add or part)):
+    if type(add) is not bool or ("split" in value) + (part is not None) + add > 1:
         raise BadMap(f"`{source}` has one of `split`, `part` and `add`")
     numbers = {key: value.get(key, []) for key in ("view", "axes", "shape", "sizes")}
     for key, listed in numbers.items():

@@ -133,6 +133,7 @@ class MaxPool(
         Sample({"kernel": 2}, ((3, "T"),)),
         Sample({"kernel": 3, "stride": 2, "padding": "same"}, ((3, "T"),)),
         Sample({"kernel": 2, "axis": 0}, ((8, 3),)),
+        Sample({"kernel": 3, "stride": 2, "padding": 1, "axis": -1}, ((9, 7),)),
         Sample({"kernel": 2}, ((2, 4, 5, 6),)),
     )
 
@@ -166,6 +167,7 @@ class AvgPool(
         Sample({"kernel": 2}, ((3, "T"),)),
         Sample({"kernel": 3, "stride": 2, "padding": "same"}, ((3, "T"),)),
         Sample({"kernel": 2}, ((2, 4, 5, 6),)),
+        Sample({"kernel": 3, "stride": 2, "padding": 1, "axis": -1}, ((9, 7),)),
         Sample({"kernel": 3, "stride": 2, "padding": 1, "count_padding": True}, ((3, 8, 9),)),
         Sample({"kernel": 4, "stride": 1, "padding": "same", "count_padding": True}, ((3, 8, 9),)),
         Sample({"kernel": 3, "stride": 1, "padding": 1, "count_padding": True}, ((2, 4, 5, 6),)),

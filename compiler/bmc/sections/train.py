@@ -111,6 +111,9 @@ class _Sections:
         before = len(self.problems)
         for statement in self.section.body:
             self._collect(statement)
+        for name, entries in list(self.entries.items()):
+            if KEYS[name].default is None and _is_none(entries[0][1]):
+                del self.entries[name]  # as if it were not given
         losses = self._losses()
         metrics = self._metrics()
         groups = self._optimizers()
@@ -324,7 +327,7 @@ class _Sections:
                      "precision", "compile", "ema", "stop", "checkpoint", "log", "seed"):  # fmt: skip
             key, entry = KEYS[name], self._one(name)
             found[name] = key.default
-            if entry is None or (_is_none(entry[1]) and key.default is None):
+            if entry is None:
                 continue
             if isinstance(key.kind, Made):
                 value = self._make(key, entry[1])

@@ -94,6 +94,7 @@ def emit(run: Run, build: str) -> dict[str, str]:
         "report.py": report_file(run, framework, takes_learned(run)),
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(run),
+        **loop.gradients_file(run, "bmc_keras"),
         **loop.log_file(run, "keras"),
         "weights.py": weights_file(run, trains=True),
         "requirements.txt": requirements_file(run, "bmc_keras"),
@@ -168,6 +169,7 @@ def train_file(run: Run, framework: Framework, build: str) -> str:
         optimizer=Code(train.main_optimizer.name),
         **loop.start_slots(run),
         size=loop.size(run),
+        whole=train.whole,
         loop=loop.text(
             run,
             loop.Turn(

@@ -105,6 +105,7 @@ OWN = {
     "write_weights": Import("weights", "write_weights"),
     **{name: Import("weights", name) for name in STATES},
     "Checkpoint": Import("checkpoint", "Checkpoint"),
+    "watch_gradients": Import("gradients", "watch_gradients"),
     **{
         name: Import("runs", name)
         for name in (*RUNS, "Patience", "Plateau", "share_of", "cut_records", "prepare_ahead")

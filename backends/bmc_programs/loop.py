@@ -44,7 +44,8 @@ def files_of(run: Run, classes: Sequence[Support]) -> dict[str, str]:
     """What the README says of the files around the training loop."""
     rule = {"optimizer.py": "the update rule"} if classes else {}
     log = {"log.py": "where else the records of a run go"} if run.train.log else {}
-    return {**rule, **FILES, **log}
+    watch = {} if run.train.whole else {"gradients.py": "which gradient grew, for `--watch`"}
+    return {**rule, **FILES, **watch, **log}
 
 
 def constants(run: Run, parts: Sequence[Part], more: Mapping[str, Expr] | None = None) -> str:
@@ -167,6 +168,7 @@ def text(run: Run, turn: Turn) -> Code:
         validated=train.validation,
         logged=bool(train.log),
         pictures=run.pictures,
+        whole=train.whole,
         scored=Code("model" if train.ema is None else "average"),
         around=Code(turn.around),
         accumulate=accumulate,
@@ -236,6 +238,14 @@ def checkpoint_file(run: Run, package: str, names: Mapping[str, Import], **slots
     )
     block = import_block(text.replace(PLACE, ""), {**STANDARD, **names, **OWN})
     return text.replace(PLACE, block)
+
+
+def gradients_file(run: Run, package: str, **slots: Any) -> dict[str, str]:
+    """gradients.py; a line search, which takes no step where a loss is not finite, has none."""
+    if run.train.whole:
+        return {}
+    slots["header"] = Code(HEADER.rstrip("\n"))
+    return {"gradients.py": fill(package, "gradients.py", **slots)}
 
 
 def log_file(run: Run, backend: str) -> dict[str, str]:

@@ -277,11 +277,11 @@ def name(text: str) -> str:
 
 TAKEN = frozenset(
     """
-    args arrays average batch batches checkpoint data device done epoch every file first found hidden
-    keras last layers learned log logging loss losses math mean_loss model nn np number ops optimizer
-    order outputs partial path patience plateau progress rate record report rows scaler scores settings
-    share started step steps steps_per_epoch stopped table tape tf todo torch total tqdm train
-    validation variables
+    args arrays average batch batches before checkpoint data device done epoch every file finite
+    first found hidden keras largest last latest layers learned log logging loss losses math
+    mean_loss model nn np number ops optimizer order outputs partial path patience plateau progress
+    rate record report rows scaler scores settings share started step steps steps_per_epoch stopped
+    table tape tf todo torch total tqdm train validation variables
     """.split()
 )
 

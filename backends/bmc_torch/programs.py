@@ -89,6 +89,7 @@ def emit(run: Run, counters: bool) -> dict[str, str]:
         "report.py": report_file(run, framework, takes_learned(run)),
         **({"start.py": start_file(run.start)} if run.start else {}),
         "runs.py": runs_file(run),
+        **loop.gradients_file(run, "bmc_torch"),
         **loop.log_file(run, "torch"),
         "weights.py": weights_file(run, trains=True),
         **optimizing.optimizer_file(classes, OPTIMIZER, OPTIMIZERS),
@@ -165,6 +166,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
     layers = (inner for one in run.program.main.instances for _, inner in walk(one))
     lstm = run.half is not None and any(isinstance(layer.target, LSTM) for layer in layers)
     checked = run.precision == "bf16" or lstm
+    kinds = {part.update.kind for part in parts}
     if checked:
         words = {"precision": Code(run.precision), "lstm": lstm}
         functions.append(text_of("bmc_torch", "check_precision.py", **words))
@@ -196,6 +198,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         optimizer=Code(train.main_optimizer.name),
         **loop.start_slots(run),
         size=loop.size(run),
+        whole=train.whole,
         state=Code(f"name_weights({scored})" if counters else f"{scored}.state_dict()"),
         scored=Code(scored),
         watched=train.stop is not None,
@@ -215,6 +218,7 @@ def train_file(run: Run, framework: Framework, counters: bool) -> str:
         freeze=bool(run.train.freeze),
         precision=run.precision,
         checked=checked,
+        hooked=Code("optimizer.optimizers[0]" if len(kinds) > 1 else "optimizer"),
         scaled=run.scaled,
         float32={"fp32": "ieee", "tf32": "tf32"}.get(run.precision, ""),
     )

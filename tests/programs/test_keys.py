@@ -244,7 +244,7 @@ def test_one_batch_an_update_is_what_it_was(backend: str, tmp_path: Path) -> Non
     np.testing.assert_allclose(losses[True], losses[False], rtol=1e-4)
 
 
-@pytest.mark.parametrize("length", ["epochs = 3", "steps = 40"])
+@pytest.mark.parametrize("length", ["epochs = 3", "steps = 60"])
 @pytest.mark.parametrize("backend", BOTH)
 def test_a_loss_that_is_not_finite_is_told(backend: str, length: str, tmp_path: Path) -> None:
     """Which batch, which rows; and the states of before stay."""
@@ -271,9 +271,30 @@ def test_a_loss_that_is_not_finite_is_told(backend: str, length: str, tmp_path: 
     (folder / "broken.py").write_text(code)
     done = run(folder, "broken.py", *TABLE, "--out", tmp_path / "run")
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    last = done.stderr.strip().splitlines()[-1]
+    last, hint = done.stderr.strip().splitlines()[-2:]
     found = re.match(r"epoch 2, batch (\d+): the loss of rows ([\d, ]+) is nan; the states", last)
     assert found is not None, last
+    assert hint.endswith("--resume --watch")
     assert "7" in found.group(2).split(", ") and len(found.group(2).split(", ")) <= 16
     assert len(list((tmp_path / "run" / "states").iterdir())) >= 1
+    done = run(folder, "broken.py", *TABLE, "--out", tmp_path / "run", "--resume", "--watch")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    told = done.stderr.strip().splitlines()[-1]
+    assert told.startswith(f"epoch 2, batch {found.group(1)}: "), told
+    named = re.search(r" The largest gradient before was ([\d.e+-]+), in ([\w.]+)\.$", told)
+    assert named is not None and float(named.group(1)) > 0, told
     succeed(folder, "train.py", *TABLE, "--out", tmp_path / "run", "--resume")
+    assert named.group(2) in load_file(tmp_path / "run" / "weights.safetensors")
+
+
+@pytest.mark.parametrize("more", ["freeze = [dense1]", "optimizer dense1 = sgd(lr=0.1)"])
+@pytest.mark.parametrize("backend", BOTH)
+def test_watched_gradients_change_nothing(backend: str, more: str, tmp_path: Path) -> None:
+    """Frozen weights have none, and parts learn by several optimisers."""
+    folder = program(tmp_path, backend, more=more)
+    for watched in ((), ("--watch",)):
+        out = tmp_path / f"run{len(watched)}"
+        succeed(folder, "train.py", *TABLE, "--out", out, "--seed", 3, *watched)
+    alone, watched = (load_file(tmp_path / f"run{n}" / "weights.safetensors") for n in (0, 1))
+    for name, array in alone.items():
+        np.testing.assert_allclose(watched[name], array, atol=1e-5, err_msg=name)

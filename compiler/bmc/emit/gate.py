@@ -32,7 +32,10 @@ ALLOWED_DUNDERS = frozenset(
 )
 # What a program consists of: each may import from the others.
 PROGRAM_FILES = frozenset(
-    "checkpoint data evaluate log model optimizer predict report runs start table train weights".split()
+    """
+    checkpoint data evaluate gradients log model optimizer predict report runs start table train
+    weights
+    """.split()
 )
 ALLOWED_IMPORTS = PROGRAM_FILES | frozenset(
     """

@@ -103,26 +103,42 @@ def catch_signals() -> list[int]:
 
 def check_losses(
     losses: Array,
-    order: Callable[[], Array],
+    order: Callable[[int], Array],
     batch: int,
     epoch: int,
+    largest: dict[str, float] | None,
     before: int = 0,
+    lone: bool = False,
 ) -> None:
     """End a run at a loss that is not finite: say of which batch, and of which rows.
 
-    `order` gives the rows of the epoch; `before` of its batches came before the losses.
+    `order` gives the rows of an epoch, whose last batch is left out if it is a `lone`
+    row; `before` batches of this one came before the losses, which reach further back
+    where it is negative.
+    `largest` are the largest gradients of the last sound update, None if none looked.
     """
     bad = np.flatnonzero(~np.isfinite(losses))
     if not len(bad):
         return
     number = before + int(bad[0])
-    rows = order()[max(number, 0) * batch : (number + 1) * batch].tolist()
+    ordered = order(epoch)
+    while number < 0:  # the losses of a record may be of several epochs
+        epoch -= 1
+        ordered = order(epoch)
+        number += math.ceil((len(ordered) - lone) / batch)
+    rows = ordered[number * batch : (number + 1) * batch].tolist()
     told = ", ".join(map(str, rows[:16])) + (", ..." if len(rows) > 16 else "")
-    rest = f" of rows {told}" if rows else ""
-    place = f"epoch {epoch}, batch {number + 1}" if rows else f"epoch {epoch - 1}"
+    advice = "A smaller learning rate, a warm-up or clip_norm may help."
+    if largest:
+        name = max(largest, key=largest.__getitem__)
+        advice += f" The largest gradient before was {largest[name]:.3g}, in {name}."
+    elif largest is not None:
+        advice += " No sound gradient was seen before."
+    else:
+        advice += f" The gradient that grew is named by\n  {how_to_resume()} --watch"
     raise SystemExit(
-        f"{place}: the loss{rest} is {losses[bad[0]]}; the states of before are kept. "
-        "A smaller learning rate, a warm-up or clip_norm may help."
+        f"epoch {epoch}, batch {number + 1}: the loss of rows {told} is "
+        f"{losses[bad[0]]}; the states of before are kept. {advice}"
     )
 
 

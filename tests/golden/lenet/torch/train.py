@@ -21,6 +21,7 @@ from tqdm import tqdm
 from checkpoint import Checkpoint
 from data import load
 from evaluate import compute_metrics
+from gradients import watch_gradients
 from model import LeNet
 from predict import choose_device, compute_outputs
 from runs import (
@@ -87,6 +88,7 @@ def parse_arguments() -> argparse.Namespace:
     earlier = parser.add_mutually_exclusive_group()
     earlier.add_argument("--overwrite", action="store_true", help="a run in --out goes")
     earlier.add_argument("--resume", action="store_true", help="a run in --out goes on")
+    parser.add_argument("--watch", action="store_true", help="look at each gradient")
     parser.add_argument("--quiet", action="store_true", help="print nothing")
     return parser.parse_args()
 
@@ -101,6 +103,7 @@ def main() -> None:
     model = LeNet().to(device)
     optimizer = create_optimizer(model)
 
+    largest = watch_gradients(model, optimizer) if args.watch else None
     begin_run(args.out, (METRICS, WEIGHTS), args.data, args.overwrite, args.resume)
     stopped = catch_signals()
     steps_per_epoch = math.ceil(data.sizes["train"] / BATCH)
@@ -128,17 +131,21 @@ def main() -> None:
                 group["lr"] = learning_rate(step, steps)
             losses.append(train_step(model, optimizer, image, digit))
             rows.append(len(digit))
-            if not batches.disable and len(rows) % 20 == 0:
-                batches.set_postfix(loss=f"{float(losses[-1]):.4g}")
+            if args.watch or len(rows) % 20 == 0:
+                latest = float(losses[-1])  # waits for the device
+                batches.set_postfix(loss=f"{latest:.4g}")
+                if not math.isfinite(latest):
+                    break
             if stopped:
                 break
+
+        found = torch.stack(losses).cpu().numpy()
+        order = partial(data.order, "train", args.seed)
+        check_losses(found, order, BATCH, epoch, largest)
         if stopped:
             checkpoint.save(epoch, step, losses, rows)
             break
 
-        found = torch.stack(losses).cpu().numpy()
-        order = partial(data.order, "train", args.seed, epoch)
-        check_losses(found, order, BATCH, epoch)
         mean_loss = float(np.average(found, weights=rows))
         record = {"epoch": epoch, "loss": mean_loss}
         scores = compute_metrics(compute_outputs(model, data, "validation"))

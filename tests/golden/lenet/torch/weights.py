@@ -152,7 +152,13 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write_state(
     folder: Path, tensors: Tensors, notes: dict[str, Any], keep: int
 ) -> None:
-    """Write the state of a run after an update; of the earlier ones the newest stay."""
+    """Write the state of a run after an update; of the earlier ones the newest stay.
+
+    One with a weight that is not finite is none to go on from: the earlier ones stay.
+    """
+    weights = [array for name, array in tensors.items() if name.startswith("model.")]
+    if not all(np.isfinite(array).all() for array in weights):
+        return
     text = json.dumps(notes)
     about = {
         "state": text,

@@ -12,6 +12,7 @@ from bmc.emit.pyexpr import Bin, Call, Expr, Un, call, lit, name
 from bmc.ops.attention import Attention, SelfAttention
 from bmc.ops.initializers import GlorotUniform
 from bmc.records import replace
+from bmc.types.tensor import TensorType
 from bmc_keras.lower.attention_parts import attention, helpers
 from bmc_keras.lower.common import literals
 from bmc_keras.lower.initializers import initializer
@@ -21,13 +22,17 @@ from bmc_keras.weights import At, Said
 DENSE = {"query": "query", "key": "key", "value": "value", "output": "combine"}
 
 
-def _own_weights(plan: Configuration, bias: bool) -> dict[str, At]:
+def _own_weights(plan: Configuration, biased: tuple[str, ...]) -> dict[str, At]:
     """Where a class of our own keeps its weights."""
     found: dict[str, At] = {}
     for role, place in DENSE.items():
         found[f"{role}.weight"] = At(f"{place}.kernel", (1, 0))
-        if bias:
-            found[f"{role}.bias"] = At(f"{place}.bias", (0,), test="layer.query.use_bias")
+        if role in biased:
+            test = f"layer.{place}.use_bias" if plan.chosen else "layer.query.use_bias"
+            found[f"{role}.bias"] = At(f"{place}.bias", (0,), test=test)
+    if plan.normed:
+        for norm in ("query_norm", "key_norm"):
+            found[f"{norm}.weight"] = At(f"{norm}.scale", (0,))
     if plan.relative:
         found["positions.weight"] = At("positions", (0, 1))
     return found
@@ -50,14 +55,18 @@ def _built_in_weights(bias: bool) -> Said:
     return Said(kept, biased="part.bias is not None")
 
 
-def _start(op: Any, width: Any, built_in: bool) -> Expr | None:
+def _start(op: Any, x: TensorType, built_in: bool) -> Expr | None:
     """The initialiser of the projections.
 
     `layers.MultiHeadAttention` counts the fans of kernels with three axes in another way, so the
     limits of Glorot's are written out.
     """
     if built_in and isinstance(op.init, GlorotUniform):
-        limit = call("math.sqrt", Bin("/", lit(3), lit(width)))
+        width = x.shape[-1]
+        mean: Expr = Bin("/", lit(3), lit(width))
+        if op.head_dim is not None:
+            mean = Bin("/", lit(6), lit(width + op.heads * op.head_dim))
+        limit = call("math.sqrt", mean)
         scaled: Expr = limit if op.init.gain == 1 else Bin("*", lit(op.init.gain), limit)
         return call("keras.initializers.RandomUniform", Un("-", scaled), scaled)
     return initializer(op.init)
@@ -69,12 +78,13 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
     plan = replace(plan, deep=x.rank > 3)
     width = x.shape[-1]
     special = plan.grouped or plan.scaled or plan.rotary or plan.scored
+    special = special or plan.chosen or plan.normed
     # Keras 3.15 goes wrong on heads of size one where there are as many steps as heads.
-    tiny = op.heads == width
+    tiny = op.head_size(x) == 1
     # Its causal mask is one of the first axis after the batch, whatever `attention_axes` says.
     deep = plan.deep or (op.causal and x.rank > 2)
     built_in = not (special or tiny or deep) and memory.shape[-1] == width
-    start = _start(op, width, built_in)
+    start = _start(op, x, built_in)
     if start is None:
         return Unsupported("this start is not lowered yet")
     if built_in:
@@ -87,7 +97,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
     return Module(
         made,
         support=(*helpers(plan), attention(plan)),
-        weights=_own_weights(plan, op.bias),
+        weights=_own_weights(plan, op.biased()),
         helper=snake(plan.name),
         positional=("width", "heads"),
         defaults=literals(bias=True),
@@ -98,9 +108,9 @@ def _multi_head(op: SelfAttention | Attention, site: Site, start: Expr) -> Modul
     (x, *_) = site.inputs
     settings: dict[str, Any] = {
         "num_heads": op.heads,
-        "key_dim": x.shape[-1] // op.heads,
+        "key_dim": x.shape[-1] // op.heads if op.head_dim is None else op.head_dim,
         "dropout": op.dropout,
-        "use_bias": op.bias,
+        "use_bias": bool(op.biased()),
         "attention_axes": None if x.rank == 2 else x.rank - 1,
         "kernel_initializer": start,
     }
@@ -119,7 +129,7 @@ def _multi_head(op: SelfAttention | Attention, site: Site, start: Expr) -> Modul
         use,
         helper="attention",
         defaults=literals(dropout=0.0, use_bias=True, attention_axes=None),
-        weights={"": _built_in_weights(op.bias)},
+        weights={"": _built_in_weights(bool(op.biased()))},
     )
 
 

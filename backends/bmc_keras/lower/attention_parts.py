@@ -42,12 +42,13 @@ def attention(plan: Configuration) -> Support:
 
 
 def _projections(plan: Configuration) -> list[str]:
-    inner = "kv_heads * self.size" if plan.grouped else "width"
-    more = "" if plan.bias else ", use_bias=bias"
+    asked, inner = plan.inner
     lines: list[str] = []
-    for role, size in zip(("query", "key", "value"), ("width", inner, inner)):
-        lines += _dense(role, f"{size}{more}")
-    return lines + _dense("combine", f"width{more}")
+    for role, size in zip(("query", "key", "value", "output"), (asked, inner, inner, "width")):
+        bias = plan.uses_bias(role)
+        place = "combine" if role == "output" else role
+        lines += _dense(place, f"{size}, use_bias={bias}" if bias else size)
+    return lines
 
 
 def _takes(plan: Configuration) -> list[str]:
@@ -62,4 +63,7 @@ def _dense(role: str, given: str) -> list[str]:
     line = f"        self.{role} = layers.Dense({given})"
     if len(line) <= 88:
         return [line]
-    return [f"        self.{role} = layers.Dense(", f"            {given}", "        )"]
+    body = [f"            {given}"]
+    if len(body[0]) > 88:
+        body = [f"            {part}," for part in given.split(", ")]
+    return [f"        self.{role} = layers.Dense(", *body, "        )"]

@@ -27,21 +27,25 @@ def helpers(plan: Configuration) -> tuple[Support, ...]:
 def attention(plan: Configuration, folded: bool) -> Support:
     """The method of a configuration; `folded` puts one axis before T into the batch."""
     name = snake(plan.name) + ("_in_parts" if folded else "")
-    dense = "self.dense_last" if plan.bias else "dense"
-    lines = [*_head(plan, name, folded), *_project(plan, dense, folded), *_attend(plan, folded)]
+    lines = [*_head(plan, name, folded), *_project(plan, folded), *_attend(plan, folded)]
     result = "values"
     if folded:
         lines.append("values = self.add(")
         lines.append('    "Reshape", values, shape, name=f"{name}.unfolded"')
         lines.append(")")
-    end = f'return {dense}({result}, (width, width), name=f"{{name}}.output")'
+    asked, _ = _inner(plan)
+    given = f"{result}, (width, {asked}){_chosen(plan, 'output')}"
+    end = f'return {_dense(plan)}({given}, name=f"{{name}}.output")'
     if plan.shown:
         lines += [*_fitting(end.replace("return", "x =")), "return x, weights"]
     else:
         lines += _fitting(end)
     head, body = lines[: lines.index("")], lines[lines.index("") + 1 :]
     text = "\n".join([*head, *(f"        {line}" for line in body), ""])
-    needed = ["dense_last"] if plan.bias else ["dense_last", "dense_last_without_bias"]
+    split = plan.chosen or not plan.bias
+    needed = ["dense_last", *(["dense_last_without_bias"] if split else [])]
+    needed += ["norm_heads"] if plan.normed else []
+    needed += ["dense_chosen"] if plan.chosen else []
     needed += [*(helper.name for helper in helpers(plan))]
     needed += ["add_several"] if plan.shown else []
     needed += ["integers"] if folded or plan.padded else []
@@ -53,6 +57,9 @@ def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
     optional = {
         "memory_width: int": plan.cross,
         "kv_heads: int": plan.grouped,
+        "head_dim: int": plan.sized,
+        "bias: tuple[str, ...]": plan.chosen,
+        "qk_norm: float": plan.normed,
         "scale: float": plan.scaled,
         "theta: float": plan.rotary,
         "window: int": plan.relative or plan.windows,
@@ -80,9 +87,28 @@ def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
     return [*heading, f'        """{plan.doc}"""', ""]
 
 
-def _project(plan: Configuration, dense: str, folded: bool) -> list[str]:
+def _inner(plan: Configuration) -> tuple[str, str]:
+    """The features of all heads of queries, and of all heads of keys."""
+    asked, size = ("heads * head_dim", "head_dim") if plan.sized else ("width", "(width // heads)")
+    return asked, f"kv_heads * {size}" if plan.grouped else asked
+
+
+def _chosen(plan: Configuration, role: str) -> str:
+    """Whether a projection has a bias, where not all are alike."""
+    return f', "{role}" in bias' if plan.chosen else ""
+
+
+def _dense(plan: Configuration) -> str:
+    """The method of the projections."""
+    if plan.chosen:
+        return "self.dense_chosen"
+    return "self.dense_last" if plan.bias else "dense"
+
+
+def _project(plan: Configuration, folded: bool) -> list[str]:
     held, size = ("memory", "memory_width") if plan.cross else ("x", "width")
-    inner = "kv_heads * (width // heads)" if plan.grouped else "width"
+    asked_width, inner = _inner(plan)
+    head = "head_dim" if plan.sized else "width // heads"
     lines: list[str] = []
     if not plan.bias:
         lines.append("dense = self.dense_last if bias else self.dense_last_without_bias")
@@ -98,20 +124,22 @@ def _project(plan: Configuration, dense: str, folded: bool) -> list[str]:
     asked = "folded_x" if folded else "x"
     held = f"folded_{held}" if folded else held
     for role, value, sizes in (
-        ("query", asked, "(width, width)"),
+        ("query", asked, f"({asked_width}, width)"),
         ("key", held, f"({inner}, {size})"),
         ("value", held, f"({inner}, {size})"),
     ):
-        line = f'{role} = {dense}({value}, {sizes}, name=f"{{name}}.{role}")'
-        lines += _fitting(line)
+        given = f'{value}, {sizes}{_chosen(plan, role)}, name=f"{{name}}.{role}"'
+        lines += _fitting(f"{role} = {_dense(plan)}({given})")
+    for role in ("query", "key") if plan.normed else ():
+        count = "kv_heads" if plan.grouped and role == "key" else "heads"
+        given = f'{role}, {count}, {head}, qk_norm, name=f"{{name}}.{role}_norm"'
+        lines += _fitting(f"{role} = self.norm_heads({given})")
     if plan.rotary:
         more = ", interleaved=1" if plan.interleaved else ""
         for role in ("query", "key"):
             count = "kv_heads" if plan.grouped and role == "key" else "heads"
             named = f'name=f"{{name}}.{role}.rotated"{more}'
-            lines += _fitting(
-                f"{role} = self.rotate({role}, {count}, width // heads, theta, {named})"
-            )
+            lines += _fitting(f"{role} = self.rotate({role}, {count}, {head}, theta, {named})")
     return lines
 
 

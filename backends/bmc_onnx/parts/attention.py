@@ -19,6 +19,26 @@ class Attention(Graph):
             "RotaryEmbedding", x, *tables, name=name, num_heads=heads, **attributes
         )
 
+    def norm_heads(
+        self, x: str, heads: int, size: int, epsilon: float, name: str
+    ) -> str:
+        """Divide each head by its root mean square; scale."""
+        weight = self.weight(f"{name}.weight", size)
+        split = self.reshape(x, [0, 0, heads, size], name=f"{name}.heads")
+        settings = {"axis": -1, "epsilon": epsilon}
+        normed = self.add(
+            "RMSNormalization", split, weight, name=f"{name}.normed", **settings
+        )
+        return self.reshape(normed, [0, 0, heads * size], name=name)
+
+    def dense_chosen(
+        self, x: str, shape: tuple[int, int], bias: bool, name: str
+    ) -> str:
+        """A projection of the last axis, with a bias or without."""
+        if bias:
+            return self.dense_last(x, shape, name=name)
+        return self.dense_last_without_bias(x, shape, name=name)
+
     def alibi(self, x: str, heads: int, name: str) -> str:
         """Penalties for distance (Press et al. 2022): (1, heads, T, T)."""
         steps = self.places(x, 1, name=f"{name}.steps")

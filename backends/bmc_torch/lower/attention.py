@@ -14,6 +14,7 @@ from bmc_torch.lower.table import lower
 
 PARTS = {
     **dict.fromkeys(("query", "key", "value", "output"), "nn.Linear"),
+    **dict.fromkeys(("query_norm", "key_norm"), "nn.RMSNorm"),
     "positions": "nn.Embedding",
 }
 

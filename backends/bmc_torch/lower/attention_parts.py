@@ -38,19 +38,38 @@ def attention(plan: Configuration) -> Support:
         plan=plan,
         init=Code("\n".join(signature("__init__", _settings(plan), "None"))),
         forward=Code("\n".join(_forward(plan))),
-        bias=Code("" if plan.bias else ", bias=bias"),
+        projections=Code("\n".join(_projections(plan))),
         held=Code("memory" if plan.cross else "x"),
-        held_width=Code("memory" if plan.cross else "width"),
-        inner=Code("kv_heads * self.size" if plan.grouped else "width"),
         turn=Code(INTERLEAVED.name if plan.interleaved else ROTARY.name),
         product=Code("\n".join(f"        {line}" for line in _product(plan))),
     )
+
+
+def _projections(plan: Configuration) -> list[str]:
+    """The four linear layers."""
+    asked, inner = plan.inner
+    held = "memory" if plan.cross else "width"
+    sizes = {
+        "query": ("width", asked),
+        "key": (held, inner),
+        "value": (held, inner),
+        "output": (asked, "width"),
+    }
+    lines = []
+    for role, (given, made) in sizes.items():
+        bias = plan.uses_bias(role)
+        more = f", bias={bias}" if bias else ""
+        lines.append(f"        self.{role} = nn.Linear({given}, {made}{more})")
+    return lines
 
 
 def _settings(plan: Configuration) -> list[str]:
     sizes = ["width: int", "memory: int"] if plan.cross else ["width: int"]
     optional = {
         "kv_heads: int": plan.grouped,
+        "head_dim: int": plan.sized,
+        "bias: tuple[str, ...]": plan.chosen,
+        "qk_norm: float": plan.normed,
         "dropout: float": plan.dropout,
         "scale: float": plan.scaled,
         "theta: float": plan.rotary,

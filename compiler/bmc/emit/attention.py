@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.values import fixed, unless
-from bmc.ops.attention import Attention, SelfAttention
+from bmc.ops.attention import ROLES, Attention, SelfAttention
 from bmc.ops.attention_core import AttentionCore
 from bmc.ops.positions import Alibi, Relative2d, Rope, ShiftedWindows
 from bmc.records import record
@@ -21,6 +21,9 @@ class Configuration:
     scaled: bool = False
     dropout: bool = False
     bias: bool = True
+    chosen: bool = False  # some of the projections have a bias, others none
+    sized: bool = False  # the heads have a size of their own
+    normed: bool = False
     rotary: bool = False
     interleaved: bool = False
     alibi: bool = False
@@ -29,6 +32,18 @@ class Configuration:
     padded: bool = False
     shown: bool = False
     deep: bool = False  # more than one axis between the batch and the sequence
+
+    @property
+    def inner(self) -> tuple[str, str]:
+        """The features of all heads of queries, and of all heads of keys."""
+        asked = "heads * head_dim" if self.sized else "width"
+        return asked, "kv_heads * self.size" if self.grouped else asked
+
+    def uses_bias(self, role: str) -> str:
+        """What says whether a projection has a bias; empty where all have."""
+        if self.chosen:
+            return f'"{role}" in bias'
+        return "" if self.bias else "bias"
 
     @property
     def scored(self) -> bool:
@@ -41,6 +56,9 @@ class Configuration:
         words = {
             "Causal": self.causal,
             "Grouped": self.grouped,
+            "Biased": self.chosen,
+            "Sized": self.sized,
+            "Normed": self.normed,
             "Scaled": self.scaled,
             "Dropout": self.dropout,
             "Interleaved": self.interleaved,
@@ -81,7 +99,11 @@ def configuration(
     `padded` says whether it takes a mask of what it looks at.
     """
     named: dict[str, Any] = {} if op.kv_heads is None else {"kv_heads": op.kv_heads}
-    named |= unless(True, bias=op.bias)
+    named |= {} if op.head_dim is None else {"head_dim": op.head_dim}
+    biased = op.biased()
+    chosen = biased not in ((), ROLES)
+    named |= {"bias": biased} if chosen else unless(True, bias=bool(biased))
+    named |= {} if op.qk_norm is None else {"qk_norm": op.qk_norm}
     named |= unless(0.0, dropout=op.dropout)
     if op.scale is not None:
         named["scale"] = op.scale
@@ -101,7 +123,10 @@ def configuration(
         causal=op.causal,
         scaled=op.scale is not None,
         dropout="dropout" in named,
-        bias="bias" not in named,
+        bias="bias" not in named or chosen,
+        chosen=chosen,
+        sized=op.head_dim is not None,
+        normed=op.qk_norm is not None,
         rotary=isinstance(positions, Rope),
         interleaved=isinstance(positions, Rope) and positions.interleaved,
         alibi=isinstance(positions, Alibi),

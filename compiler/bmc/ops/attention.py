@@ -14,8 +14,8 @@ from bmc.ops.base import (
     require_batch,
     require_float,
 )
-from bmc.ops.initializers import GlorotUniform, Normal, TruncatedNormal, Zeros
-from bmc.ops.kinds import Bool, Float, Made, Refusal
+from bmc.ops.initializers import GlorotUniform, Normal, Ones, TruncatedNormal, Zeros
+from bmc.ops.kinds import Bool, Float, ListOf, Made, OneOf, Refusal, Words
 from bmc.ops.positions import Alibi, Relative2d, Rope, ShiftedWindows
 from bmc.types.symbolic import Dim, product
 from bmc.types.tensor import TensorType
@@ -23,6 +23,14 @@ from bmc.types.tensor import TensorType
 _KV = "number of key and value heads; `heads` unless given"
 _SCALE = "factor of the scores; 1 / sqrt(size of a head) unless given"
 _DROP = "probability of dropping an attention weight while training"
+_DIM = "size of a head; features / heads unless given"
+_NORM = (
+    "epsilon of an RMS norm over each head of queries and keys, with a weight for each "
+    "(Qwen 3); none unless given"
+)
+ROLES = ("query", "key", "value", "output")
+_BIAS = "whether the projections add learned vectors, or the list of those that do"
+_BIAS_KIND = OneOf(Bool(), ListOf(Words("query", "key", "value", "out")))
 _CAUSAL = "whether a position sees only itself and those before"
 
 
@@ -37,7 +45,9 @@ class _Attention(Layer):
 
     heads: int
     kv_heads: int | None
-    bias: bool
+    head_dim: int | None
+    qk_norm: float | None
+    bias: bool | tuple[str, ...]
     init: Initializer
     positions: Positions | None
     dropout: float
@@ -50,8 +60,17 @@ class _Attention(Layer):
         return self.heads if self.kv_heads is None else self.kv_heads
 
     def head_size(self, x: TensorType) -> int:
-        """The size of a head: features / heads."""
+        """The size of a head: features / heads unless given."""
+        if self.head_dim is not None:
+            return self.head_dim
         return known_dim(x.shape[-1], "the number of features") // self.heads
+
+    def biased(self) -> tuple[str, ...]:
+        """The projections that add a vector."""
+        if isinstance(self.bias, tuple):
+            words = dict(zip(ROLES, ("query", "key", "value", "out")))
+            return tuple(role for role in ROLES if words[role] in self.bias)
+        return ROLES if self.bias else ()
 
     def _check(self, x: TensorType) -> None:
         require_float(x)
@@ -69,7 +88,7 @@ class _Attention(Layer):
     def _check_heads(self, x: TensorType) -> None:
         features = known_dim(x.shape[-1], "the number of features")
         heads = known_dim(self.heads, "`heads`")
-        if features % heads:
+        if self.head_dim is None and features % heads:
             raise Refusal(
                 f"can't split {int(features)} features into {int(heads)} heads", setting="heads"
             )
@@ -78,9 +97,9 @@ class _Attention(Layer):
                 f"can't share {int(self.key_heads())} key heads among {int(heads)} heads",
                 setting="kv_heads",
             )
-        if isinstance(self.positions, Rope) and (features // heads) % 2:
+        if isinstance(self.positions, Rope) and self.head_size(x) % 2:
             raise Refusal(
-                f"turns pairs, and a head has {int(features // heads)} elements",
+                f"turns pairs, and a head has {int(self.head_size(x))} elements",
                 setting="positions",
             )
 
@@ -102,21 +121,27 @@ class _Attention(Layer):
         made = {
             f"{name}.weight": Weight((rows, columns), self.init, fan_in=columns, fan_out=fan_out)
         }
-        if self.bias:
+        if name in self.biased():
             made[f"{name}.bias"] = Weight((rows,), Zeros(), decay=False)
         return made
 
     def _projections(self, query: TensorType, memory: TensorType) -> dict[str, Weight]:
         features: int = query.shape[-1]  # type: ignore[assignment]
-        inner = features
+        asked = inner = features
+        if self.head_dim is not None:
+            asked = inner = self.heads * self.head_dim
         if self.kv_heads is not None:
             inner = self.kv_heads * self.head_size(query)
-        return {
-            **self._projection(features, features, "query", features),
+        made = {
+            **self._projection(asked, features, "query", asked),
             **self._projection(inner, memory.shape[-1], "key", inner),
             **self._projection(inner, memory.shape[-1], "value", inner),
-            **self._projection(features, features, "output", features),
+            **self._projection(features, asked, "output", features),
         }
+        if self.qk_norm is not None:
+            for name in ("query_norm.weight", "key_norm.weight"):
+                made[name] = Weight((self.head_size(query),), Ones(), decay=False)
+        return made
 
     def _flops(self, query: TensorType, memory: TensorType) -> Dim:
         shapes = self._projections(query, memory)
@@ -125,7 +150,7 @@ class _Attention(Layer):
             2 * asked * product(shapes["query.weight"].shape)
             + 2 * held * product(shapes["key.weight"].shape) * 2
             + 2 * asked * product(shapes["output.weight"].shape)
-            + 4 * asked * memory.shape[-2] * query.shape[-1]
+            + 4 * asked * memory.shape[-2] * shapes["query.weight"].shape[0]
         )
 
 
@@ -143,13 +168,14 @@ class SelfAttention(
 ):
     """Every position looks at every other: y = softmax(scale * q k^T) v (Vaswani et al. 2017).
 
-    q, k and v are projections of the input, split into heads of size features / heads; the
-    results are joined and projected. With fewer `kv_heads` several heads share keys and values
+    q, k and v are projections of the input, split into heads; the results are joined and
+    projected. With fewer `kv_heads` several heads share keys and values
     (Ainslie et al. 2023). `causal` hides what comes later. Padding is not looked at.
     """
 
     heads: int = param(COUNT, "number of heads")
     kv_heads: int | None = param(Optional(COUNT), _KV, None)
+    head_dim: int | None = param(Optional(COUNT), _DIM, None)
     causal: bool = param(Bool(), _CAUSAL, False)
     dropout: float = param(Float(min=0, below=1), _DROP, 0.0)
     return_weights: bool = param(Bool(), _SHOWN, False)
@@ -159,8 +185,9 @@ class SelfAttention(
     mask: Positions | None = param(
         Optional(Made("positions", "`shifted_windows(…)`")), "what is hidden besides", None
     )
-    bias: bool = param(Bool(), "whether the projections add learned vectors", True)
+    bias: bool | tuple[str, ...] = param(_BIAS_KIND, _BIAS, True)
     scale: float | None = param(Optional(Float(above=0, max=1e6)), _SCALE, None)
+    qk_norm: float | None = param(Optional(Float(above=0, max=1)), _NORM, None)
     init: Initializer = param(
         Made("initializer"), "how the projections start", GlorotUniform(gain=1.0)
     )
@@ -190,6 +217,21 @@ class SelfAttention(
         Sample({"heads": 2, "return_weights": True, "causal": True, "dropout": 0.1}, ((5, 8),)),
         Sample({"heads": 4, "kv_heads": 2, "return_weights": True}, (("T", 8),)),
         Sample({"heads": 4, "positions": Alibi(), "return_weights": True}, (("T", 8),)),
+        Sample({"heads": 2, "bias": ("query", "value")}, ((5, 8),)),
+        Sample({"heads": 2, "head_dim": 16, "causal": True}, (("T", 8),)),
+        Sample({"heads": 4, "kv_heads": 2, "head_dim": 6, "bias": ("value", "out")}, ((5, 8),)),
+        Sample(
+            {
+                "heads": 4,
+                "kv_heads": 2,
+                "head_dim": 4,
+                "causal": True,
+                "qk_norm": 1e-6,
+                "positions": Rope(theta=10000.0, interleaved=False),
+            },
+            (("T", 12),),
+        ),
+        Sample({"heads": 2, "qk_norm": 1e-5, "return_weights": True}, ((5, 8),)),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
@@ -228,7 +270,8 @@ class SelfAttention(
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
         """query, key, value and output, each weight (out, in) and bias (out,).
 
-        With relative_2d also positions.weight ((2 * window - 1) ** 2, heads).
+        With qk_norm also query_norm.weight and key_norm.weight (size of a head,). With
+        relative_2d also positions.weight ((2 * window - 1) ** 2, heads).
         """
         (x,) = inputs
         made = self._projections(x, x)
@@ -254,11 +297,13 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
 
     heads: int = param(COUNT, "number of heads")
     kv_heads: int | None = param(Optional(COUNT), _KV, None)
+    head_dim: int | None = param(Optional(COUNT), _DIM, None)
     causal: bool = param(Bool(), "whether position i sees the memory up to i only", False)
     dropout: float = param(Float(min=0, below=1), _DROP, 0.0)
     return_weights: bool = param(Bool(), _SHOWN, False)
-    bias: bool = param(Bool(), "whether the projections add learned vectors", True)
+    bias: bool | tuple[str, ...] = param(_BIAS_KIND, _BIAS, True)
     scale: float | None = param(Optional(Float(above=0, max=1e6)), _SCALE, None)
+    qk_norm: float | None = param(Optional(Float(above=0, max=1)), _NORM, None)
     init: Initializer = param(
         Made("initializer"), "how the projections start", GlorotUniform(gain=1.0)
     )
@@ -273,6 +318,8 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
         Sample({"heads": 2, "init": Normal(std=0.02, mean=0.0)}, ((5, 8), (3, 8))),
         Sample({"heads": 2, "return_weights": True}, ((5, 8), ("T", 8))),
         Sample({"heads": 2, "return_weights": True, "scale": 0.5}, ((5, 8), ("T", 6))),
+        Sample({"heads": 2, "head_dim": 3, "bias": ("query", "value")}, ((5, 8), ("S", 6))),
+        Sample({"heads": 4, "kv_heads": 2, "qk_norm": 1e-6}, (("T", 8), (5, 8))),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:

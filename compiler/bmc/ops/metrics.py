@@ -265,19 +265,19 @@ class Iou(_Classification, name="iou", aliases=("miou", "mean_iou", "jaccard_sco
     """Intersection over union of each class, and of these the mean; a class alone for yes or no."""
 
     samples: ClassVar[tuple[Sample, ...]] = (
-        Sample(inputs=((7, 5), ("int:5", 7))),
+        Sample({"axis": -1}, inputs=((7, 5), ("int:5", 7))),
         Sample(inputs=((4, 4), ("int:2", 4, 4))),
-        Sample({"axis": 0}, inputs=((3, 4, 4), ("int:3", 4, 4))),
+        Sample(inputs=((3, 4, 4), ("int:3", 4, 4))),
     )
-    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
+    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", 0)
 
 
 class DiceScore(Iou, name="dice", aliases=("dice_score", "dice_coefficient")):
     """Twice the intersection over the sizes of each class, and of these the mean."""
 
-    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", -1)
+    axis: int = param(Int(), "the axis with one score for each class, the batch not counted", 0)
     samples = (
-        Sample(inputs=((7, 5), ("int:5", 7))),
+        Sample({"axis": -1}, inputs=((7, 5), ("int:5", 7))),
         Sample(inputs=((4, 4), ("int:2", 4, 4))),
     )
 

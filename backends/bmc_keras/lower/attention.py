@@ -78,7 +78,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
     plan = replace(plan, deep=x.rank > 3)
     width = x.shape[-1]
     special = plan.grouped or plan.scaled or plan.rotary or plan.scored
-    special = special or plan.chosen or plan.normed
+    special = special or plan.chosen or plan.normed or plan.near or plan.capped
     # Keras 3.15 goes wrong on heads of size one where there are as many steps as heads.
     tiny = op.head_size(x) == 1
     # Its causal mask is one of the first axis after the batch, whatever `attention_axes` says.

@@ -19,6 +19,7 @@ def helpers(plan: Configuration) -> tuple[Support, ...]:
     """The functions that the class calls."""
     turn = INTERLEAVED if plan.interleaved else ROTARY
     found = {turn: plan.rotary, ALIBI: plan.alibi, RELATIVE: plan.relative, WINDOWS: plan.windows}
+    found[part(plan.look)] = plan.near
     return tuple(helper for helper, on in found.items() if on)
 
 
@@ -36,6 +37,7 @@ def attention(plan: Configuration) -> Support:
         projections=Code("\n".join(_projections(plan))),
         takes=Code(", ".join(_takes(plan))),
         held=Code("memory" if plan.cross else "x"),
+        look=Code(plan.look),
         turn=Code(INTERLEAVED.name if plan.interleaved else ROTARY.name),
         kept=Code("kept" if plan.shown and plan.dropout else "weights"),
     )

@@ -63,6 +63,19 @@ def shifted_windows(height: int, width: int, window: int, shift: int) -> np.ndar
     return (area[:, :, None] == area[:, None, :])[:, None]
 
 
+def see_near(x, window: int):
+    """Say which places are less than so many from another: (T, T)."""
+    places = ops.arange(ops.shape(x)[-2])
+    return ops.abs(ops.expand_dims(places, 1) - places) < window
+
+
+def see_recent(x, window: int):
+    """Say which places come less than so many before another, or at it: (T, T)."""
+    places = ops.arange(ops.shape(x)[-2])
+    apart = ops.expand_dims(places, 1) - places
+    return ops.logical_and(apart >= 0, apart < window)
+
+
 class AttentionCore(layers.Layer):
     """Attention between given queries, keys and values: (..., heads, T, size).
 

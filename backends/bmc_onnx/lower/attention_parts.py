@@ -20,6 +20,7 @@ def helpers(plan: Configuration) -> tuple[Support, ...]:
         ALIBI: plan.alibi,
         RELATIVE: plan.relative,
         WINDOWS: plan.windows,
+        part(plan.look): plan.near,
     }
     return tuple(helper for helper, on in found.items() if on)
 
@@ -48,8 +49,12 @@ def attention(plan: Configuration, folded: bool) -> Support:
     needed += ["dense_chosen"] if plan.chosen else []
     needed += [*(helper.name for helper in helpers(plan))]
     needed += ["add_several"] if plan.shown else []
+    needed += ["attend", "split_heads", "join_heads"] if plan.capped else []
+    needed += ["take"] if plan.capped and plan.grouped else []
+    earlier = plan.capped and plan.causal and not plan.near
+    needed += ["see_earlier"] if earlier else []
     needed += ["integers"] if folded or plan.padded else []
-    needed += ["widen"] if plan.padded else []
+    needed += ["widen"] if plan.seen else []
     return Support(name, text, tuple(needed), general=0 if plan.bias else 1)
 
 
@@ -61,8 +66,9 @@ def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
         "bias: tuple[str, ...]": plan.chosen,
         "qk_norm: float": plan.normed,
         "scale: float": plan.scaled,
+        "softcap: float": plan.capped,
         "theta: float": plan.rotary,
-        "window: int": plan.relative or plan.windows,
+        "window: int": plan.relative or plan.windows or plan.near,
         "height: int": plan.windows,
         "columns: int": plan.windows,
         "shift: int": plan.windows,
@@ -153,6 +159,35 @@ def _fitting(line: str) -> list[str]:
 
 def _attend(plan: Configuration, folded: bool) -> list[str]:
     """The `Attention` node and what is added to its scores."""
+    lines, biases = _added(plan, folded)
+    more, seen = _seen(plan, folded)
+    lines += more
+    if plan.capped:
+        return [*lines, *_capped(plan, biases, seen)]
+    if seen and biases:
+        lines.append('none = self.add("Constant", name=f"{name}.none", value_float=-1e9)')
+        lines.append(f'hidden = self.add("Where", data, {biases[0]}, none, name=f"{{name}}.bias")')
+        biases = ["hidden"]
+    elif seen:
+        biases = ["data"]
+    named = [
+        'name=f"{name}.values"',
+        "q_num_heads=heads",
+        f"kv_num_heads={'kv_heads' if plan.grouped else 'heads'}",
+        *(["is_causal=1"] if plan.causal and not plan.near else []),
+        *(["scale=scale"] if plan.scaled else []),
+    ]
+    parts = ['"Attention"', "query", "key", "value", *biases, *named]
+    if not plan.shown:
+        return [*lines, "values = self.add(", *(f"    {part}," for part in parts), ")"]
+    parts[parts.index(named[0])] = 'names=[f"{name}.values", "", "", f"{name}.weights"]'
+    parts.append("qk_matmul_output_mode=3,  # after the softmax")
+    ends = [f"    {part}," for part in parts[:-1]] + [f"    {parts[-1]}"]
+    return [*lines, "values, _, _, weights = self.add_several(", *ends, ")"]
+
+
+def _added(plan: Configuration, folded: bool) -> tuple[list[str], list[str]]:
+    """Lines that work out what is added to scores, and the name of it."""
     lines: list[str] = []
     biases = []
     if plan.relative:
@@ -172,6 +207,13 @@ def _attend(plan: Configuration, folded: bool) -> list[str]:
     if len(biases) == 2:
         lines.append(f'bias = self.add("Add", {", ".join(biases)}, name=f"{{name}}.bias")')
         biases = ["bias"]
+    return lines, biases
+
+
+def _seen(plan: Configuration, folded: bool) -> tuple[list[str], bool]:
+    """Lines that make `data`, which says what is seen; and whether there is any need of it."""
+    lines: list[str] = []
+    asked = "folded_x" if folded else "x"
     if plan.padded:
         lines += [
             'data = self.widen(mask, [1, 2], name=f"{name}.data")',
@@ -180,23 +222,37 @@ def _attend(plan: Configuration, folded: bool) -> list[str]:
             'shape = self.add("Concat", steps, one, name=f"{name}.shape", axis=0)',
             'data = self.add("Expand", data, shape, name=f"{name}.seen")',
         ]
-    if plan.padded and biases:
-        lines.append('none = self.add("Constant", name=f"{name}.none", value_float=-1e9)')
-        lines.append(f'hidden = self.add("Where", data, {biases[0]}, none, name=f"{{name}}.bias")')
-        biases = ["hidden"]
-    elif plan.padded:
-        biases = ["data"]
-    named = [
-        'name=f"{name}.values"',
-        "q_num_heads=heads",
-        f"kv_num_heads={'kv_heads' if plan.grouped else 'heads'}",
-        *(["is_causal=1"] if plan.causal else []),
-        *(["scale=scale"] if plan.scaled else []),
-    ]
-    parts = ['"Attention"', "query", "key", "value", *biases, *named]
-    if not plan.shown:
-        return [*lines, "values = self.add(", *(f"    {part}," for part in parts), ")"]
-    parts[parts.index(named[0])] = 'names=[f"{name}.values", "", "", f"{name}.weights"]'
-    parts.append("qk_matmul_output_mode=3,  # after the softmax")
-    ends = [f"    {part}," for part in parts[:-1]] + [f"    {parts[-1]}"]
-    return [*lines, "values, _, _, weights = self.add_several(", *ends, ")"]
+    if plan.near:
+        given = f'{asked}, {asked}, window, name=f"{{name}}.near"'
+        lines += _fitting(f"near = self.{plan.look}({given})")
+    elif plan.capped and plan.causal:  # which the operator does otherwise
+        lines.append(f'near = self.see_earlier({asked}, {asked}, name=f"{{name}}.near")')
+    else:
+        return lines, plan.padded
+    if plan.padded:
+        lines.append('data = self.add("And", data, near, name=f"{name}.both")')
+    else:
+        lines.append('data = self.widen(near, [0, 1], name=f"{name}.data")')
+    return lines, True
+
+
+def _capped(plan: Configuration, biases: list[str], seen: bool) -> list[str]:
+    """Scores bent before anything is added, for which `Attention` has another order."""
+    lines = []
+    for role in ("query", "key", "value"):
+        order = "[0, 2, 3, 1]" if role == "key" else "[0, 2, 1, 3]"
+        count = "kv_heads" if plan.grouped and role != "query" else "heads"
+        given = f'{role}, {count}, {order}, name=f"{{name}}.{role}.heads"'
+        lines += _fitting(f"{role} = self.split_heads({given})")
+    if plan.grouped:
+        lines.append("shared = [head // (heads // kv_heads) for head in range(heads)]")
+        for role in ("key", "value"):
+            given = f'{role}, shared, name=f"{{name}}.{role}.shared", axis=1'
+            lines += _fitting(f"{role} = self.take({given})")
+    size = "head_dim" if plan.sized else "(width // heads)"
+    scale = "scale" if plan.scaled else f"{size} ** -0.5"
+    named = [f"bias={biases[0]}"] if biases else []
+    named += ["seen=data"] if seen else []
+    parts = ["query", "key", "value", scale, 'name=f"{name}.values"', "cap=softcap", *named]
+    lines += ["values = self.attend(", *(f"    {part}," for part in parts), ")"]
+    return [*lines, 'values = self.join_heads(values, name=f"{name}.joined")']

@@ -39,6 +39,16 @@ class Attention(Graph):
             return self.dense_last(x, shape, name=name)
         return self.dense_last_without_bias(x, shape, name=name)
 
+    def split_heads(self, x: str, heads: int, order: list[int], name: str) -> str:
+        """Give each head an axis; (B, T, heads, size) are then put in that order."""
+        split = self.reshape(x, [0, 0, heads, -1], name=f"{name}.split")
+        return self.add("Transpose", split, name=name, perm=order)
+
+    def join_heads(self, x: str, name: str) -> str:
+        """Put heads beside each other: (B, heads, T, size) -> (B, T, width)."""
+        turned = self.add("Transpose", x, name=f"{name}.turned", perm=[0, 2, 1, 3])
+        return self.reshape(turned, [0, 0, -1], name=name)
+
     def alibi(self, x: str, heads: int, name: str) -> str:
         """Penalties for distance (Press et al. 2022): (1, heads, T, T)."""
         steps = self.places(x, 1, name=f"{name}.steps")

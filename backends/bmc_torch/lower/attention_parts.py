@@ -19,15 +19,17 @@ def helpers(plan: Configuration) -> tuple[Support, ...]:
     """The functions that the class calls."""
     turn = INTERLEAVED if plan.interleaved else ROTARY
     found = {turn: plan.rotary, ALIBI: plan.alibi, RELATIVE: plan.relative, WINDOWS: plan.windows}
+    found[part(plan.look)] = plan.near
     return tuple(helper for helper, on in found.items() if on)
 
 
 def attention(plan: Configuration) -> Support:
     """The class of a configuration."""
     torch = plan.causal and (plan.scored or plan.shown)
+    torch = torch or plan.capped or (plan.seen and plan.written_out)
     roots = ("nn", "Tensor", *(("torch",) if torch else ()))
-    roots += ("F",) if plan.dropout or not plan.shown else ()
-    roots += ("math",) if plan.shown and not plan.scaled else ()
+    roots += ("F",) if plan.dropout or not plan.written_out else ()
+    roots += ("math",) if plan.written_out and not plan.scaled else ()
     return filled(
         "bmc_torch",
         "attention.py",
@@ -40,6 +42,7 @@ def attention(plan: Configuration) -> Support:
         forward=Code("\n".join(_forward(plan))),
         projections=Code("\n".join(_projections(plan))),
         held=Code("memory" if plan.cross else "x"),
+        look=Code(plan.look),
         turn=Code(INTERLEAVED.name if plan.interleaved else ROTARY.name),
         product=Code("\n".join(f"        {line}" for line in _product(plan))),
     )
@@ -72,8 +75,9 @@ def _settings(plan: Configuration) -> list[str]:
         "qk_norm: float": plan.normed,
         "dropout: float": plan.dropout,
         "scale: float": plan.scaled,
+        "softcap: float": plan.capped,
         "theta: float": plan.rotary,
-        "window: int": plan.relative or plan.windows,
+        "window: int": plan.relative or plan.windows or plan.near,
         "height: int": plan.windows,
         "columns: int": plan.windows,
         "shift: int": plan.windows,
@@ -103,11 +107,11 @@ def _product(plan: Configuration) -> list[str]:
     named = []
     if plan.scored:
         named.append("attn_mask=bias")
-    elif plan.padded:
+    elif plan.seen:
         named.append("attn_mask=data")
     if plan.dropout:
         named.append("dropout_p=self.dropout if self.training else 0.0")
-    if plan.causal and not plan.scored and not plan.padded:
+    if plan.causal and not plan.scored and not plan.seen:
         named.append("is_causal=True")
     if plan.scaled:
         named.append("scale=self.scale")

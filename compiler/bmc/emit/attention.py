@@ -29,6 +29,8 @@ class Configuration:
     alibi: bool = False
     relative: bool = False
     windows: bool = False
+    near: bool = False  # positions see those less than `window` places away
+    capped: bool = False
     padded: bool = False
     shown: bool = False
     deep: bool = False  # more than one axis between the batch and the sequence
@@ -44,6 +46,21 @@ class Configuration:
         if self.chosen:
             return f'"{role}" in bias'
         return "" if self.bias else "bias"
+
+    @property
+    def seen(self) -> bool:
+        """Whether true and false say what a position sees."""
+        return self.padded or self.near
+
+    @property
+    def written_out(self) -> bool:
+        """Whether scores and weights are worked out one by one."""
+        return self.shown or self.capped
+
+    @property
+    def look(self) -> str:
+        """The function that says what a position sees of a window."""
+        return "see_recent" if self.causal else "see_near"
 
     @property
     def scored(self) -> bool:
@@ -66,6 +83,8 @@ class Configuration:
             "Alibi": self.alibi,
             "Relative": self.relative,
             "Windowed": self.windows,
+            "Local": self.near,
+            "Capped": self.capped,
             "Padded": self.padded,
             "Deep": self.deep,
         }
@@ -107,11 +126,16 @@ def configuration(
     named |= unless(0.0, dropout=op.dropout)
     if op.scale is not None:
         named["scale"] = op.scale
+    if op.softcap is not None:
+        named["softcap"] = op.softcap
     positions = getattr(op, "positions", None)
     if isinstance(positions, Rope):
         named["theta"] = positions.theta
     elif isinstance(positions, Relative2d):
         named["window"] = positions.window
+    near = getattr(op, "window", None)
+    if near is not None:
+        named["window"] = near
     hidden = getattr(op, "mask", None)
     windows = isinstance(hidden, ShiftedWindows) and (hidden.shift != 0 or not fixed(hidden.shift))
     if isinstance(hidden, ShiftedWindows) and windows:
@@ -132,6 +156,8 @@ def configuration(
         alibi=isinstance(positions, Alibi),
         relative=isinstance(positions, Relative2d),
         windows=windows,
+        near=near is not None,
+        capped=op.softcap is not None,
         padded=padded,
         shown=op.return_weights,
     )

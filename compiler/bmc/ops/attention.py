@@ -28,6 +28,8 @@ _NORM = (
     "epsilon of an RMS norm over each head of queries and keys, with a weight for each "
     "(Qwen 3); none unless given"
 )
+_CAP = "the largest score: softcap * tanh(score / softcap), before anything is hidden (Gemma 2)"
+_WINDOW = "sees only positions less than this many places away; all unless given"
 ROLES = ("query", "key", "value", "output")
 _BIAS = "whether the projections add learned vectors, or the list of those that do"
 _BIAS_KIND = OneOf(Bool(), ListOf(Words("query", "key", "value", "out")))
@@ -46,6 +48,7 @@ class _Attention(Layer):
     heads: int
     kv_heads: int | None
     head_dim: int | None
+    softcap: float | None
     qk_norm: float | None
     bias: bool | tuple[str, ...]
     init: Initializer
@@ -71,6 +74,11 @@ class _Attention(Layer):
             words = dict(zip(ROLES, ("query", "key", "value", "out")))
             return tuple(role for role in ROLES if words[role] in self.bias)
         return ROLES if self.bias else ()
+
+    def check(self) -> None:
+        """Refuses weights of capped scores."""
+        if self.softcap is not None and self.return_weights:
+            raise Refusal("can't go with `return_weights`", setting="softcap")
 
     def _check(self, x: TensorType) -> None:
         require_float(x)
@@ -177,6 +185,7 @@ class SelfAttention(
     kv_heads: int | None = param(Optional(COUNT), _KV, None)
     head_dim: int | None = param(Optional(COUNT), _DIM, None)
     causal: bool = param(Bool(), _CAUSAL, False)
+    window: int | None = param(Optional(COUNT), _WINDOW, None)
     dropout: float = param(Float(min=0, below=1), _DROP, 0.0)
     return_weights: bool = param(Bool(), _SHOWN, False)
     positions: Positions | None = param(
@@ -187,6 +196,7 @@ class SelfAttention(
     )
     bias: bool | tuple[str, ...] = param(_BIAS_KIND, _BIAS, True)
     scale: float | None = param(Optional(Float(above=0, max=1e6)), _SCALE, None)
+    softcap: float | None = param(Optional(Float(above=0, max=1e6)), _CAP, None)
     qk_norm: float | None = param(Optional(Float(above=0, max=1)), _NORM, None)
     init: Initializer = param(
         Made("initializer"), "how the projections start", GlorotUniform(gain=1.0)
@@ -232,6 +242,13 @@ class SelfAttention(
             (("T", 12),),
         ),
         Sample({"heads": 2, "qk_norm": 1e-5, "return_weights": True}, ((5, 8),)),
+        Sample({"heads": 2, "window": 2}, (("T", 8),)),
+        Sample({"heads": 4, "kv_heads": 2, "causal": True, "window": 3}, ((7, 8),)),
+        Sample({"heads": 2, "causal": True, "window": 2, "return_weights": True}, (("T", 8),)),
+        Sample({"heads": 2, "window": 3, "positions": Alibi(), "dropout": 0.1}, ((3, 7, 8),)),
+        Sample({"heads": 4, "kv_heads": 2, "causal": True, "softcap": 2.0}, (("T", 8),)),
+        Sample({"heads": 2, "softcap": 5.0, "window": 2, "scale": 0.3}, (("T", 8),)),
+        Sample({"heads": 2, "softcap": 3.0, "positions": Alibi()}, ((3, 5, 8),)),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
@@ -252,6 +269,9 @@ class SelfAttention(
             raise Refusal("hides positions; it goes to `mask`", setting="positions")
         if self.mask is not None and not isinstance(self.mask, ShiftedWindows):
             raise Refusal("takes `shifted_windows(…)`", setting="mask")
+        if self.window is not None and (self.mask or isinstance(self.positions, Relative2d)):
+            raise Refusal("goes along a sequence, not with windows of a map", setting="window")
+        super().check()
 
     def _check_window(self, x: TensorType) -> None:
         wanted: tuple[Dim, ...] = ()
@@ -303,6 +323,7 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
     return_weights: bool = param(Bool(), _SHOWN, False)
     bias: bool | tuple[str, ...] = param(_BIAS_KIND, _BIAS, True)
     scale: float | None = param(Optional(Float(above=0, max=1e6)), _SCALE, None)
+    softcap: float | None = param(Optional(Float(above=0, max=1e6)), _CAP, None)
     qk_norm: float | None = param(Optional(Float(above=0, max=1)), _NORM, None)
     init: Initializer = param(
         Made("initializer"), "how the projections start", GlorotUniform(gain=1.0)
@@ -320,6 +341,7 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
         Sample({"heads": 2, "return_weights": True, "scale": 0.5}, ((5, 8), ("T", 6))),
         Sample({"heads": 2, "head_dim": 3, "bias": ("query", "value")}, ((5, 8), ("S", 6))),
         Sample({"heads": 4, "kv_heads": 2, "qk_norm": 1e-6}, (("T", 8), (5, 8))),
+        Sample({"heads": 2, "softcap": 2.0, "kv_heads": 1}, ((5, 8), ("S", 6))),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:

@@ -64,6 +64,7 @@ class ModelFile(FunctionFile):
             numbered=self.numbered,
             several="add_several" in methods,
             steps="begin_step" in methods,
+            math=any("math." in method.code for method in methods.values()),
             methods=Code(
                 "\n".join(m.code for k, m in methods.items() if k not in OWN).rstrip("\n")
             ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.elaborate.naming import snake
-from bmc.emit.attention import Configuration, configuration
+from bmc.emit.attention import Configuration, configuration, rates
 from bmc.emit.backend import Lowered, Module, Site, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Bin, Call, Expr, Un, call, lit, name
@@ -16,7 +16,7 @@ from bmc.types.tensor import TensorType
 from bmc_keras.lower.attention_parts import attention, helpers
 from bmc_keras.lower.common import literals
 from bmc_keras.lower.initializers import initializer
-from bmc_keras.lower.table import lower
+from bmc_keras.lower.table import lower, part
 from bmc_keras.weights import At, Said
 
 DENSE = {"query": "query", "key": "key", "value": "value", "output": "combine"}
@@ -73,7 +73,7 @@ def _start(op: Any, x: TensorType, built_in: bool) -> Expr | None:
 
 
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
-    plan, named = configuration(op, bool(site.masks))
+    plan, named = configuration(op, bool(site.masks), site.inputs[0])
     x, memory = site.inputs[0], site.inputs[-1]
     plan = replace(plan, deep=x.rank > 3)
     width = x.shape[-1]
@@ -96,7 +96,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
     )
     return Module(
         made,
-        support=(*helpers(plan), attention(plan)),
+        support=(*rates(op, part), *helpers(plan), attention(plan)),
         weights=_own_weights(plan, op.biased()),
         helper=snake(plan.name),
         positional=("width", "heads"),

@@ -10,6 +10,7 @@ from bmc_keras.lower.table import part
 
 ROTARY = part("rotate")
 INTERLEAVED = part("rotate_neighbours")
+STRETCHED = part("rotate_by")
 ALIBI = part("alibi")
 RELATIVE = part("relative_places")
 WINDOWS = part("shifted_windows")
@@ -17,10 +18,24 @@ WINDOWS = part("shifted_windows")
 
 def helpers(plan: Configuration) -> tuple[Support, ...]:
     """The functions that the class calls."""
-    turn = INTERLEAVED if plan.interleaved else ROTARY
+    turn = _turn(plan)
     found = {turn: plan.rotary, ALIBI: plan.alibi, RELATIVE: plan.relative, WINDOWS: plan.windows}
     found[part(plan.look)] = plan.near
     return tuple(helper for helper, on in found.items() if on)
+
+
+def _turn(plan: Configuration) -> Support:
+    """The function that turns pairs."""
+    if plan.stretched:
+        return STRETCHED
+    return INTERLEAVED if plan.interleaved else ROTARY
+
+
+def _given(plan: Configuration) -> str:
+    """What it takes after the heads."""
+    if not plan.stretched:
+        return "self.theta"
+    return "self.rates, self.gain" if plan.gained else "self.rates"
 
 
 def attention(plan: Configuration) -> Support:
@@ -38,7 +53,8 @@ def attention(plan: Configuration) -> Support:
         takes=Code(", ".join(_takes(plan))),
         held=Code("memory" if plan.cross else "x"),
         look=Code(plan.look),
-        turn=Code(INTERLEAVED.name if plan.interleaved else ROTARY.name),
+        turn=Code(_turn(plan).name),
+        given=Code(_given(plan)),
         kept=Code("kept" if plan.shown and plan.dropout else "weights"),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -30,6 +32,64 @@ def rotate_neighbours(x, theta: float):
     a, b = x[..., 0::2], x[..., 1::2]
     turned = (a * cosine - b * sine, b * cosine + a * sine)
     return ops.reshape(ops.stack(turned, axis=-1), ops.shape(x))
+
+
+def linear_rates(size: int, theta: float, factor: float) -> list[float]:
+    """Return how fast each pair turns, for positions that many times closer."""
+    return [theta ** (-2 * pair / size) / factor for pair in range(size // 2)]
+
+
+def llama3_rates(
+    size: int,
+    theta: float,
+    factor: float,
+    context: int,
+    low: float = 1.0,
+    high: float = 4.0,
+) -> list[float]:
+    """Return how fast each pair turns; long waves turn slower, as in Llama 3.1."""
+    rates = []
+    for pair in range(size // 2):
+        rate = theta ** (-2 * pair / size)
+        waves = context * rate / (2 * math.pi)  # within the context
+        kept = min(max((waves - low) / (high - low), 0.0), 1.0)
+        rates.append(kept * rate + (1 - kept) * rate / factor)
+    return rates
+
+
+def yarn_rates(
+    size: int,
+    theta: float,
+    factor: float,
+    context: int,
+    slow: float = 1.0,
+    fast: float = 32.0,
+) -> list[float]:
+    """Return how fast each pair turns; slow ones turn slower (Peng et al. 2023)."""
+
+    def place(turns: float) -> float:
+        """The pair that turns so many times within the context."""
+        return size * math.log(context / (turns * 2 * math.pi)) / (2 * math.log(theta))
+
+    first = max(math.floor(place(fast)), 0)
+    last = min(math.ceil(place(slow)), size - 1)
+    rates = []
+    for pair in range(size // 2):
+        rate = theta ** (-2 * pair / size)
+        slowed = min(max((pair - first) / max(last - first, 0.001), 0.0), 1.0)
+        rates.append(slowed * rate / factor + (1 - slowed) * rate)
+    return rates
+
+
+def rotate_by(x, rates: list[float], gain: float = 1.0):
+    """Turn pairs (i, i + size / 2) by a rate for each times the position."""
+    wide = keras.backend.result_type(x.dtype, "float32")  # half would mix up positions
+    steps = ops.arange(ops.shape(x)[-3], dtype=wide)
+    angles = ops.outer(steps, ops.convert_to_tensor(rates, dtype=wide))
+    angles = ops.expand_dims(angles, 1)  # (T, 1, size / 2)
+    cosine, sine = (ops.cast(f(angles) * gain, x.dtype) for f in (ops.cos, ops.sin))
+    a, b = ops.split(x, 2, axis=-1)
+    return ops.concatenate((a * cosine - b * sine, b * cosine + a * sine), axis=-1)
 
 
 def alibi(heads: int, x):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from bmc.emit.attention import configuration
+from bmc.emit.attention import configuration, rates
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call
 from bmc.ops.attention import Attention, SelfAttention
 from bmc.records import replace
 from bmc_onnx.lower.attention_parts import attention, helpers
-from bmc_onnx.lower.table import lower
+from bmc_onnx.lower.table import lower, part
 
 
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
-    plan, named = configuration(op, bool(site.masks))
+    plan, named = configuration(op, bool(site.masks), site.inputs[0], "g.")
     plan = replace(plan, dropout=False)
     x = site.inputs[0]
     if x.rank > 3 or not x.batched:
@@ -25,7 +25,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
         *values, label = args
         return call(f"g.{method.name}", *values, *sizes, op.heads, **settings, name=label)
 
-    return Function(build, (*helpers(plan), method))
+    return Function(build, (*rates(op, part), *helpers(plan), method))
 
 
 @lower(SelfAttention)

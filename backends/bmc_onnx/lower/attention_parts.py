@@ -8,6 +8,7 @@ from bmc.emit.backend import Support
 from bmc_onnx.lower.table import part
 
 ROTATE = part("rotate")
+ROTATE_BY = part("rotate_by")
 ALIBI = part("alibi")
 RELATIVE = part("relative_bias")
 WINDOWS = part("shifted_windows")
@@ -16,7 +17,8 @@ WINDOWS = part("shifted_windows")
 def helpers(plan: Configuration) -> tuple[Support, ...]:
     """The methods that the attention calls."""
     found = {
-        ROTATE: plan.rotary,
+        ROTATE: plan.rotary and not plan.stretched,
+        ROTATE_BY: plan.stretched,
         ALIBI: plan.alibi,
         RELATIVE: plan.relative,
         WINDOWS: plan.windows,
@@ -67,7 +69,10 @@ def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
         "qk_norm: float": plan.normed,
         "scale: float": plan.scaled,
         "softcap: float": plan.capped,
-        "theta: float": plan.rotary,
+        "theta: float": plan.rotary and not plan.stretched,
+        "rates: list[float]": plan.stretched,
+        "gain: float": plan.gained,
+        "turned: int": plan.partial,
         "window: int": plan.relative or plan.windows or plan.near,
         "height: int": plan.windows,
         "columns: int": plan.windows,
@@ -142,10 +147,16 @@ def _project(plan: Configuration, folded: bool) -> list[str]:
         lines += _fitting(f"{role} = self.norm_heads({given})")
     if plan.rotary:
         more = ", interleaved=1" if plan.interleaved else ""
+        more += ", rotary_embedding_dim=turned" if plan.partial else ""
+        more += ", gain=gain" if plan.gained else ""
+        turned = "turned" if plan.partial else head
+        turn, given = "rotate", f"{turned}, theta"
+        if plan.stretched:
+            turn, given = "rotate_by", "rates"
         for role in ("query", "key"):
             count = "kv_heads" if plan.grouped and role == "key" else "heads"
             named = f'name=f"{{name}}.{role}.rotated"{more}'
-            lines += _fitting(f"{role} = self.rotate({role}, {count}, {head}, theta, {named})")
+            lines += _fitting(f"{role} = self.{turn}({role}, {count}, {given}, {named})")
     return lines
 
 
@@ -154,7 +165,10 @@ def _fitting(line: str) -> list[str]:
     if len(line) + 8 <= 88:
         return [line]
     opening, _, rest = line.partition("(")
-    return [f"{opening}(", f"    {rest[:-1]}", ")"]
+    body = [f"    {rest[:-1]}"]
+    if len(body[0]) + 8 > 88:
+        body = [f"    {part}," for part in rest[:-1].split(", ")]
+    return [f"{opening}(", *body, ")"]
 
 
 def _attend(plan: Configuration, folded: bool) -> list[str]:

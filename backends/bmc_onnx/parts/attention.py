@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from bmc_onnx.parts.graph import Graph
 
 
@@ -14,6 +16,75 @@ class Attention(Graph):
         """Turn pairs in each head by angles that grow with the position."""
         steps = self.places(x, 1, name=f"{name}.steps")
         sine, cosine = self.sinusoids(steps, size, theta, name=f"{name}.waves")
+        tables = [self.repeat(wave, x, name=f"{wave}.table") for wave in (cosine, sine)]
+        return self.add(
+            "RotaryEmbedding", x, *tables, name=name, num_heads=heads, **attributes
+        )
+
+    def linear_rates(self, size: int, theta: float, factor: float) -> list[float]:
+        """Return how fast each pair turns, for positions that many times closer."""
+        return [theta ** (-2 * pair / size) / factor for pair in range(size // 2)]
+
+    def llama3_rates(
+        self,
+        size: int,
+        theta: float,
+        factor: float,
+        context: int,
+        low: float = 1.0,
+        high: float = 4.0,
+    ) -> list[float]:
+        """Return how fast each pair turns; long waves turn slower, as in Llama 3.1."""
+        rates = []
+        for pair in range(size // 2):
+            rate = theta ** (-2 * pair / size)
+            waves = context * rate / (2 * math.pi)  # within the context
+            kept = min(max((waves - low) / (high - low), 0.0), 1.0)
+            rates.append(kept * rate + (1 - kept) * rate / factor)
+        return rates
+
+    def yarn_rates(
+        self,
+        size: int,
+        theta: float,
+        factor: float,
+        context: int,
+        slow: float = 1.0,
+        fast: float = 32.0,
+    ) -> list[float]:
+        """Return how fast each pair turns; slow ones turn slower (Peng et al. 2023)."""
+
+        def place(turns: float) -> float:
+            """The pair that turns so many times within the context."""
+            return (
+                size * math.log(context / (turns * 2 * math.pi)) / (2 * math.log(theta))
+            )
+
+        first = max(math.floor(place(fast)), 0)
+        last = min(math.ceil(place(slow)), size - 1)
+        rates = []
+        for pair in range(size // 2):
+            rate = theta ** (-2 * pair / size)
+            slowed = min(max((pair - first) / max(last - first, 0.001), 0.0), 1.0)
+            rates.append(slowed * rate / factor + (1 - slowed) * rate)
+        return rates
+
+    def rotate_by(
+        self,
+        x: str,
+        heads: int,
+        rates: list[float],
+        name: str,
+        gain: float = 1.0,
+        **attributes: int,
+    ) -> str:
+        """Turn pairs in each head by a rate for each times the position."""
+        steps = self.places(x, 1, name=f"{name}.steps")
+        waves = list(self.waves(steps, rates, name=f"{name}.waves"))
+        if gain != 1.0:
+            factor = self.number(gain, name=f"{name}.gain")
+            waves = [self.add("Mul", w, factor, name=f"{w}.gained") for w in waves]
+        sine, cosine = waves
         tables = [self.repeat(wave, x, name=f"{wave}.table") for wave in (cosine, sine)]
         return self.add(
             "RotaryEmbedding", x, *tables, name=name, num_heads=heads, **attributes

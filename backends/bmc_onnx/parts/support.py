@@ -199,6 +199,10 @@ class Support(Graph):
     def sinusoids(self, x: str, size: int, theta: float, name: str) -> tuple[str, str]:
         """Sine and cosine of x * theta ** (-2 i / size), on a new last axis."""
         numbers = [theta ** (-2 * i / size) for i in range(size // 2)]
+        return self.waves(x, numbers, name=name)
+
+    def waves(self, x: str, numbers: list[float], name: str) -> tuple[str, str]:
+        """Sine and cosine of x times each number, on a new last axis."""
         rates = self.add("Constant", name=f"{name}.rates", value_floats=numbers)
         wide = self.widen(x, [-1], name=f"{name}.wide")
         angles = self.add("Mul", wide, rates, name=f"{name}.angles")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.attention import configuration
+from bmc.emit.attention import configuration, rates
 from bmc.emit.backend import Lowered, Module, Site
 from bmc.emit.pyexpr import Call, Expr, call, method
 from bmc.ops.attention import Attention, SelfAttention
 from bmc.types.symbolic import known
 from bmc_torch.lower.attention_parts import attention, helpers
-from bmc_torch.lower.table import lower
+from bmc_torch.lower.table import lower, part
 
 PARTS = {
     **dict.fromkeys(("query", "key", "value", "output"), "nn.Linear"),
@@ -29,7 +29,7 @@ def _folded(site: Site, run: Any, values: list[Expr]) -> Expr:
 
 
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
-    plan, named = configuration(op, bool(site.masks))
+    plan, named = configuration(op, bool(site.masks), site.inputs[0])
     sizes = [x.shape[-1] for x in site.inputs]
 
     def run(layer: Expr, args: list[Expr]) -> Expr:
@@ -40,7 +40,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
     return Module(
         call(plan.name, *sizes, op.heads, **named),
         run,
-        support=(*helpers(plan), attention(plan)),
+        support=(*rates(op, part), *helpers(plan), attention(plan)),
         weights=PARTS,
     )
 

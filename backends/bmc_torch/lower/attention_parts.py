@@ -10,6 +10,7 @@ from bmc_torch.lower.table import part
 
 ROTARY = part("rotate")
 INTERLEAVED = part("rotate_neighbours")
+STRETCHED = part("rotate_by")
 ALIBI = part("alibi")
 RELATIVE = part("relative_places")
 WINDOWS = part("shifted_windows")
@@ -17,16 +18,30 @@ WINDOWS = part("shifted_windows")
 
 def helpers(plan: Configuration) -> tuple[Support, ...]:
     """The functions that the class calls."""
-    turn = INTERLEAVED if plan.interleaved else ROTARY
+    turn = _turn(plan)
     found = {turn: plan.rotary, ALIBI: plan.alibi, RELATIVE: plan.relative, WINDOWS: plan.windows}
     found[part(plan.look)] = plan.near
     return tuple(helper for helper, on in found.items() if on)
 
 
+def _turn(plan: Configuration) -> Support:
+    """The function that turns pairs."""
+    if plan.stretched:
+        return STRETCHED
+    return INTERLEAVED if plan.interleaved else ROTARY
+
+
+def _given(plan: Configuration) -> str:
+    """What it takes after the heads."""
+    if not plan.stretched:
+        return "self.theta"
+    return "self.rates, self.gain" if plan.gained else "self.rates"
+
+
 def attention(plan: Configuration) -> Support:
     """The class of a configuration."""
     torch = plan.causal and (plan.scored or plan.shown)
-    torch = torch or plan.capped or (plan.seen and plan.written_out)
+    torch = torch or plan.partial or plan.capped or (plan.seen and plan.written_out)
     roots = ("nn", "Tensor", *(("torch",) if torch else ()))
     roots += ("F",) if plan.dropout or not plan.written_out else ()
     roots += ("math",) if plan.written_out and not plan.scaled else ()
@@ -43,7 +58,8 @@ def attention(plan: Configuration) -> Support:
         projections=Code("\n".join(_projections(plan))),
         held=Code("memory" if plan.cross else "x"),
         look=Code(plan.look),
-        turn=Code(INTERLEAVED.name if plan.interleaved else ROTARY.name),
+        turn=Code(_turn(plan).name),
+        given=Code(_given(plan)),
         product=Code("\n".join(f"        {line}" for line in _product(plan))),
     )
 
@@ -76,7 +92,10 @@ def _settings(plan: Configuration) -> list[str]:
         "dropout: float": plan.dropout,
         "scale: float": plan.scaled,
         "softcap: float": plan.capped,
-        "theta: float": plan.rotary,
+        "theta: float": plan.rotary and not plan.stretched,
+        "rates: list[float]": plan.stretched,
+        "gain: float": plan.gained,
+        "turned: int": plan.partial,
         "window: int": plan.relative or plan.windows or plan.near,
         "height: int": plan.windows,
         "columns: int": plan.windows,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -27,6 +29,64 @@ def rotate_neighbours(x: Tensor, theta: float) -> Tensor:
     a, b = x[..., 0::2], x[..., 1::2]
     turned = (a * cosine - b * sine, b * cosine + a * sine)
     return torch.stack(turned, dim=-1).flatten(-2)
+
+
+def linear_rates(size: int, theta: float, factor: float) -> list[float]:
+    """Return how fast each pair turns, for positions that many times closer."""
+    return [theta ** (-2 * pair / size) / factor for pair in range(size // 2)]
+
+
+def llama3_rates(
+    size: int,
+    theta: float,
+    factor: float,
+    context: int,
+    low: float = 1.0,
+    high: float = 4.0,
+) -> list[float]:
+    """Return how fast each pair turns; long waves turn slower, as in Llama 3.1."""
+    rates = []
+    for pair in range(size // 2):
+        rate = theta ** (-2 * pair / size)
+        waves = context * rate / (2 * math.pi)  # within the context
+        kept = min(max((waves - low) / (high - low), 0.0), 1.0)
+        rates.append(kept * rate + (1 - kept) * rate / factor)
+    return rates
+
+
+def yarn_rates(
+    size: int,
+    theta: float,
+    factor: float,
+    context: int,
+    slow: float = 1.0,
+    fast: float = 32.0,
+) -> list[float]:
+    """Return how fast each pair turns; slow ones turn slower (Peng et al. 2023)."""
+
+    def place(turns: float) -> float:
+        """The pair that turns so many times within the context."""
+        return size * math.log(context / (turns * 2 * math.pi)) / (2 * math.log(theta))
+
+    first = max(math.floor(place(fast)), 0)
+    last = min(math.ceil(place(slow)), size - 1)
+    rates = []
+    for pair in range(size // 2):
+        rate = theta ** (-2 * pair / size)
+        slowed = min(max((pair - first) / max(last - first, 0.001), 0.0), 1.0)
+        rates.append(slowed * rate / factor + (1 - slowed) * rate)
+    return rates
+
+
+def rotate_by(x: Tensor, rates: list[float], gain: float = 1.0) -> Tensor:
+    """Turn pairs (i, i + size / 2) by a rate for each times the position."""
+    wide = torch.promote_types(x.dtype, torch.float32)  # half would mix up positions
+    steps = torch.arange(x.shape[-2], dtype=wide, device=x.device)
+    angles = torch.outer(steps, torch.tensor(rates, dtype=wide, device=x.device))
+    cosine = (angles.cos() * gain).to(x.dtype)
+    sine = (angles.sin() * gain).to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * cosine - b * sine, b * cosine + a * sine), dim=-1)
 
 
 def alibi(heads: int, x: Tensor) -> Tensor:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from bmc.emit.backend import Support
+from bmc.emit.pyexpr import call
 from bmc.emit.values import fixed, unless
 from bmc.ops.attention import ROLES, Attention, SelfAttention
 from bmc.ops.attention_core import AttentionCore
 from bmc.ops.positions import Alibi, Relative2d, Rope, ShiftedWindows
 from bmc.records import record
+from bmc.types.tensor import TensorType
 
 
 @record
@@ -26,6 +30,9 @@ class Configuration:
     normed: bool = False
     rotary: bool = False
     interleaved: bool = False
+    partial: bool = False  # the first elements of a head turn alone
+    stretched: bool = False  # the angles of positions reach further
+    gained: bool = False
     alibi: bool = False
     relative: bool = False
     windows: bool = False
@@ -79,6 +86,9 @@ class Configuration:
             "Scaled": self.scaled,
             "Dropout": self.dropout,
             "Interleaved": self.interleaved,
+            "Stretched": self.stretched,
+            "Gained": self.gained,
+            "Partial": self.partial,
             "Rotary": self.rotary,
             "Alibi": self.alibi,
             "Relative": self.relative,
@@ -110,12 +120,34 @@ def sight(op: AttentionCore) -> str:
     return "see_recent" if op.causal else "see_near"
 
 
+def _turns(rope: Rope, size: int, prefix: str) -> dict[str, Any]:
+    """What a class takes to turn heads of a size."""
+    count = rope.turned(size)
+    more: dict[str, Any] = {} if count == size else {"turned": count}
+    if rope.scaling in (None, "ntk"):
+        return {"theta": rope.base(count), **more}
+    given: dict[str, Any] = {}
+    if rope.scaling == "llama3":
+        given = {
+            "context": rope.context,
+            **unless(1.0, low=rope.low),
+            **unless(4.0, high=rope.high),
+        }
+    elif rope.scaling == "yarn":
+        given = {"context": rope.context, **unless(1.0, slow=rope.slow)}
+        given |= unless(32.0, fast=rope.fast)
+        more["gain"] = rope.gain()
+    name = f"{prefix}{rope.scaling}_rates"
+    return {"rates": call(name, count, rope.theta, rope.factor, **given), **more}
+
+
 def configuration(
-    op: SelfAttention | Attention, padded: bool
+    op: SelfAttention | Attention, padded: bool, x: TensorType, prefix: str = ""
 ) -> tuple[Configuration, dict[str, Any]]:
     """The kind of an attention layer, and the settings that its class takes after the sizes.
 
-    `padded` says whether it takes a mask of what it looks at.
+    `padded` says whether it takes a mask of what it looks at; `prefix` is what calls of functions
+    of the program begin with.
     """
     named: dict[str, Any] = {} if op.kv_heads is None else {"kv_heads": op.kv_heads}
     named |= {} if op.head_dim is None else {"head_dim": op.head_dim}
@@ -130,7 +162,7 @@ def configuration(
         named["softcap"] = op.softcap
     positions = getattr(op, "positions", None)
     if isinstance(positions, Rope):
-        named["theta"] = positions.theta
+        named |= _turns(positions, op.head_size(x), prefix)
     elif isinstance(positions, Relative2d):
         named["window"] = positions.window
     near = getattr(op, "window", None)
@@ -153,6 +185,9 @@ def configuration(
         normed=op.qk_norm is not None,
         rotary=isinstance(positions, Rope),
         interleaved=isinstance(positions, Rope) and positions.interleaved,
+        partial="turned" in named,
+        stretched="rates" in named,
+        gained="gain" in named,
         alibi=isinstance(positions, Alibi),
         relative=isinstance(positions, Relative2d),
         windows=windows,
@@ -162,3 +197,11 @@ def configuration(
         shown=op.return_weights,
     )
     return plan, named
+
+
+def rates(op: SelfAttention | Attention, part: Callable[[str], Support]) -> tuple[Support, ...]:
+    """The function that works out how fast pairs turn, where it is more than a power."""
+    positions = getattr(op, "positions", None)
+    if not isinstance(positions, Rope) or positions.scaling in (None, "ntk"):
+        return ()
+    return (part(f"{positions.scaling}_rates"),)

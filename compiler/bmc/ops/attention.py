@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bmc.ops.axes import COUNT, Optional, known_dim, ragged_axis, retype
 from bmc.ops.base import (
     Initializer,
@@ -40,6 +42,9 @@ _SHOWN = (
     "whether a second value comes out: how much each position takes of each, [heads, T, S], "
     "before dropout"
 )
+
+
+_rope: Callable[..., Rope] = Rope  # what is not given has its default
 
 
 class _Attention(Layer):
@@ -105,11 +110,14 @@ class _Attention(Layer):
                 f"can't share {int(self.key_heads())} key heads among {int(heads)} heads",
                 setting="kv_heads",
             )
-        if isinstance(self.positions, Rope) and self.head_size(x) % 2:
-            raise Refusal(
-                f"turns pairs, and a head has {int(self.head_size(x))} elements",
-                setting="positions",
-            )
+        if isinstance(self.positions, Rope):
+            size = int(self.head_size(x))
+            count = self.positions.turned(size)
+            if count % 2 or not count:
+                what = "" if count == size else f", of which {count} would turn"
+                raise Refusal(
+                    f"turns pairs, and a head has {size} elements{what}", setting="positions"
+                )
 
     def _results(
         self, query: TensorType, memory: TensorType
@@ -207,9 +215,9 @@ class SelfAttention(
         Sample({"heads": 2, "causal": True, "bias": False}, (("T", 8),)),
         Sample({"heads": 4, "kv_heads": 2}, ((5, 16),)),
         Sample({"heads": 4, "kv_heads": 1, "bias": False}, ((5, 16),)),
-        Sample({"heads": 2, "positions": Rope(theta=10000.0, interleaved=False)}, ((5, 8),)),
+        Sample({"heads": 2, "positions": _rope(theta=10000.0, interleaved=False)}, ((5, 8),)),
         Sample(
-            {"heads": 2, "causal": True, "positions": Rope(theta=500.0, interleaved=True)},
+            {"heads": 2, "causal": True, "positions": _rope(theta=500.0, interleaved=True)},
             (("T", 8),),
         ),
         Sample({"heads": 4, "causal": True, "positions": Alibi()}, ((5, 16),)),
@@ -237,11 +245,38 @@ class SelfAttention(
                 "head_dim": 4,
                 "causal": True,
                 "qk_norm": 1e-6,
-                "positions": Rope(theta=10000.0, interleaved=False),
+                "positions": _rope(theta=10000.0, interleaved=False),
             },
             (("T", 12),),
         ),
         Sample({"heads": 2, "qk_norm": 1e-5, "return_weights": True}, ((5, 8),)),
+        Sample(
+            {"heads": 2, "positions": _rope(theta=100.0, fraction=0.5, interleaved=True)},
+            (("T", 16),),
+        ),
+        Sample(
+            {"heads": 2, "positions": _rope(theta=100.0, scaling="linear", factor=2.0)},
+            ((5, 8),),
+        ),
+        Sample({"heads": 2, "positions": _rope(theta=100.0, scaling="ntk", factor=4.0)}, ((5, 8),)),
+        Sample(
+            {
+                "heads": 2,
+                "positions": _rope(
+                    theta=100.0, scaling="llama3", factor=8.0, context=64, fraction=0.75
+                ),
+            },
+            ((3, 5, 32),),
+        ),
+        Sample(
+            {
+                "heads": 4,
+                "kv_heads": 2,
+                "causal": True,
+                "positions": _rope(theta=100.0, scaling="yarn", factor=4.0, context=200),
+            },
+            (("T", 64),),
+        ),
         Sample({"heads": 2, "window": 2}, (("T", 8),)),
         Sample({"heads": 4, "kv_heads": 2, "causal": True, "window": 3}, ((7, 8),)),
         Sample({"heads": 2, "causal": True, "window": 2, "return_weights": True}, (("T", 8),)),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+from bmc.ops.axes import COUNT, Optional
 from bmc.ops.base import Positions, param
-from bmc.ops.kinds import Bool, Float, Int, Refusal
+from bmc.ops.kinds import Bool, Float, Int, Refusal, Words
 
 
 class Rope(Positions, name="rope", aliases=("rotary", "rotary_embedding")):
@@ -11,11 +14,69 @@ class Rope(Positions, name="rope", aliases=("rotary", "rotary_embedding")):
 
     Pair i of a head of size d at position t turns by t * theta ** (-2 i / d). A pair is
     (i, i + d / 2), the half-rotated layout of Llama checkpoints on the Hugging Face hub; with
-    `interleaved` it is (2 i, 2 i + 1), the layout of the paper (Su et al. 2021).
+    `interleaved` it is (2 i, 2 i + 1), the layout of the paper (Su et al. 2021). A `fraction`
+    turns the first elements of a head alone, as in GPT-NeoX and Phi.
+
+    `scaling` reaches `factor` times further than the model was trained for. `linear` divides the
+    angles by it (Chen et al. 2023); `ntk` grows theta to theta * factor ** (d / (d - 2)); `yarn`
+    divides those of pairs that turn less than `slow` times within `context`, keeps those that
+    turn more than `fast` times, goes from one to the other between, and multiplies queries and
+    keys by 0.1 ln(factor) + 1 (Peng et al. 2023); `llama3` divides wavelengths beyond
+    context / `low`, keeps those below context / `high`, and goes from one to the other between.
     """
 
     theta: float = param(Float(min=1, max=1e9), "base of the angles", 10000.0)
     interleaved: bool = param(Bool(), "whether a pair is two neighbours", False)
+    fraction: float = param(Float(above=0, max=1), "how much of a head turns", 1.0)
+    scaling: str | None = param(
+        Optional(Words("linear", "ntk", "yarn", "llama3")), "how angles reach further", None
+    )
+    factor: float = param(Float(min=1, max=1e6), "how much further they reach", 1.0)
+    context: int | None = param(
+        Optional(COUNT), "positions that the model was trained for; yarn and llama3", None
+    )
+    low: float = param(Float(above=0, max=1e6), "llama3: context / low is divided", 1.0)
+    high: float = param(Float(above=0, max=1e6), "llama3: context / high is kept", 4.0)
+    slow: float = param(Float(above=0, max=1e6), "yarn: turns of what is divided", 1.0)
+    fast: float = param(Float(above=0, max=1e6), "yarn: turns of what is kept", 32.0)
+
+    def check(self) -> None:
+        """Refuses settings that would do nothing, and those that are missing."""
+        if self.scaling is None and self.factor != 1:
+            raise Refusal("needs a `scaling`", setting="factor")
+        if self.scaling is not None and self.interleaved:
+            raise Refusal("goes with pairs (i, i + size / 2) alone", setting="scaling")
+        if self.scaling == "yarn" and self.theta <= 1:
+            raise Refusal("is above 1 for `yarn`", setting="theta")
+        far = self.scaling in ("yarn", "llama3")
+        if far and self.context is None:
+            raise Refusal(f"of `{self.scaling}` needs the `context` of before", setting="scaling")
+        if not far and self.context is not None:
+            raise Refusal("is for `yarn` and `llama3`", setting="context")
+        for scaling, given, usual in (
+            ("llama3", (self.low, self.high), (1.0, 4.0)),
+            ("yarn", (self.slow, self.fast), (1.0, 32.0)),
+        ):
+            first, second = ("low", "high") if scaling == "llama3" else ("slow", "fast")
+            if self.scaling != scaling and given != usual:
+                setting = first if given[0] != usual[0] else second
+                raise Refusal(f"is for `{scaling}`", setting=setting)
+            if given[0] >= given[1]:
+                raise Refusal(f"stays below `{second}`", setting=first)
+
+    def turned(self, size: int) -> int:
+        """How many elements of a head turn."""
+        return round(self.fraction * size)
+
+    def gain(self) -> float:
+        """What queries and keys are multiplied by."""
+        return 0.1 * math.log(self.factor) + 1.0 if self.scaling == "yarn" else 1.0
+
+    def base(self, size: int) -> float:
+        """The base of the angles of so many elements."""
+        if self.scaling != "ntk" or size <= 2:
+            return self.theta
+        return float(self.theta * self.factor ** (size / (size - 2)))
 
 
 class Alibi(Positions, name="alibi"):

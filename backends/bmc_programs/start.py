@@ -28,6 +28,8 @@ def start_file(start: Pretrained) -> str:
         sized=any(one.sizes for one in names),
         joined=any(one.part is not None for one in names),
         added=any(one.add for one in names),
+        holed=any("" in one.targets for one in names),
+        plus=any(one.plus for one in names),
     )
 
 
@@ -40,7 +42,7 @@ def _changes(entries: tuple[Entry, ...]) -> str:
     """`CHANGES = [Change("wte.weight", ("embed.weight",)), …]`"""
     made: list[Expr] = []
     for entry in entries:
-        keys = ("view", "axes", "shape", "sizes", "add")
+        keys = ("view", "axes", "shape", "sizes", "add", "plus")
         named = {key: lit(getattr(entry, key)) for key in keys if getattr(entry, key)}
         named |= {} if entry.part is None else {"part": lit(entry.part)}
         to = [TupleExpr(tuple(lit(name) for name in entry.targets))] if entry.targets else []

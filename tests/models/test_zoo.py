@@ -25,6 +25,13 @@ from bmc.weights.files import read_weights
 pytestmark = [pytest.mark.torch, pytest.mark.keras, pytest.mark.onnx, pytest.mark.nightly]
 OUTPUTS = 1e-4
 ZOO = Path(__file__).with_name("zoo")
+# Keys of maps that serve several models, and tensors that others are tied to.
+UNUSED = {
+    "lm_head.weight",
+    "embed_out.weight",
+    "model.layers.{n}.self_attn.q_norm.weight",
+    "model.layers.{n}.self_attn.k_norm.weight",
+}
 TOKENS = np.random.default_rng(0).integers(0, 90, (2, 11))
 
 
@@ -58,7 +65,7 @@ def agree(
     problems = Problems()
     mapped = read_weights(path, ours.main, problems, names)
     assert mapped is not None, render_all(problems, False)
-    assert mapped.unused in ([], ["lm_head.weight"])
+    assert set(mapped.unused) <= UNUSED
     for backend in BACKENDS:
         code = driver.compile(ours, backend, problems)["model.py"]
         module = folder / f"{backend}{next(NUMBERS)}.py"
@@ -88,22 +95,92 @@ def test_gpt2(tmp_path: Path) -> None:
     agree(ours, arrays(theirs.state_dict()), names, [TOKENS], [logits], tmp_path)
 
 
-def test_llama(tmp_path: Path) -> None:
+SMALL = {
+    "vocab_size": 90, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "max_position_embeddings": 64, "attention_dropout": 0.0,
+}  # fmt: skip
+SIZES = {"vocab": 90, "dim": 32, "depth": 2, "heads": 4, "hidden": 48}
+STRETCHED = {
+    "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0, "original_max_position_embeddings": 8,
+}  # fmt: skip
+# Of each: spec, map, class of `transformers`, what its configuration has besides, our settings.
+DECODERS: dict[str, tuple[str, str, str, dict[str, Any], dict[str, Any]]] = {
+    "Llama2": ("llama2_7b", "llama2", "Llama", {"rms_norm_eps": 1e-5}, {}),
+    "Llama3": (
+        "llama3_1_8b", "llama2", "Llama",
+        {"rms_norm_eps": 1e-5, "num_key_value_heads": 2, "rope_parameters": STRETCHED},
+        {"kv_heads": 2, "context": 8},
+    ),
+    "Mistral": (
+        "mistral_7b", "llama2", "Mistral",
+        {"rms_norm_eps": 1e-5, "num_key_value_heads": 2, "sliding_window": 5},
+        {"kv_heads": 2, "window": 5},
+    ),
+    "Qwen2": (
+        "qwen2_0_5b", "qwen", "Qwen2",
+        {"num_key_value_heads": 2, "tie_word_embeddings": True,
+         "rope_parameters": {"rope_type": "default", "rope_theta": 1e6}},
+        {"kv_heads": 2},
+    ),
+    "Qwen3": (
+        "qwen3_0_6b", "qwen", "Qwen3",
+        {"num_key_value_heads": 2, "head_dim": 16, "tie_word_embeddings": True,
+         "rope_parameters": {"rope_type": "default", "rope_theta": 1e6}},
+        {"kv_heads": 2, "head_dim": 16},
+    ),
+    "Gemma2": (
+        "gemma2_2b", "gemma2", "Gemma2",
+        {"num_key_value_heads": 2, "head_dim": 16, "sliding_window": 5,
+         "query_pre_attn_scalar": 16, "attn_implementation": "eager"},
+        {"kv_heads": 2, "head_dim": 16, "window": 5},
+    ),
+    "Phi": (
+        "phi_2", "phi", "Phi",
+        {"hidden_size": 80, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0,
+                                                "partial_rotary_factor": 0.4}},
+        {"dim": 80},
+    ),
+    "Pythia": (
+        "pythia_160m", "pythia", "GPTNeoX",
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0,
+                             "partial_rotary_factor": 0.25}},
+        {},
+    ),
+}  # fmt: skip
+
+
+def randomized(model: Any) -> Any:
+    """Weights that make a difference: those of norms and biases begin as ones and zeros."""
+    import torch
+
+    torch.manual_seed(0)
+    for weight in model.parameters():
+        weight.data += torch.randn_like(weight) * (0.1 if weight.ndim == 1 else 0.05)
+    return model.eval()
+
+
+@pytest.mark.parametrize("model", DECODERS)
+def test_decoders(model: str, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     import torch
 
-    config = transformers.LlamaConfig(
-        vocab_size=90, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-        num_attention_heads=4, rms_norm_eps=1e-5, max_position_embeddings=64,
-    )  # fmt: skip
+    spec, names, kind, more, settings = DECODERS[model]
     torch.set_default_dtype(torch.float32)
-    theirs = transformers.LlamaForCausalLM(config).eval()
+    config = getattr(transformers, f"{kind}Config")(**{**SMALL, **more})
+    theirs = randomized(getattr(transformers, f"{kind}ForCausalLM")(config))
     with torch.no_grad():
         logits = theirs(torch.from_numpy(TOKENS)).logits.numpy()
-    sizes = {"vocab": "90", "dim": "32", "depth": "2", "heads": "4", "hidden": "48"}
-    ours = program("llama2_7b", tmp_path, {f"Llama2.{key}": value for key, value in sizes.items()})
-    names = SPECS / "text" / "names" / "llama2.json"
-    agree(ours, arrays(theirs.state_dict()), names, [TOKENS], [logits], tmp_path)
+    sizes = SIZES | settings
+    if model == "Gemma2":
+        sizes["pairs"] = sizes.pop("depth") // 2
+    ours = program(spec, tmp_path, {f"{model}.{key}": str(size) for key, size in sizes.items()})
+    path = SPECS / "text" / "names" / f"{names}.json"
+    if model == "Pythia":  # its map has the numbers of the published sizes
+        path = tmp_path / "small.json"
+        text = (SPECS / "text" / "names" / f"{names}.json").read_text("utf-8")
+        path.write_text(text.replace("12, 3, 64", "4, 3, 8").replace("2304", "96"), "utf-8")
+    agree(ours, arrays(theirs.state_dict()), path, [TOKENS], [logits], tmp_path)
 
 
 def test_bert(tmp_path: Path) -> None:

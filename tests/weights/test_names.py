@@ -68,6 +68,8 @@ MORE = {
     "up": {"to": "packed", "part": 0},
     "bias_ih": {"to": "bias", "add": True},
     "bias_hh": {"to": "bias", "add": True},
+    "places": {"split": [None, "rows"], "sizes": [1, 2]},
+    "norm": {"to": "scale", "plus": 1},
 }
 FOUND = {
     "blocks.1.weight": np.ones((2, 2), "f"),
@@ -78,6 +80,8 @@ FOUND = {
     "up": np.array([[3], [4], [5]], "f"),
     "bias_ih": np.array([1, 2], "f"),
     "bias_hh": np.array([10, 20], "f"),
+    "places": np.array([[0], [1], [2]], "f"),
+    "norm": np.array([-1, 0.5], "f"),
 }
 MADE = {
     "layers.0.weight": [[1, 1], [1, 1]],
@@ -88,6 +92,8 @@ MADE = {
     "v": [[10, 11]],
     "packed": [[3], [4], [5], [1], [2]],
     "bias": [11, 22],
+    "rows": [[1], [2]],
+    "scale": [0, 1.5],
 }
 
 
@@ -114,7 +120,7 @@ def test_programs_do_as_the_command_does(tmp_path: Path, monkeypatch: pytest.Mon
     for module in ("start", "weights"):
         monkeypatch.delitem(sys.modules, module)
     plain = start_file(Pretrained("", "x", tuple(entries(tmp_path, {"a": "b"}))))  # type: ignore[arg-type]
-    for word in ("joined", "add:", "sizes", "def fill"):
+    for word in ("joined", "add:", "sizes", "def fill", "plus", "found.pop"):
         assert word in text and word not in plain
 
 
@@ -125,6 +131,8 @@ BAD = {
     "a part that is no number": {"a": {"to": "b", "part": "first"}},
     "a part that is split": {"a": {"split": ["b", "c"], "part": 0}},
     "a part that is added": {"a": {"to": "b", "part": 0, "add": True}},
+    "a sum with a word": {"a": {"to": "b", "plus": "one"}},
+    "a name that is none": {"a": {"to": None}},
     "an unknown word that counts": {"a.{n}": "b.{m+1}"},
     "a sum of words": {"a.{n}": "b.{n+m}"},
     "no target": {"a": {}},

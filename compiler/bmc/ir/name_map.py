@@ -11,11 +11,12 @@ its value says what becomes of such a tensor:
     "blocks.{n}.bias": "layers.{n-1}.bias"                    numbers that begin elsewhere
     "rnn.bias_ih": {"to": "lstm.bias_ih_l0", "add": true}     a sum of all that lead there
     "q.weight": {"to": "qkv.weight", "part": 0}               joined in order with parts 1, 2, …
+    "norm.weight": {"to": "norm.weight", "plus": 1}           a number added to each element
 
 `view` counts the elements by other axes first (-1 takes what is left), `axes` puts axes in another
 order, `shape` counts the elements by other axes again, `split` cuts the first axis, after all that,
-into parts of one size, or of `sizes`; parts are joined along the first axis. The first key that
-fits a name counts.
+into parts of one size, or of `sizes`, of which one at null is left out; parts are joined along the
+first axis. The first key that fits a name counts.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ LARGEST = 2**20  # bytes of a map
 MOST_PARTS = 1024  # that make one tensor
 HOLE = re.compile(r"\\\{([a-z_]+)\\\}")
 WORD = re.compile(r"\{([a-z_]+)([+-]\d{1,4})?\}")  # of a target: `{n}`, or `{n-1}`
-KEYS = {"to", "split", "sizes", "view", "axes", "shape", "part", "add"}
+KEYS = {"to", "split", "sizes", "view", "axes", "shape", "part", "add", "plus"}
 
 
 class BadMap(Exception):
@@ -54,6 +55,7 @@ class Entry:
     sizes: tuple[int, ...] = ()  # of the parts that the first axis is cut into
     part: int | None = None  # its place among those that are joined
     add: bool = False  # whether it is added to others
+    plus: float = 0.0  # what is added to each element
 
 
 @record(frozen=False)
@@ -100,9 +102,7 @@ def _entry(source: str, value: Any) -> Entry:
         or ("to" in value) == ("split" in value)
     ):
         raise BadMap(f"`{source}` takes a name, null, or an object with `to` or `split`")
-    targets = value["split"] if "split" in value else [value["to"]]
-    if not isinstance(targets, list) or not all(isinstance(name, str) for name in targets):
-        raise BadMap(f"`{source}` leads to names, and one of them is no text")
+    targets = _targets(source, value)
     known = set(pattern.groupindex)
     for name in targets:
         strange = set(re.findall(r"\{(.*?)\}", WORD.sub(_bare, name))) - known
@@ -113,14 +113,33 @@ def _entry(source: str, value: Any) -> Entry:
         raise BadMap(f"`part` of `{source}` is a number from 0")
     if type(add) is not bool or ("split" in value) + (part is not None) + add > 1:
         raise BadMap(f"`{source}` has one of `split`, `part` and `add`")
+    moves = _moves(source, value)
+    if moves["sizes"] and (len(moves["sizes"]) != len(targets) or min(moves["sizes"]) < 1):
+        raise BadMap(f"`sizes` of `{source}` has a number for each name of `split`")
+    plus = value.get("plus", 0.0)
+    if type(plus) not in (int, float) or not abs(plus) < 1e6:
+        raise BadMap(f"`plus` of `{source}` is a number")
+    more: dict[str, Any] = {"part": part, "add": add, "plus": float(plus), **moves}
+    return Entry(pattern, source, tuple(targets), **more)
+
+
+def _moves(source: str, value: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """How elements are counted, axes put, and the first axis cut."""
     numbers = {key: value.get(key, []) for key in ("view", "axes", "shape", "sizes")}
     for key, listed in numbers.items():
         if not isinstance(listed, list) or not all(type(n) is int for n in listed):
             raise BadMap(f"`{key}` of `{source}` is a list of whole numbers")
-    moves = {key: tuple(listed) for key, listed in numbers.items()}
-    if moves["sizes"] and (len(moves["sizes"]) != len(targets) or min(moves["sizes"]) < 1):
-        raise BadMap(f"`sizes` of `{source}` has a number for each name of `split`")
-    return Entry(pattern, source, tuple(targets), part=part, add=add, **moves)
+    return {key: tuple(listed) for key, listed in numbers.items()}
+
+
+def _targets(source: str, value: dict[str, Any]) -> list[str]:
+    """The names that an entry leads to; a part that is left out has an empty one."""
+    targets = value["split"] if "split" in value else [value["to"]]
+    if "split" in value and isinstance(targets, list):
+        targets = ["" if name is None else name for name in targets]
+    if not isinstance(targets, list) or not all(isinstance(name, str) for name in targets):
+        raise BadMap(f"`{source}` leads to names, and one of them is no text")
+    return targets
 
 
 def _bare(match: re.Match[str]) -> str:
@@ -144,7 +163,7 @@ def filled(target: str, words: dict[str, str]) -> str:
 def astray(entries: list[Entry], names: tuple[str, ...]) -> list[str]:
     """The targets of a map that no tensor of a model has, for any words."""
     found: list[str] = []
-    for target in dict.fromkeys(target for entry in entries for target in entry.targets):
+    for target in dict.fromkeys(name for entry in entries for name in entry.targets if name):
         free = WORD.sub("\0", target)
         pattern = re.compile(re.escape(free).replace("\0", "[^.]+"))
         if not any(pattern.fullmatch(name) for name in names):
@@ -202,10 +221,13 @@ def _place(
         made = tensor.reshape(entry.view) if entry.view else tensor
         made = made.transpose(entry.axes) if entry.axes else made
         made = made.reshape(entry.shape) if entry.shape else made
+        made = made + made.dtype.type(entry.plus) if entry.plus else made
         ends = _ends(entry, made)
     except ValueError as error:
         raise BadMap(f"`{name}` {list(tensor.shape)}: {error}") from None
     for (start, end), target in zip(ends, entry.targets):
+        if not target:
+            continue
         target = filled(target, words)
         taken = joined.get(target, {}) if entry.part is not None else found.tensors
         if not entry.add and (target if entry.part is None else entry.part) in taken:

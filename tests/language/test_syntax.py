@@ -172,6 +172,7 @@ def outcome(path: Path) -> str:
     project, source = open_project(str(path))
     driver.load(source, project, problems)
     found = [f"  {p.code} {p.diagnostic().message}" for p in problems]
+    found = [line.replace(f"{path.parent}/", "") for line in found]
     return "\n".join([path.stem, *(found or ["  fine"])])
 
 

@@ -35,12 +35,12 @@ UNUSED = {
 TOKENS = np.random.default_rng(0).integers(0, 90, (2, 11))
 
 
-def program(name: str, folder: Path, settings: dict[str, str]) -> Any:
+def program(name: str, folder: Path, settings: dict[str, str], kind: str = "text") -> Any:
     """A spec of ours at another size, which its count of parameters does not fit."""
     shutil.copytree(SPECS / "blocks", folder / "blocks")
-    (folder / "text").mkdir()
-    text = (SPECS / "text" / f"{name}.bm").read_text("utf-8")
-    path = folder / "text" / f"{name}.bm"
+    (folder / kind).mkdir()
+    text = (SPECS / kind / f"{name}.bm").read_text("utf-8")
+    path = folder / kind / f"{name}.bm"
     kept = [line for line in text.splitlines() if "assert" not in line]
     path.write_text("\n".join(kept) + "\n", encoding="utf-8")
     problems = Problems()
@@ -201,6 +201,100 @@ def test_bert(tmp_path: Path) -> None:
     ours = program("bert_base", tmp_path, {f"Bert.{key}": value for key, value in sizes.items()})
     names = SPECS / "text" / "names" / "bert.json"
     agree(ours, arrays(theirs.state_dict()), names, [TOKENS, segments], outputs, tmp_path)
+
+
+COMMON = {
+    "hidden_size": 32,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+BOTH = {
+    "vocab_size": 90, "d_model": 32, "encoder_layers": 2, "decoder_layers": 2,
+    "encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 128,
+    "decoder_ffn_dim": 128,
+}  # fmt: skip
+PICTURE = {"image_size": 32, "patch_size": 8}
+DEPTHS = {"dim": 32, "depth": 2, "heads": 4}
+NUMBERS_OF = np.random.default_rng(4)
+IDS = np.where(TOKENS == 1, 2, TOKENS)  # 1 is the padding of some
+IMAGE = NUMBERS_OF.normal(size=(2, 3, 32, 32)).astype("float32")
+SOUND = NUMBERS_OF.normal(size=(2, 8, 20)).astype("float32")
+# Of each: spec, map, class of `transformers`, its configuration, our settings, numbers of the map
+# that belong to the published size, what it takes, and what it gives.
+OTHERS: dict[str, tuple[Any, ...]] = {
+    "Roberta": (
+        "text/roberta_base", "RobertaModel",
+        {**COMMON, "vocab_size": 90, "max_position_embeddings": 34, "type_vocab_size": 1},
+        {**DEPTHS, "vocab": 90, "context": 32}, {"512": "32"},
+        {"input_ids": IDS}, ("last_hidden_state", "pooler_output"),
+    ),
+    "DistilBert": (
+        "text/distilbert", "DistilBertModel",
+        {"vocab_size": 90, "dim": 32, "hidden_dim": 128, "n_layers": 2, "n_heads": 4,
+         "max_position_embeddings": 32},
+        {**DEPTHS, "vocab": 90, "context": 32}, {}, {"input_ids": IDS}, ("last_hidden_state",),
+    ),
+    "Bart": (
+        "text/bart_base", "BartForConditionalGeneration", {**BOTH, "max_position_embeddings": 30},
+        {**DEPTHS, "vocab": 90, "context": 30}, {"1024": "30"},
+        {"input_ids": IDS, "decoder_input_ids": IDS[:, :7]}, ("logits",),
+    ),
+    "Whisper": (
+        "sound/whisper_tiny", "WhisperForConditionalGeneration",
+        {**BOTH, "num_mel_bins": 8, "max_source_positions": 10, "max_target_positions": 30,
+         "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1},
+        {**DEPTHS, "vocab": 90, "mels": 8, "frames": 20, "context": 30}, {},
+        {"input_features": SOUND, "decoder_input_ids": IDS}, ("logits",),
+    ),
+    "ViT": (
+        "vision/vit_b16", "ViTForImageClassification",
+        {**COMMON, **PICTURE, "layer_norm_eps": 1e-6, "num_labels": 10},
+        {**DEPTHS, "size": 32, "patch": 8, "classes": 10}, {"768": "32"},
+        {"pixel_values": IMAGE}, ("logits",),
+    ),
+    "DeiT": (
+        "vision/deit_b16", "DeiTForImageClassificationWithTeacher",
+        {**COMMON, **PICTURE, "num_labels": 10},
+        {**DEPTHS, "size": 32, "patch": 8, "classes": 10}, {"768": "32"},
+        {"pixel_values": IMAGE}, ("logits",),
+    ),
+    "Clip": (
+        "vision/clip_b32", "CLIPModel",
+        {"text_config": {**COMMON, "vocab_size": 90, "max_position_embeddings": 11,
+                         "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1},
+         "vision_config": {**COMMON, **PICTURE}, "projection_dim": 16},
+        {**DEPTHS, "size": 32, "patch": 8, "vocab": 90, "context": 11, "text_dim": 32,
+         "text_depth": 2, "text_heads": 4, "out": 16}, {},
+        {"pixel_values": IMAGE, "input_ids": IDS}, ("image_embeds", "text_embeds"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", OTHERS)
+def test_others(model: str, tmp_path: Path) -> None:
+    """Encoders, and models of two parts; their files are what `transformers` writes."""
+    transformers = pytest.importorskip("transformers")
+    import torch
+    from safetensors.numpy import load_file
+
+    spec, kind, more, settings, numbers, given, wanted = OTHERS[model]
+    torch.set_default_dtype(torch.float32)
+    theirs = getattr(transformers, kind)
+    theirs = randomized(theirs(theirs.config_class(**more)))
+    with torch.no_grad():
+        made = theirs(**{name: torch.from_numpy(array) for name, array in given.items()})
+        outputs = [made[name].numpy() for name in wanted]
+    theirs.save_pretrained(tmp_path / "theirs")
+    folder, name = spec.split("/")
+    ours = program(name, tmp_path, {f"{model}.{k}": str(v) for k, v in settings.items()}, folder)
+    names = tmp_path / "names.json"
+    text = (SPECS / folder / "names" / f"{name.partition('_')[0]}.json").read_text("utf-8")
+    for published, small in numbers.items():
+        text = text.replace(published, small)
+    names.write_text(text, "utf-8")
+    state = load_file(tmp_path / "theirs" / "model.safetensors")
+    agree(ours, state, names, list(given.values()), outputs, tmp_path)
 
 
 def keras_weights(model: Any) -> dict[str, np.ndarray]:

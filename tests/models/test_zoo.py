@@ -216,10 +216,11 @@ BOTH = {
 }  # fmt: skip
 PICTURE = {"image_size": 32, "patch_size": 8}
 DEPTHS = {"dim": 32, "depth": 2, "heads": 4}
-NUMBERS_OF = np.random.default_rng(4)
+RANDOM = np.random.default_rng(4)
 IDS = np.where(TOKENS == 1, 2, TOKENS)  # 1 is the padding of some
-IMAGE = NUMBERS_OF.normal(size=(2, 3, 32, 32)).astype("float32")
-SOUND = NUMBERS_OF.normal(size=(2, 8, 20)).astype("float32")
+LONG = RANDOM.integers(0, 90, (2, 40))
+IMAGE = RANDOM.normal(size=(2, 3, 32, 32)).astype("float32")
+SOUND = RANDOM.normal(size=(2, 8, 20)).astype("float32")
 # Of each: spec, map, class of `transformers`, its configuration, our settings, numbers of the map
 # that belong to the published size, what it takes, and what it gives.
 OTHERS: dict[str, tuple[Any, ...]] = {
@@ -246,6 +247,13 @@ OTHERS: dict[str, tuple[Any, ...]] = {
          "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1},
         {**DEPTHS, "vocab": 90, "mels": 8, "frames": 20, "context": 30}, {},
         {"input_features": SOUND, "decoder_input_ids": IDS}, ("logits",),
+    ),
+    "T5": (
+        "text/t5_small", "T5ForConditionalGeneration",
+        {"vocab_size": 90, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4,
+         "decoder_start_token_id": 0},
+        {**DEPTHS, "vocab": 90, "hidden": 48}, {},
+        {"input_ids": LONG, "decoder_input_ids": IDS}, ("logits",),
     ),
     "ViT": (
         "vision/vit_b16", "ViTForImageClassification",

@@ -73,8 +73,8 @@ def _start(op: Any, x: TensorType, built_in: bool) -> Expr | None:
 
 
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
-    plan, named = configuration(op, bool(site.masks), site.inputs[0])
-    x, memory = site.inputs[0], site.inputs[-1]
+    plan, named = configuration(op, bool(site.masks), site.inputs)
+    x, memory = site.inputs[0], site.inputs[op.inputs[0] - 1]
     plan = replace(plan, deep=x.rank > 3)
     width = x.shape[-1]
     special = plan.grouped or plan.scaled or plan.rotary or plan.scored

@@ -50,6 +50,7 @@ def attention(plan: Configuration) -> Support:
         doc=Code(plan.doc),
         plan=plan,
         projections=Code("\n".join(_projections(plan))),
+        shapes=Code(", ".join(_shapes(plan))),
         takes=Code(", ".join(_takes(plan))),
         held=Code("memory" if plan.cross else "x"),
         look=Code(plan.look),
@@ -71,8 +72,15 @@ def _projections(plan: Configuration) -> list[str]:
 
 def _takes(plan: Configuration) -> list[str]:
     takes = ["self", "x", *(["memory"] if plan.cross else [])]
+    takes += ["bias"] if plan.given else []
     takes += ["mask"] if plan.padded else []
     return takes + (["training=None"] if plan.dropout else [])
+
+
+def _shapes(plan: Configuration) -> list[str]:
+    """What `build` takes: the shapes of the values, without a mask's."""
+    shapes = ["x_shape", *(["memory_shape"] if plan.cross else [])]
+    return shapes + (["bias_shape"] if plan.given else [])
 
 
 def _dense(role: str, given: str) -> list[str]:

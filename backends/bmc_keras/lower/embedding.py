@@ -9,12 +9,15 @@ from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Call, Expr, call, lit, name
 from bmc.ops import embedding as ops
 from bmc_keras.lower.attention_parts import INTERLEAVED, ROTARY
+from bmc_keras.lower.common import literals
 from bmc_keras.lower.initializers import initializer
 from bmc_keras.lower.table import lower, part
 from bmc_keras.weights import At
 
 TABLE = {"weight": At("embeddings", (0, 1))}
 NO_START = Unsupported("this start is not lowered yet")
+EDGES = part("bucket_edges")
+RELATIVE = part("RelativeBias")
 PADDED = part("PaddedEmbedding")
 LEARNED = part("LearnedPositions")
 SINUSOIDS = part("sinusoids")
@@ -79,6 +82,26 @@ def rotary_positions(op: ops.RotaryPositions, site: Site) -> Lowered:
     size = x.shape[-1] if op.fraction == 1 else op.turned(x)
     made = call(ROTARY_POSITIONS.name, name(turn.name), op.theta, size)
     return Module(made, support=(turn, ROTARY_POSITIONS))
+
+
+@lower(ops.RelativeBias)
+def relative_bias(op: ops.RelativeBias, site: Site) -> Lowered:
+    """A small layer that holds the table."""
+    start = initializer(op.init)
+    if start is None:
+        return NO_START
+    settings = keywords(
+        {"embeddings_initializer": start, **({"causal": True} if op.causal else {})}
+    )
+    made = Call(name(RELATIVE.name), (lit(op.heads), lit(op.buckets), lit(op.distance)), settings)
+    return Module(
+        made,
+        helper="relative_bias",
+        positional=("heads", "buckets", "distance"),
+        support=(EDGES, RELATIVE),
+        weights=TABLE,
+        defaults=literals(causal=False),
+    )
 
 
 @lower(ops.SinusoidalPositions2d)

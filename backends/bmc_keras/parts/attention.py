@@ -102,6 +102,68 @@ def alibi(heads: int, x):
     return ops.cast(-slopes * distance, x.dtype)
 
 
+def bucket_edges(buckets: int, distance: int) -> list[int]:
+    """Return the distance at which each bucket but the first begins.
+
+    Half of them have one distance each, the others more and more up to `distance`.
+    """
+    exact = buckets // 2
+    edges = list(range(1, exact + 1))
+    for bucket in range(exact + 1, buckets):
+        share = (bucket - exact) / (buckets - exact)
+        edges.append(math.ceil(exact * (distance / exact) ** share - 1e-6))
+    return edges
+
+
+class RelativeBias(layers.Layer):
+    """A learned number for each head and distance of two positions.
+
+    (B, T, width), (B, S, width) -> (B, heads, T, S); distances are grouped in buckets.
+    """
+
+    def __init__(
+        self,
+        heads: int,
+        buckets: int,
+        distance: int,
+        embeddings_initializer,
+        name: str,
+        causal: bool = False,
+    ):
+        super().__init__(name=name)
+        self.heads = heads
+        self.buckets = buckets
+        self.distance = distance
+        self.causal = causal
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+
+    def build(self, query_shape, key_shape=None):
+        self.embeddings = self.add_weight(
+            shape=(self.buckets, self.heads),
+            initializer=self.embeddings_initializer,
+            name="embeddings",
+        )
+
+    def call(self, query, key=None):
+        key = query if key is None else key
+        asked = ops.expand_dims(ops.arange(ops.shape(query)[-2]), 1)
+        after = ops.arange(ops.shape(key)[-2]) - asked
+        count = self.buckets if self.causal else self.buckets // 2
+        far = ops.maximum(-after, 0) if self.causal else ops.abs(after)
+        edges = bucket_edges(count, self.distance)
+        edges = ops.convert_to_tensor(edges, dtype=far.dtype)
+        passed = ops.cast(ops.expand_dims(far, -1) >= edges, "int32")
+        places = ops.sum(passed, axis=-1)
+        if not self.causal:
+            places = places + count * ops.cast(after > 0, "int32")
+        bias = ops.transpose(ops.take(self.embeddings, places, axis=0), (2, 0, 1))
+        return ops.broadcast_to(bias, (ops.shape(query)[0], *ops.shape(bias)))
+
+    def compute_output_shape(self, query_shape, key_shape=None):
+        held = query_shape if key_shape is None else key_shape
+        return (query_shape[0], self.heads, query_shape[-2], held[-2])
+
+
 def relative_places(window: int) -> np.ndarray:
     """Return the row of the table for each pair of positions: (window^2, window^2)."""
     rows, columns = (side.ravel() for side in np.indices((window, window)))

@@ -12,13 +12,13 @@ from bmc_onnx.lower.table import lower, part
 
 
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
-    plan, named = configuration(op, bool(site.masks), site.inputs[0], "g.")
+    plan, named = configuration(op, bool(site.masks), site.inputs, "g.")
     plan = replace(plan, dropout=False)
     x = site.inputs[0]
     if x.rank > 3 or not x.batched:
         return Unsupported("more than one axis before the positions is not lowered yet")
     method = attention(plan, folded=x.rank == 3)
-    sizes = [one.shape[-1] for one in site.inputs]
+    sizes = [one.shape[-1] for one in site.inputs[: op.inputs[0]]]
     settings = {k: v for k, v in named.items() if k != "dropout"}
 
     def build(args: list[Expr]) -> Expr:

@@ -56,7 +56,7 @@ def attention(plan: Configuration, folded: bool) -> Support:
     earlier = plan.capped and plan.causal and not plan.near
     needed += ["see_earlier"] if earlier else []
     needed += ["integers"] if folded or plan.padded else []
-    needed += ["widen"] if plan.seen else []
+    needed += ["widen"] if plan.seen or plan.given else []
     return Support(name, text, tuple(needed), general=0 if plan.bias else 1)
 
 
@@ -79,6 +79,7 @@ def _head(plan: Configuration, name: str, folded: bool) -> list[str]:
         "shift: int": plan.windows,
     }
     inputs = ["x: str", *(["memory: str"] if plan.cross else [])]
+    inputs += ["added: str"] if plan.given else []
     inputs += ["mask: str"] if plan.padded else []
     parameters = ["self", *inputs, "width: int"]
     parameters += [word for word, on in optional.items() if on and word.startswith("memory")]
@@ -207,6 +208,10 @@ def _added(plan: Configuration, folded: bool) -> tuple[list[str], list[str]]:
     if plan.relative:
         lines.append('relative = self.relative_bias(window, heads, name=f"{name}.positions")')
         biases.append("relative")
+    if plan.given and not plan.batched:
+        lines.append('added = self.widen(added, [0], name=f"{name}.added")')
+    if plan.given:
+        biases.append("added")
     if plan.alibi:
         asked = "folded_x" if folded else "x"
         lines.append(f'distance = self.alibi({asked}, heads, name=f"{{name}}.alibi")')

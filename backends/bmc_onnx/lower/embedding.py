@@ -12,6 +12,7 @@ from bmc_onnx.lower.table import lower, part
 from bmc_onnx.lower.weighted import ALL_POSITIONS, EMBED, LEARNED_POSITIONS
 
 ROTARY_POSITIONS = part("rotary_positions")
+BUCKETED = part("bucketed_bias")
 ROTARY_NEIGHBOURS = part("rotary_neighbours")
 
 
@@ -47,6 +48,19 @@ def rotary_positions(op: ops.RotaryPositions, site: Site) -> Lowered:
         return method(ROTARY_NEIGHBOURS, count, rest, op.theta, axes)
     sizes = [count // 2, count // 2, *([rest] if rest else [])]
     return method(ROTARY_POSITIONS, listed(sizes), op.theta)
+
+
+@lower(ops.RelativeBias)
+def relative_bias(op: ops.RelativeBias, site: Site) -> Lowered:
+    """Rows of the table by the distance's bucket, the heads in front."""
+
+    def build(args: list[Expr]) -> Expr:
+        *values, label = args
+        sizes = (op.heads, op.buckets, op.distance)
+        more = {"causal": True} if op.causal else {}
+        return call("g.bucketed_bias", values[0], values[-1], *sizes, name=label, **more)
+
+    return Function(build, (BUCKETED,))
 
 
 @lower(ops.SinusoidalPositions2d)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from onnx import TensorProto
+
 from bmc_onnx.parts.graph import Graph
 
 
@@ -130,6 +132,53 @@ class Attention(Graph):
         flat = self.add("Constant", name=f"{name}.flat", value_floats=numbers)
         slopes = self.widen(flat, [0, 2, 3], name=f"{name}.slopes")
         return self.add("Mul", slopes, distance, name=name)
+
+    def bucket_edges(self, buckets: int, distance: int) -> list[int]:
+        """Return the distance at which each bucket but the first begins.
+
+        Half of them have one distance each, the others more and more up to `distance`.
+        """
+        exact = buckets // 2
+        edges = list(range(1, exact + 1))
+        for bucket in range(exact + 1, buckets):
+            share = (bucket - exact) / (buckets - exact)
+            edges.append(math.ceil(exact * (distance / exact) ** share - 1e-6))
+        return edges
+
+    def bucketed_bias(
+        self,
+        query: str,
+        key: str,
+        heads: int,
+        buckets: int,
+        distance: int,
+        name: str,
+        causal: bool = False,
+    ) -> str:
+        """A learned number for each head and grouped distance: (B, heads, T, S)."""
+        table = self.weight(f"{name}.weight", buckets, heads)
+        before = self.apart(query, key, name=f"{name}.before")
+        count = buckets if causal else buckets // 2
+        none = self.number(0.0, name=f"{name}.none")
+        if causal:
+            far = self.add("Max", before, none, name=f"{name}.far")
+        else:
+            far = self.add("Abs", before, name=f"{name}.far")
+        numbers = [float(edge) for edge in self.bucket_edges(count, distance)]
+        edges = self.add("Constant", name=f"{name}.edges", value_floats=numbers)
+        wide = self.widen(far, [-1], name=f"{name}.wide")
+        passed = self.add("GreaterOrEqual", wide, edges, name=f"{name}.passed")
+        ones = self.add("Cast", passed, name=f"{name}.ones", to=TensorProto.INT64)
+        places = self.reduce("ReduceSum", ones, [-1], name=f"{name}.places")
+        if not causal:
+            later = self.add("Less", before, none, name=f"{name}.later")
+            half = self.add("Constant", name=f"{name}.half", value_int=count)
+            one = self.add("Cast", later, name=f"{name}.one", to=TensorProto.INT64)
+            moved = self.add("Mul", one, half, name=f"{name}.moved")
+            places = self.add("Add", places, moved, name=f"{name}.all")
+        taken = self.add("Gather", table, places, name=f"{name}.taken")
+        bias = self.add("Transpose", taken, name=f"{name}.heads", perm=[2, 0, 1])
+        return self.repeat(bias, query, name=name)
 
     def relative_bias(self, window: int, heads: int, name: str) -> str:
         """A learned number for each offset in a window: (1, heads, T, T)."""

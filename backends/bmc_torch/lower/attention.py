@@ -29,8 +29,8 @@ def _folded(site: Site, run: Any, values: list[Expr]) -> Expr:
 
 
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
-    plan, named = configuration(op, bool(site.masks), site.inputs[0])
-    sizes = [x.shape[-1] for x in site.inputs]
+    plan, named = configuration(op, bool(site.masks), site.inputs)
+    sizes = [x.shape[-1] for x in site.inputs[: op.inputs[0]]]
 
     def run(layer: Expr, args: list[Expr]) -> Expr:
         if plan.windows:

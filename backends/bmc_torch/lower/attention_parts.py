@@ -107,6 +107,7 @@ def _settings(plan: Configuration) -> list[str]:
 
 def _forward(plan: Configuration) -> list[str]:
     takes = ["self", "x: Tensor", *(["memory: Tensor"] if plan.cross else [])]
+    takes += ["bias: Tensor"] if plan.given else []
     takes += ["mask: Tensor"] if plan.padded else []
     return signature("forward", takes, "tuple[Tensor, Tensor]" if plan.shown else "Tensor")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Module, Site
-from bmc.emit.pyexpr import Attr, Bin, Expr, Index, SliceExpr, TupleExpr, call, lit, method
+from bmc.emit.pyexpr import Attr, Bin, Call, Expr, Index, SliceExpr, TupleExpr, call, lit, method
 from bmc.ops import embedding as ops
 from bmc_torch.lower.attention_parts import INTERLEAVED, ROTARY
 from bmc_torch.lower.table import lower, part
 
+EDGES = part("bucket_edges")
+BUCKETS = part("distance_buckets")
 SINUSOIDS = part("sinusoids")
 
 
@@ -64,6 +66,20 @@ def rotary_positions(op: ops.RotaryPositions, site: Site) -> Lowered:
         return call("torch.cat", TupleExpr((call(turn.name, first, op.theta), rest)), dim=-1)
 
     return Function(build, (turn,))
+
+
+@lower(ops.RelativeBias)
+def relative_bias(op: ops.RelativeBias, site: Site) -> Lowered:
+    """An `nn.Embedding` of distances, the heads in front."""
+
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        more = {"causal": True} if op.causal else {}
+        ids = call(BUCKETS.name, args[0], args[-1], op.buckets, op.distance, **more)
+        heads = method(Call(layer, (ids,)), "permute", 2, 0, 1)
+        return method(heads, "expand", call("len", args[0]), -1, -1, -1)
+
+    made = call("nn.Embedding", op.buckets, op.heads)
+    return Module(made, use, support=(EDGES, BUCKETS))
 
 
 @lower(ops.SinusoidalPositions2d)

@@ -99,6 +99,32 @@ def alibi(heads: int, x: Tensor) -> Tensor:
     return (-slopes.view(-1, 1, 1) * distance).to(x.dtype)
 
 
+def bucket_edges(buckets: int, distance: int) -> list[int]:
+    """Return the distance at which each bucket but the first begins.
+
+    Half of them have one distance each, the others more and more up to `distance`.
+    """
+    exact = buckets // 2
+    edges = list(range(1, exact + 1))
+    for bucket in range(exact + 1, buckets):
+        share = (bucket - exact) / (buckets - exact)
+        edges.append(math.ceil(exact * (distance / exact) ** share - 1e-6))
+    return edges
+
+
+def distance_buckets(
+    query: Tensor, key: Tensor, buckets: int, distance: int, causal: bool = False
+) -> Tensor:
+    """Return the bucket of each key's distance from each query: (T, S)."""
+    held = torch.arange(key.shape[-2], device=key.device)
+    after = held - torch.arange(query.shape[-2], device=key.device).unsqueeze(1)
+    count = buckets if causal else buckets // 2
+    edges = torch.tensor(bucket_edges(count, distance), device=key.device)
+    far = after.neg().clamp(min=0) if causal else after.abs()
+    places = torch.bucketize(far, edges, right=True)
+    return places if causal else places + count * (after > 0)
+
+
 def relative_places(window: int) -> Tensor:
     """Return the row of the table for each pair of positions: (window^2, window^2)."""
     side = torch.arange(window)

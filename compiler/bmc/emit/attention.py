@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bmc.emit.backend import Support
@@ -36,6 +36,8 @@ class Configuration:
     alibi: bool = False
     relative: bool = False
     windows: bool = False
+    given: bool = False  # what is added to the scores comes with the values
+    batched: bool = False  # and each sample has its own
     near: bool = False  # positions see those less than `window` places away
     capped: bool = False
     padded: bool = False
@@ -72,7 +74,7 @@ class Configuration:
     @property
     def scored(self) -> bool:
         """Whether something is added to the scores."""
-        return self.alibi or self.relative or self.windows
+        return self.alibi or self.relative or self.windows or self.given
 
     @property
     def name(self) -> str:
@@ -93,6 +95,7 @@ class Configuration:
             "Alibi": self.alibi,
             "Relative": self.relative,
             "Windowed": self.windows,
+            "Given": self.given,
             "Local": self.near,
             "Capped": self.capped,
             "Padded": self.padded,
@@ -142,7 +145,10 @@ def _turns(rope: Rope, size: int, prefix: str) -> dict[str, Any]:
 
 
 def configuration(
-    op: SelfAttention | Attention, padded: bool, x: TensorType, prefix: str = ""
+    op: SelfAttention | Attention,
+    padded: bool,
+    inputs: Sequence[TensorType],
+    prefix: str = "",
 ) -> tuple[Configuration, dict[str, Any]]:
     """The kind of an attention layer, and the settings that its class takes after the sizes.
 
@@ -162,7 +168,7 @@ def configuration(
         named["softcap"] = op.softcap
     positions = getattr(op, "positions", None)
     if isinstance(positions, Rope):
-        named |= _turns(positions, op.head_size(x), prefix)
+        named |= _turns(positions, op.head_size(inputs[0]), prefix)
     elif isinstance(positions, Relative2d):
         named["window"] = positions.window
     near = getattr(op, "window", None)
@@ -191,6 +197,8 @@ def configuration(
         alibi=isinstance(positions, Alibi),
         relative=isinstance(positions, Relative2d),
         windows=windows,
+        given=len(inputs) > op.inputs[0],
+        batched=len(inputs) > op.inputs[0] and inputs[-1].batched,
         near=near is not None,
         capped=op.softcap is not None,
         padded=padded,

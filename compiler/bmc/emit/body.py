@@ -8,7 +8,7 @@ only when the value that had it is not needed any more. Knows no backend.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, ClassVar
 
 from bmc.diagnostics.diagnostic import Problems
@@ -196,7 +196,7 @@ class Body:
             self.store(use, made, index)
 
     def _use_repeat(self, use: Apply, repeat: Repeat, args: list[p.Expr], index: int) -> None:
-        names = [self.name(value, index) for value in use.outputs]
+        names = self._carried(use, args, index)
         before: list[p.Statement] = [
             p.Assign(p.Name(name), arg) for name, arg in zip(names, args) if arg != p.Name(name)
         ]
@@ -205,6 +205,15 @@ class Body:
         self.statements += [*before, *loop]
         for value, name in zip(use.outputs, names):
             self.hold(value, name)
+
+    def _carried(self, use: Apply, args: list[p.Expr], index: int) -> list[str]:
+        """The variables of what goes round a loop: none hides what the loop still reads."""
+        names: list[str] = []
+        for place, made in enumerate(use.outputs):
+            others = [arg for other, arg in enumerate(args) if other != place]
+            busy = {node.id for arg in others for node in p.walk(arg) if isinstance(node, p.Name)}
+            names.append(self.name(made, index, busy | set(names)))
+        return names
 
     def store(self, use: Apply, made: p.Expr, index: int) -> None:
         """Gives what a use makes its names."""
@@ -245,16 +254,16 @@ class Body:
             word += "_"
         return word
 
-    def name(self, value: Value, index: int) -> str:
-        """A variable for what use number `index` makes."""
+    def name(self, value: Value, index: int, busy: Container[str] = ()) -> str:
+        """A variable for what use number `index` makes, none of those that are busy."""
         own = self.safe(value.name)
         holder = self.holders.get("x")
         theirs = holder is not None and holder.named  # `x` is a word of the author's here
         for wanted in (own,) if value.named or theirs else ("x", own):
-            if self._free(wanted, index):
+            if wanted not in busy and self._free(wanted, index):
                 return wanted
         number = 2
-        while not self._free(f"{own}_{number}", index):
+        while f"{own}_{number}" in busy or not self._free(f"{own}_{number}", index):
             number += 1
         return f"{own}_{number}"
 

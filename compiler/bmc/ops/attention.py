@@ -98,6 +98,21 @@ class _Attention(Layer):
         if x.ragged and (x.rank != 2 or ragged_axis(x) != 0):
             raise Refusal(f"takes positions on the last axis but one, and got {x}")
 
+    def _check_bias(self, bias: TensorType, query: TensorType, memory: TensorType) -> None:
+        """Refuses what can't be added to the scores."""
+        heads = known_dim(self.heads, "`heads`")
+        shape = (heads, query.shape[-2], memory.shape[-2])
+        if bias.dtype != "float" or bias.shape != shape or bias.ragged:
+            scores = TensorType("float", shape)
+            raise Refusal(
+                f"has scores {scores}, and got {bias} to add to them",
+                help=f"`relative_bias({int(heads)})` makes such a value",
+            )
+        if query.rank != 2:
+            raise Refusal(f"adds to the scores of [T, D], and got {query}")
+        if isinstance(self.positions, Alibi | Relative2d) or getattr(self, "mask", None):
+            raise Refusal("adds to the scores either what is given, or by `positions` or `mask`")
+
     def _check_heads(self, x: TensorType) -> None:
         features = known_dim(x.shape[-1], "the number of features")
         heads = known_dim(self.heads, "`heads`")
@@ -186,7 +201,8 @@ class SelfAttention(
 
     q, k and v are projections of the input, split into heads; the results are joined and
     projected. With fewer `kv_heads` several heads share keys and values
-    (Ainslie et al. 2023). `causal` hides what comes later. Padding is not looked at.
+    (Ainslie et al. 2023). `causal` hides what comes later. Padding is not looked at. A second
+    value [heads, T, T], as `relative_bias` makes one, is added to the scores.
     """
 
     heads: int = param(COUNT, "number of heads")
@@ -210,8 +226,14 @@ class SelfAttention(
         Made("initializer"), "how the projections start", GlorotUniform(gain=1.0)
     )
 
+    inputs = (1, 2)
     samples = (
         Sample({"heads": 2}, ((5, 8),)),
+        Sample({"heads": 2}, ((5, 8), (2, 5, 5))),
+        Sample(
+            {"heads": 2, "causal": True, "scale": 1.0, "bias": False}, (("T", 8), (2, "T", "T"))
+        ),
+        Sample({"heads": 2, "softcap": 3.0, "window": 2}, (("T", 8), (2, "T", "T"))),
         Sample({"heads": 2, "causal": True, "bias": False}, (("T", 8),)),
         Sample({"heads": 4, "kv_heads": 2}, ((5, 16),)),
         Sample({"heads": 4, "kv_heads": 1, "bias": False}, ((5, 16),)),
@@ -288,10 +310,12 @@ class SelfAttention(
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
         """[..., T, D] -> the same."""
-        (x,) = inputs
+        x = inputs[0]
         self._check(x)
         self._check_heads(x)
         self._check_window(x)
+        if len(inputs) == 2:
+            self._check_bias(inputs[1], x, x)
         return self._results(x, x)
 
     def padding_rule(self, *inputs: TensorType) -> Padding:
@@ -328,7 +352,7 @@ class SelfAttention(
         With qk_norm also query_norm.weight and key_norm.weight (size of a head,). With
         relative_2d also positions.weight ((2 * window - 1) ** 2, heads).
         """
-        (x,) = inputs
+        x = inputs[0]
         made = self._projections(x, x)
         if isinstance(self.positions, Relative2d):
             offsets = (2 * self.positions.window - 1) ** 2
@@ -348,6 +372,7 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
 
     Takes (query, memory), gives softmax(scale * q k^T) v with q from the query, and k and v
     from the memory, in heads of size features / heads. Padding of the memory is not looked at.
+    A third value [heads, U, T] is added to the scores.
     """
 
     heads: int = param(COUNT, "number of heads")
@@ -364,7 +389,7 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
         Made("initializer"), "how the projections start", GlorotUniform(gain=1.0)
     )
 
-    inputs = (2, 2)
+    inputs = (2, 3)
     positions = None
     samples = (
         Sample({"heads": 2}, ((5, 8), (3, 8))),
@@ -377,11 +402,13 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
         Sample({"heads": 2, "head_dim": 3, "bias": ("query", "value")}, ((5, 8), ("S", 6))),
         Sample({"heads": 4, "kv_heads": 2, "qk_norm": 1e-6}, (("T", 8), (5, 8))),
         Sample({"heads": 2, "softcap": 2.0, "kv_heads": 1}, ((5, 8), ("S", 6))),
+        Sample({"heads": 2, "scale": 1.0}, ((5, 8), ("S", 6), (2, 5, "S"))),
+        Sample({"heads": 2, "causal": True}, ((5, 8), (5, 8), (2, 5, 5))),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
         """[..., U, D], [..., T, M] -> [..., U, D]."""
-        query, memory = inputs
+        query, memory = inputs[:2]
         self._check(query)
         self._check(memory)
         self._check_heads(query)
@@ -390,6 +417,8 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
             raise Refusal(
                 f"takes a query and a memory alike but for positions, and got {query} and {memory}"
             )
+        if len(inputs) == 3:
+            self._check_bias(inputs[2], query, memory)
         return self._results(query, memory)
 
     def padding_rule(self, *inputs: TensorType) -> Padding:
@@ -398,8 +427,8 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
         """query, key, value and output, each weight (out, in) and bias (out,)."""
-        return self._projections(*inputs)
+        return self._projections(*inputs[:2])
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Projections, scores and weighted sums."""
-        return self._flops(*inputs)
+        return self._flops(*inputs[:2])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bmc.ops.axes import COUNT, Optional, known_dim, ragged_axis, retype
-from bmc.ops.base import Initializer, Layer, Sample, Weight, param, require_float
+from bmc.ops.base import Initializer, Layer, Sample, Weight, param, require_batch, require_float
 from bmc.ops.initializers import Normal, ZeroRow
 from bmc.ops.kinds import Bool, Float, Int, Made, Refusal
 from bmc.types.symbolic import Dim, product
@@ -190,6 +190,67 @@ class RotaryPositions(
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Three for every element."""
         return 3 * product(inputs[0].shape)
+
+
+class RelativeBias(
+    Layer,
+    name="relative_bias",
+    aliases=("relative_attention_bias", "t5_bias", "bucketed_bias"),
+):
+    """A learned number for each head and distance of two positions (Raffel et al. 2020).
+
+    y[h, t, s] = weight[bucket(s - t), h], for the scores of `self_attention` and `attention`: of
+    [T, D], or of queries [T, D] and keys [S, E]. Half of the `buckets` are for one distance each,
+    the others for more and more, in steps of equal factors, up to `distance` and beyond. Those
+    before and those after a position have half of all buckets each; with `causal` those after
+    count as none.
+    """
+
+    heads: int = param(COUNT, "number of heads")
+    buckets: int = param(Int(min=4, max=65536), "number of groups", 32)
+    distance: int = param(COUNT, "the distance from which all are one group", 128)
+    causal: bool = param(Bool(), "whether only positions before are told apart", False)
+    init: Initializer = param(Made("initializer"), "how the numbers start", _SMALL)
+
+    inputs = (1, 2)
+    samples = (
+        Sample({"heads": 2, "buckets": 8, "distance": 16}, ((7, 4),)),
+        Sample({"heads": 3, "buckets": 6, "distance": 9, "causal": True}, (("T", 4),)),
+        Sample({"heads": 2, "buckets": 8, "distance": 20}, ((30, 4), ("S", 3))),
+        Sample({"heads": 4}, ((5, 8),)),
+    )
+
+    def check(self) -> None:
+        """Refuses buckets that can't be shared out, and a distance that they reach anyway."""
+        if not self.causal and self.buckets % 2:
+            raise Refusal("halves the buckets for before and after", setting="buckets")
+        if self.distance <= self.edges()[0]:
+            raise Refusal(f"is above {self.edges()[0]}", setting="distance")
+
+    def edges(self) -> tuple[int, int]:
+        """How many buckets have one distance each, and how many there are in a direction."""
+        count = self.buckets if self.causal else self.buckets // 2
+        return count // 2, count
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[T, D], or [T, D] and [S, E] -> [heads, T, S]."""
+        for x in inputs:
+            require_float(x)
+            require_batch(x)
+            if x.rank != 2:
+                raise Refusal(f"takes sequences [T, D], and got {x}")
+        shape = (known_dim(self.heads, "`heads`"), inputs[0].shape[0], inputs[-1].shape[0])
+        return TensorType("float", shape)
+
+    def weights(self, *inputs: TensorType) -> dict[str, Weight]:
+        """weight (buckets, heads)."""
+        heads = known_dim(self.heads, "`heads`")
+        table = Weight((self.buckets, heads), self.init, fan_in=heads, fan_out=heads, decay=False)
+        return {"weight": table}
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """One for every number."""
+        return product(outputs[0].shape)
 
 
 class SinusoidalPositions2d(

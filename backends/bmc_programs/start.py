@@ -24,6 +24,8 @@ def start_file(start: Pretrained) -> str:
         header=Code(HEADER.rstrip("\n")),
         changes=changes,
         anew=lit_of(start.anew),
+        sharded=start.file.endswith(".json"),
+        reading=Code("read_shards" if start.file.endswith(".json") else "read_tensors"),
         counted=any(re.search(r"\{\w+[+-]", name) for one in names for name in one.targets),
         sized=any(one.sizes for one in names),
         joined=any(one.part is not None for one in names),

@@ -134,6 +134,34 @@ def test_what_does_not_fit_is_refused(backend: str, tmp_path: Path) -> None:
     assert "no tensor of it has a name of the model" in said
 
 
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.parametrize("backend", TRAINED)
+def test_a_model_in_several_files(backend: str, tmp_path: Path) -> None:
+    """With or without a map; one file alone is read, too, and an index that leads away is not."""
+    found = tensors()
+    sharded = MAPPED.replace("start.safetensors", "start.safetensors.index.json")
+    program, command = train(tmp_path, backend, sharded, found)
+    assert "3 of the model's 4 tensors" in succeed(program, *command)
+    files = {}
+    for number, name in enumerate(found):
+        files[name] = f"start-{number % 2}.safetensors"
+    for file in set(files.values()):
+        part = {name: found[name] for name in found if files[name] == file}
+        safetensors.save_file(part, tmp_path / file)
+    index = tmp_path / "start.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": files}), encoding="utf-8")
+    command = [*map(str, command)]
+    command[command.index("--start") + 1] = str(index)
+    assert "3 of the model's 4 tensors" in succeed(program, *command, "--overwrite")
+    made = safetensors.load_file(tmp_path / "run" / "weights.safetensors")
+    assert np.allclose(made["dense2.weight"], found["body.2.kernel"].T, atol=1e-6)
+    for table in ({"weight_map": {"a": "../start-0.safetensors"}}, {"weight_map": [1]}, []):
+        index.write_text(json.dumps(table), encoding="utf-8")
+        told = run(program, *command, "--overwrite").stderr
+        assert "Traceback" not in told and "safetensors" in told.splitlines()[-1]
+
+
 FAULTS = {
     "missing": ('names="none.json"', None, "BM603"),
     "outside": ('names="../names.json"', None, "BM604"),

@@ -176,6 +176,30 @@ def test_numbers_that_cannot_be_are_named(tmp_path: Path) -> None:
         apply_map(entries(tmp_path, names), {"p": np.zeros(1), "q": np.zeros(2)})  # type: ignore[arg-type]
 
 
+def test_the_command_reads_several_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net.bm").write_text(SPEC, encoding="utf-8")
+    parts = {
+        "a.safetensors": {"dense1.weight": np.ones((4, 3), "f"), "dense1.bias": np.ones(4, "f")},
+        "b.safetensors": {"dense2.weight": np.ones((2, 4), "f")},
+    }
+    for file, part in parts.items():
+        safetensors.save_file(part, tmp_path / file)
+    index = tmp_path / "all.index.json"
+    table = {name: file for file, part in parts.items() for name in part}
+    given = ["weights", str(tmp_path / "net.bm"), "--from", str(index)]
+    for found, said in (
+        ({"weight_map": table}, ""),
+        ({"weight_map": table | {"dense2.weight": "none.safetensors"}}, "no such file"),
+        ({"weight_map": table | {"dense2.weight": "/etc/passwd"}}, "beside it"),
+        ({"weight_map": 3}, "no `weight_map`"),
+    ):
+        index.write_text(json.dumps(found), encoding="utf-8")
+        assert bool(cli.main(given)) == bool(said)
+        assert said in capsys.readouterr().err
+
+
 def test_the_command_converts_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "net.bm").write_text(SPEC, encoding="utf-8")
     names = {"fc1.{leaf}": "dense1.{leaf}", "fc2.w": {"to": "dense2.weight", "axes": [1, 0]}}

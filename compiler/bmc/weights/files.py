@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,14 +60,33 @@ def _read(path: Path, model: BlockSpec, problems: Problems) -> dict[str, np.ndar
         problems.add(VerifyFailed(model.span, "weights", what, "pip install safetensors"))
         return None
     where = nowhere(str(path))
+    found: dict[str, np.ndarray] = {}
     try:
-        entries = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
-        return {name: _array(entry) for name, entry in entries}
+        for part in shards(path) if path.suffix == ".json" else [path]:
+            where = nowhere(str(part))
+            entries = deserialize(part.read_bytes())  # type: ignore[no-untyped-call]
+            found |= {name: _array(entry) for name, entry in entries}
+        return found
     except FileNotFoundError:
-        problems.add(CannotRead(where, str(path), "there is no such file"))
+        problems.add(CannotRead(where, where.source.name, "there is no such file"))
+    except BadMap as error:
+        problems.add(WeightsDiffer(where, "it is no index of safetensors files", (str(error),)))
     except (SafetensorError, OSError, ValueError) as error:
         problems.add(WeightsDiffer(where, "it is no safetensors file", (str(error)[:100],)))
     return None
+
+
+def shards(path: Path) -> list[Path]:
+    """The files that an index names, all beside it. Raises `BadMap`."""
+    try:
+        table = json.loads(path.read_bytes())["weight_map"]
+        names = list(dict.fromkeys(table.values()))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise BadMap("it has no `weight_map` of names and files") from None
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+\.safetensors", name):
+            raise BadMap(f"{str(name)[:80]!r} is no safetensors file beside it")
+    return [path.parent / name for name in names]
 
 
 def _array(entry: dict[str, Any]) -> np.ndarray:

@@ -256,6 +256,8 @@ def _convert(program: Program, options: argparse.Namespace, problems: Problems) 
 
     names = Path(options.names) if options.names else None
     found = read_weights(Path(options.source), program.main, problems, names)
+    if found is None and names is None:
+        return _propose(program, options, problems)
     if found is None:
         return _finish(problems, options)
     if options.output:
@@ -269,6 +271,29 @@ def _convert(program: Program, options: argparse.Namespace, problems: Problems) 
             for name in listed:
                 print(f"  {escape(name)}: {word}")
     return _finish(problems, options, data)
+
+
+def _propose(program: Program, options: argparse.Namespace, problems: Problems) -> int:
+    """Prints a map that may make another file's names fit, and says what it leaves open."""
+    from bmc.weights.files import expected, shapes_of
+    from bmc.weights.propose import propose
+
+    theirs = shapes_of(Path(options.source), program.main)
+    if not theirs:
+        return _finish(problems, options)
+    made = propose(theirs, expected(program.main))
+    data = {"proposed": made.names, "missing": made.missing, "spare": made.spare}
+    if options.format == "text":
+        lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in made.names.items()]
+        print("{\n" + ",\n".join(lines) + "\n}")
+    code = _finish(problems, options, data)
+    if options.format == "text":
+        say = "this map is proposed, from names and shapes; check it and give it as --names"
+        print(say, file=sys.stderr)
+        for what, names in (("the model", made.missing), ("the file", made.spare)):
+            for name in names:
+                print(f"  open in {what}: {escape(name)}", file=sys.stderr)
+    return code
 
 
 def format_files(options: argparse.Namespace) -> int:

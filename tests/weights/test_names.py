@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bmc import cli
-from bmc.ir.name_map import BadMap, apply_map, read_map
+from bmc.ir.name_map import BadMap, apply_map, parse_map, read_map
+from bmc.weights.propose import propose
 
 safetensors = pytest.importorskip("safetensors.numpy")
 SPEC = """model Net {
@@ -176,6 +177,34 @@ def test_numbers_that_cannot_be_are_named(tmp_path: Path) -> None:
         apply_map(entries(tmp_path, names), {"p": np.zeros(1), "q": np.zeros(2)})  # type: ignore[arg-type]
 
 
+def test_a_map_is_proposed() -> None:
+    """By shapes, words and order; a bias says how its matrix lies."""
+    ours = {"embed.weight": (9, 4), "head.weight": (9, 4)}
+    theirs = {"model.wte.weight": (9, 4), "spare.mask": (5, 5)}
+    for n in range(11):
+        ours |= {f"layers.{n}.query.weight": (4, 4), f"layers.{n}.query.bias": (4,)}
+        ours |= {f"layers.{n}.dense1.weight": (8, 4), f"layers.{n}.dense1.bias": (8,)}
+        ours |= {f"layers.{n}.norm1.weight": (4,), f"layers.{n}.norm2.weight": (4,)}
+        theirs |= {f"model.h.{n}.attn.q_proj.weight": (4, 4), f"model.h.{n}.attn.q_proj.bias": (4,)}
+        theirs |= {f"model.h.{n}.mlp.up.kernel": (4, 8), f"model.h.{n}.mlp.up.bias": (8,)}
+        theirs |= {f"model.h.{n}.ln_after.weight": (4,), f"model.h.{n}.ln_before.weight": (4,)}
+    made = propose(dict(sorted(theirs.items())), ours)
+    assert made.names == {
+        "model.wte.weight": "embed.weight",
+        "model.h.{n}.attn.q_proj.{leaf}": "layers.{n}.query.{leaf}",
+        "model.h.{n}.mlp.up.bias": "layers.{n}.dense1.bias",
+        "model.h.{n}.mlp.up.kernel": {"to": "layers.{n}.dense1.weight", "axes": [1, 0]},
+        "model.h.{n}.ln_before.weight": "layers.{n}.norm1.weight",
+        "model.h.{n}.ln_after.weight": "layers.{n}.norm2.weight",
+    }
+    assert made.missing == ["head.weight"] and made.spare == ["spare.mask"]
+    tensors = {name: np.zeros(shape, "f") for name, shape in theirs.items()}
+    found = apply_map(parse_map(json.dumps(made.names)), tensors)
+    assert {name: array.shape for name, array in found.tensors.items()} == {
+        name: shape for name, shape in ours.items() if name != "head.weight"
+    }
+
+
 def test_the_command_reads_several_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,7 +244,9 @@ def test_the_command_converts_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
         str(tmp_path / name) for name in ("net.bm", "theirs.safetensors", "out.safetensors")
     )
     assert cli.main(["weights", spec, "--from", source]) == 1
-    assert "tensors are missing" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "tensors are missing" in said.err and "open in the file: fc2.w" in said.err
+    assert json.loads(said.out) == {"fc1.{leaf}": "dense1.{leaf}"}
     given = ["weights", spec, "--from", source, "--names", str(tmp_path / "names.json")]
     assert cli.main([*given, "-o", out]) == 0
     assert "3 tensors fit the model" in capsys.readouterr().out

@@ -52,6 +52,12 @@ def read_weights(
     return found if len(problems) == before else None
 
 
+def shapes_of(path: Path, model: BlockSpec) -> dict[str, tuple[int, ...]]:
+    """The shapes of a file's tensors; none where it can't be read."""
+    tensors = _read(path, model, Problems()) or {}
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
 def _read(path: Path, model: BlockSpec, problems: Problems) -> dict[str, np.ndarray] | None:
     try:
         from safetensors import SafetensorError, deserialize

@@ -187,7 +187,7 @@ class KerasBody(FunctionBody):
         laid = result(instance.target, instance.given_types, last) if result else last
         for value in use.outputs:
             self.last[value] = laid and value.type.rank > 1
-        rule = lowered(LOWERINGS, instance, self.problems, last)
+        rule = lowered(LOWERINGS, instance, self.problems, last, self.shorter)
         if rule is None:
             return None
         self.support += rule.support

@@ -18,7 +18,8 @@ from bmc.emit.gate import HEADER
 from bmc.emit.helpers import Helpers
 from bmc.emit.imports import Import, Imports
 from bmc.emit.layout import expression, render
-from bmc.emit.lowering import lowered
+from bmc.emit.lowering import lowered, short_names
+from bmc.emit.names import class_name
 from bmc.emit.text import docstring
 from bmc.ir.model import BlockSpec, Input, Instance, Program, Repeat, Value
 from bmc.ops.base import Layer
@@ -53,6 +54,8 @@ class ModelFile(FunctionFile):
         self.laid: dict[tuple[BlockSpec, tuple[bool, ...]], tuple[bool, ...]] = {}
         self.endings: dict[str, Support] = {}
         self.supported: set[str] = {PARAMETER.name, SCAN}  # functions and classes of our own
+        taken = {class_name(spec.name) for spec in self.specs()}
+        self.shorter = short_names(LOWERINGS, program.main, taken)
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
@@ -96,7 +99,7 @@ class ModelFile(FunctionFile):
             if isinstance(instance.target, Repeat):
                 waiting += [copy for _, copy in instance.target.runs]
             elif isinstance(instance.target, Layer):
-                rule = lowered(LOWERINGS, instance, Problems())
+                rule = lowered(LOWERINGS, instance, Problems(), names=self.shorter)
                 self.supported |= {helper.name for helper in (rule.support if rule else ())}
                 if isinstance(rule, Module):
                     self.helpers.note(rule)
@@ -120,6 +123,7 @@ class ModelFile(FunctionFile):
         body = KerasBody(
             spec, self.problems, self.helpers, self._construct, self._results, last, self.supported
         )
+        body.shorter = self.shorter
         self.bodies.append(body)
         return body
 
@@ -132,6 +136,7 @@ class ModelFile(FunctionFile):
         key = (spec, last)
         if key not in self.laid:
             body = KerasBody(spec, Problems(), self.helpers, _nothing, self._results, last)
+            body.shorter = self.shorter
             body.run()
             self.laid[key] = tuple(body.last.get(value, False) for value in results(spec))
         return self.laid[key]

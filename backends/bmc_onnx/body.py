@@ -50,7 +50,8 @@ class OnnxBody(FunctionBody):
         self, use: Apply, instance: Instance, label: p.Expr, args: list[p.Expr]
     ) -> p.Expr | None:
         """`g.conv(x, (6, 1, 5, 5), name="conv1")`; a node is called by what the author named."""
-        rule = lowered(LOWERINGS, self.used(use, instance), self.problems)
+        seen = self.used(use, instance)
+        rule = lowered(LOWERINGS, seen, self.problems, names=self.shorter)
         if rule is None:
             return None
         assert not isinstance(rule, Module)

@@ -13,6 +13,8 @@ from bmc.emit.backend import Support
 from bmc.emit.function_file import FunctionFile, Written, function_name
 from bmc.emit.gate import HEADER
 from bmc.emit.layout import render
+from bmc.emit.lowering import short_names
+from bmc.emit.names import class_name
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.emit.text import docstring
@@ -20,7 +22,7 @@ from bmc.ir.model import BlockSpec, Instance, Program
 from bmc_onnx.body import OnnxBody
 from bmc_onnx.lower import support, weighted
 from bmc_onnx.lower.common import info
-from bmc_onnx.lower.table import part
+from bmc_onnx.lower.table import LOWERINGS, part
 
 # Methods of the graph class, in the order in which a program has them.
 BY_NAME = {
@@ -42,6 +44,8 @@ class ModelFile(FunctionFile):
 
     def __init__(self, program: Program, problems: Problems) -> None:
         super().__init__(program, problems)
+        taken = {class_name(spec.name) for spec in self.specs()}
+        self.shorter = short_names(LOWERINGS, program.main, taken)
         self.numbered = _meets(program.main) or any(_shares(spec) for spec in self.specs())
 
     def emit(self) -> str:
@@ -91,6 +95,7 @@ class ModelFile(FunctionFile):
 
     def _body(self, spec: BlockSpec) -> OnnxBody:
         body = OnnxBody(spec, self.problems)
+        body.shorter = self.shorter
         body.construct = self._construct
         return body
 

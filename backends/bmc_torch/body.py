@@ -152,7 +152,7 @@ class TorchBody(Body):
 
     def _rule(self, instance: Instance) -> Module | Function | None:
         if id(instance) not in self.rules:
-            rule = lowered(LOWERINGS, instance, self.problems)
+            rule = lowered(LOWERINGS, instance, self.problems, names=self.shorter)
             self.rules[id(instance)] = rule
             self.support += rule.support if rule else ()
         return self.rules[id(instance)]

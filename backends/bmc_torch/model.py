@@ -16,12 +16,13 @@ from bmc.emit.body import shape_text
 from bmc.emit.gate import HEADER
 from bmc.emit.imports import Import, Imports
 from bmc.emit.layout import render
+from bmc.emit.lowering import short_names
 from bmc.emit.names import Scope, class_name, identifier
 from bmc.emit.text import docstring
 from bmc.ir.model import BlockSpec, Instance, Program, Scan
 from bmc.records import record, replace
 from bmc_torch.body import TorchBody
-from bmc_torch.lower.table import part
+from bmc_torch.lower.table import LOWERINGS, part
 from bmc_torch.scan import scanned
 from bmc_torch.starts import Starts
 
@@ -57,12 +58,16 @@ class ModelFile:
         self.classes: list[str] = []
         self.support: dict[str, Support] = {}
         self.used: list[Any] = []
+        blocks = {class_name(spec.name) for spec in parts.specs_below(program.main)}
+        taken = {*blocks, class_name(program.main.name)}
+        self.shorter = short_names(LOWERINGS, program.main, taken)
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
         main = self.program.main
         for spec in (*parts.specs_below(main), main):  # learns how the layers start
             body = TorchBody(spec, self.problems, lambda _: p.call("Block"), self.starts)
+            body.shorter = self.shorter
             body.run()
             self.helpers |= {helper.name for helper in body.support}
         if self.problems.failed:
@@ -111,6 +116,7 @@ class ModelFile:
         if key in self.written:
             return self.written[key]
         body = TorchBody(spec, self.problems, self._construct, self.starts, self.helpers)
+        body.shorter = self.shorter
         body.run()
         init = [*body.init, *body.finish()]
         steps = [] if scan is None else scanned(spec, scan)

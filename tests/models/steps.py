@@ -105,6 +105,8 @@ def shown(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Word):
         return value.id
+    if value is None:
+        return "none"
     if isinstance(value, Declaration):
         words = {key: Word(v) if isinstance(v, str) else v for key, v in value.values().items()}
         inner = ", ".join(f"{key}={shown(v)}" for key, v in words.items())

@@ -125,7 +125,14 @@ def _project(plan: Configuration, folded: bool) -> list[str]:
     if not plan.bias:
         lines.append("dense = self.dense_last if bias else self.dense_last_without_bias")
     if folded:
-        lines.append('shape = self.add("Shape", x, name=f"{name}.shape")')
+        if plan.sized:  # the heads together may be wider than the values
+            lines += [
+                'lead = self.add("Shape", x, name=f"{name}.lead", end=-1)',
+                'wide = self.integers([-1], name=f"{name}.wide")',
+                'shape = self.add("Concat", lead, wide, name=f"{name}.shape", axis=0)',
+            ]
+        else:
+            lines.append('shape = self.add("Shape", x, name=f"{name}.shape")')
         for value in ("x", "memory") if plan.cross else ("x",):
             lines += [
                 f'length = self.add("Shape", {value}, name=f"{{name}}.{value}.length", start=2)',
@@ -245,7 +252,8 @@ def _seen(plan: Configuration, folded: bool) -> tuple[list[str], bool]:
         given = f'{asked}, {asked}, window, name=f"{{name}}.near"'
         lines += _fitting(f"near = self.{plan.look}({given})")
     elif plan.capped and plan.causal:  # which the operator does otherwise
-        lines.append(f'near = self.see_earlier({asked}, {asked}, name=f"{{name}}.near")')
+        held = asked.replace("x", "memory") if plan.cross else asked
+        lines += _fitting(f'near = self.see_earlier({asked}, {held}, name=f"{{name}}.near")')
     else:
         return lines, plan.padded
     if plan.padded:

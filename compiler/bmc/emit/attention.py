@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 from bmc.emit.backend import Support
@@ -113,6 +114,8 @@ class Configuration:
             return f"{what}; also returns its weights, (B, heads, T, S)."
         if self.padded:
             return f"{what} that sees no padding: (B, T, width) -> the same."
+        if self.cross:
+            return f"{what}, (..., T, width) -> the same."
         return f"{what} with several heads, (..., T, width) -> the same."
 
 
@@ -213,3 +216,24 @@ def rates(op: SelfAttention | Attention, part: Callable[[str], Support]) -> tupl
     if not isinstance(positions, Rope) or positions.scaling in (None, "ntk"):
         return ()
     return (part(f"{positions.scaling}_rates"),)
+
+
+KINDS = re.compile(r"(\w+?)?((?:Self|Cross)Attention(?:Weights)?(?:InParts)?)")
+
+
+def shorter(names: Iterable[str], taken: Container[str]) -> dict[str, str]:
+    """Names of attention classes without the words that tell none of a file's apart.
+
+    Whether it is causal is said in any case; a name in `taken` is not given.
+    """
+    words = {
+        name: [*re.findall(r"[A-Z][a-z]+", match[1] or ""), match[2]]
+        for name in names
+        if (match := KINDS.fullmatch(name))
+    }
+    for word in dict.fromkeys(word for said in words.values() for word in said[:-1]):
+        without = {name: [one for one in said if one != word] for name, said in words.items()}
+        if word != "Causal" and len(set(map(tuple, without.values()))) == len(words):
+            words = without
+    found = {name: "".join(said) for name, said in words.items()}
+    return {name: short for name, short in found.items() if short != name and short not in taken}

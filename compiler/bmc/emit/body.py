@@ -8,7 +8,8 @@ only when the value that had it is not needed any more. Knows no backend.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from bmc.diagnostics.diagnostic import Problems
@@ -31,6 +32,7 @@ class Body:
     backend: ClassVar[str] = ""
     inline: ClassVar[frozenset[str]] = frozenset()  # layers printed inside other expressions
     taken: ClassVar[frozenset[str]] = frozenset()  # names of the file that no value may have
+    shorter: Mapping[str, str] = MappingProxyType({})  # what helpers of the file are called
 
     def __init__(self, spec: BlockSpec, problems: Problems) -> None:
         self.spec = spec

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Container, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported as NotSupported
+from bmc.elaborate.naming import snake
+from bmc.emit.attention import shorter
 from bmc.emit.backend import Function, Lowered, Lowerings, Module, Site, Unsupported
-from bmc.emit.pyexpr import call
-from bmc.ir.model import Instance
+from bmc.emit.pyexpr import Attr, Expr, Name, call
+from bmc.ir.model import BlockSpec, Instance, walk
+from bmc.ops.attention import Attention, SelfAttention
 from bmc.ops.base import Declaration, Layer
+from bmc.records import replace
 
 NO_RULE = Unsupported("it is not lowered yet")
 
 
 def lowered(
-    table: Lowerings, instance: Instance, problems: Problems, last: bool = False
+    table: Lowerings,
+    instance: Instance,
+    problems: Problems,
+    last: bool = False,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Module | Function | None:
     """What a backend makes of a layer; None when it was refused, which is then in `problems`.
 
-    `last` says whether its values are laid out channels last.
+    `last` says whether its values are laid out channels last; `names` are other names of classes
+    and functions of the file.
     """
     op = instance.target
     assert isinstance(op, Layer)
@@ -41,7 +52,55 @@ def lowered(
         )
         return None
     assert isinstance(found, Module | Function)
-    return found
+    return renamed(found, names) if names else found
+
+
+def renamed(rule: Module | Function, names: Mapping[str, str]) -> Module | Function:
+    """A rule whose helpers have other names."""
+    if not any(helper.name in names for helper in rule.support):
+        return rule
+    words = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
+
+    def other(text: str) -> str:
+        return words.sub(lambda match: names[match[0]], text)
+
+    support = tuple(
+        replace(helper, name=other(helper.name), code=other(helper.code)) for helper in rule.support
+    )
+    if isinstance(rule, Module):
+        made = mapped(rule.constructor, other)
+        return replace(rule, constructor=made, helper=other(rule.helper), support=support)
+    return replace(rule, build=lambda args: mapped(rule.build(args), other), support=support)
+
+
+def mapped(node: Any, other: Callable[[str], str]) -> Any:
+    """An expression whose names are others."""
+    if isinstance(node, Name):
+        return Name(other(node.id))
+    if isinstance(node, Attr):
+        return Attr(mapped(node.base, other), other(node.name))
+    if isinstance(node, Expr):
+        return replace(node, **{key: mapped(value, other) for key, value in vars(node).items()})
+    if isinstance(node, tuple):
+        return tuple(mapped(item, other) for item in node)
+    return node
+
+
+def short_names(table: Lowerings, main: BlockSpec, taken: Container[str]) -> dict[str, str]:
+    """Shorter names for the attention of a program, of classes and of functions."""
+    found: set[str] = set()
+    for top in main.instances:
+        for _, instance in walk(top):
+            if isinstance(instance.target, SelfAttention | Attention):
+                rule = lowered(table, instance, Problems())
+                helpers = [helper.name for helper in (rule.support if rule else ())]
+                found |= {one if one[:1].isupper() else _camel(one) for one in helpers}
+    names = shorter(sorted(found), taken)
+    return names | {snake(name): snake(short) for name, short in names.items()}
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def plain(function: str) -> Callable[[Any, Site], Function]:

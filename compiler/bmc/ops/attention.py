@@ -259,6 +259,7 @@ class SelfAttention(
         Sample({"heads": 4, "positions": Alibi(), "return_weights": True}, (("T", 8),)),
         Sample({"heads": 2, "bias": ("query", "value")}, ((5, 8),)),
         Sample({"heads": 2, "head_dim": 16, "causal": True}, (("T", 8),)),
+        Sample({"heads": 4, "head_dim": 4, "bias": False}, ((3, 5, 8),)),
         Sample({"heads": 4, "kv_heads": 2, "head_dim": 6, "bias": ("value", "out")}, ((5, 8),)),
         Sample(
             {
@@ -300,6 +301,15 @@ class SelfAttention(
             (("T", 64),),
         ),
         Sample({"heads": 2, "window": 2}, (("T", 8),)),
+        Sample(
+            {
+                "heads": 2,
+                "causal": True,
+                "softcap": 2.0,
+                "mask": ShiftedWindows(height=4, width=6, window=2, shift=1),
+            },
+            ((6, 4, 8),),
+        ),
         Sample({"heads": 4, "kv_heads": 2, "causal": True, "window": 3}, ((7, 8),)),
         Sample({"heads": 2, "causal": True, "window": 2, "return_weights": True}, (("T", 8),)),
         Sample({"heads": 2, "window": 3, "positions": Alibi(), "dropout": 0.1}, ((3, 7, 8),)),
@@ -404,6 +414,7 @@ class Attention(_Attention, name="attention", aliases=("cross_attention", "cross
         Sample({"heads": 2, "softcap": 2.0, "kv_heads": 1}, ((5, 8), ("S", 6))),
         Sample({"heads": 2, "scale": 1.0}, ((5, 8), ("S", 6), (2, 5, "S"))),
         Sample({"heads": 2, "causal": True}, ((5, 8), (5, 8), (2, 5, 5))),
+        Sample({"heads": 2, "causal": True, "softcap": 2.0}, ((5, 8), (3, 8))),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:

@@ -44,6 +44,7 @@ class AttentionCore(
         Sample({"causal": True, "softcap": 2.0}, ((4, 5, 4), (2, 5, 4), (2, 5, 4), (4, 5, 5))),
         Sample({"softcap": 2.0, "scale": 1.0}, ((2, 5, 4), (2, 3, 4), (2, 3, 4))),
         Sample({"causal": True}, ((2, 5, 4), (2, 5, 4), (2, 5, 4), (2, 5, 5))),
+        Sample({"softcap": 3.0}, (("T", 5, 4), ("T", 3, 4), ("T", 3, 6))),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -58,6 +59,7 @@ class AttentionCore(
         if any(x.ragged for x in inputs):
             raise Refusal("can't tell padding", help="use `self_attention` or `attention`")
         self._check_sizes(query, key, value)
+        known_dim(query.shape[-1], "the size of a head")
         if len(inputs) == 4:
             self._check_bias(inputs[3], (*query.shape[:-1], key.shape[-2]))
         return TensorType("float", (*query.shape[:-1], value.shape[-1]))
@@ -83,7 +85,7 @@ class AttentionCore(
 
     def shared(self, query: TensorType, key: TensorType) -> int:
         """How many heads of queries each head of keys has."""
-        if query.rank == 2:
+        if query.rank == 2 or query.shape[-3] == key.shape[-3]:
             return 1
         return known_dim(query.shape[-3], "heads") // known_dim(key.shape[-3], "heads of keys")
 

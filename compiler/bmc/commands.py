@@ -278,7 +278,7 @@ def _propose(program: Program, options: argparse.Namespace, problems: Problems) 
     from bmc.weights.files import expected, shapes_of
     from bmc.weights.propose import propose
 
-    theirs = shapes_of(Path(options.source), program.main)
+    theirs = shapes_of(Path(options.source))
     if not theirs:
         return _finish(problems, options)
     made = propose(theirs, expected(program.main))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST = 8  # names in one message
+HEADER = 100_000_000  # bytes that a file may say of itself
 SIZES = (8, 16, 32, 64)  # bits of whole numbers
 
 
@@ -32,6 +33,12 @@ def read_weights(
 
     None, and a problem for each kind of fault, where they do not fit the model.
     """
+    before = len(problems)
+    told = shapes_of(path) if names is None else {}
+    for problem in differences(told, expected(model), str(path)) if told else ():
+        problems.add(problem)
+    if len(problems) > before:  # a large file need not be read for that
+        return None
     tensors = _read(path, model, problems)
     if tensors is None:
         return None
@@ -46,16 +53,24 @@ def read_weights(
             return None
     shapes = {name: tuple(tensor.shape) for name, tensor in found.tensors.items()}
     shapes |= {name: tuple(tensors[name].shape) for name in found.unknown}
-    before = len(problems)
     for problem in differences(shapes, expected(model), str(path)):
         problems.add(problem)
     return found if len(problems) == before else None
 
 
-def shapes_of(path: Path, model: BlockSpec) -> dict[str, tuple[int, ...]]:
-    """The shapes of a file's tensors; none where it can't be read."""
-    tensors = _read(path, model, Problems()) or {}
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of a file's tensors, from its first bytes; none where they can't be read."""
+    found: dict[str, tuple[int, ...]] = {}
+    try:
+        for part in shards(path) if path.suffix == ".json" else [path]:
+            with part.open("rb") as file:
+                size = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(min(size, HEADER)))
+            header.pop("__metadata__", None)
+            found |= {name: tuple(map(int, entry["shape"])) for name, entry in header.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, BadMap):
+        return {}
+    return found
 
 
 def _read(path: Path, model: BlockSpec, problems: Problems) -> dict[str, np.ndarray] | None:

@@ -175,8 +175,19 @@ def _fitting(line: str) -> list[str]:
     opening, _, rest = line.partition("(")
     body = [f"    {rest[:-1]}"]
     if len(body[0]) + 8 > 88:
-        body = [f"    {part}," for part in rest[:-1].split(", ")]
+        body = [f"    {part}," for part in _arguments(rest[:-1])]
     return [f"{opening}(", *body, ")"]
+
+
+def _arguments(text: str) -> list[str]:
+    """The arguments of a call, those in parentheses in one piece."""
+    found: list[str] = []
+    for piece in text.split(", "):
+        if found and found[-1].count("(") > found[-1].count(")"):
+            found[-1] += f", {piece}"
+        else:
+            found.append(piece)
+    return found
 
 
 def _attend(plan: Configuration, folded: bool) -> list[str]:
@@ -277,7 +288,7 @@ def _capped(plan: Configuration, biases: list[str], seen: bool) -> list[str]:
             given = f'{role}, shared, name=f"{{name}}.{role}.shared", axis=1'
             lines += _fitting(f"{role} = self.take({given})")
     size = "head_dim" if plan.sized else "(width // heads)"
-    scale = "scale" if plan.scaled else f"{size} ** -0.5"
+    scale = "scale" if plan.scaled else f"{size}{'**' if plan.sized else ' ** '}-0.5"
     named = [f"bias={biases[0]}"] if biases else []
     named += ["seen=data"] if seen else []
     parts = ["query", "key", "value", scale, 'name=f"{name}.values"', "cap=softcap", *named]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Module, Site
-from bmc.emit.pyexpr import Attr, Bin, Call, Expr, Index, SliceExpr, TupleExpr, call, lit, method
+from bmc.emit.pyexpr import Attr, Bin, Expr, Index, SliceExpr, TupleExpr, call, lit, method
 from bmc.ops import embedding as ops
 from bmc_torch.lower.attention_parts import INTERLEAVED, ROTARY
 from bmc_torch.lower.table import lower, part
 
 EDGES = part("bucket_edges")
 BUCKETS = part("distance_buckets")
+RELATIVE = part("relative_bias")
 SINUSOIDS = part("sinusoids")
 
 
@@ -74,12 +75,10 @@ def relative_bias(op: ops.RelativeBias, site: Site) -> Lowered:
 
     def use(layer: Expr, args: list[Expr]) -> Expr:
         more = {"causal": True} if op.causal else {}
-        ids = call(BUCKETS.name, args[0], args[-1], op.buckets, op.distance, **more)
-        heads = method(Call(layer, (ids,)), "permute", 2, 0, 1)
-        return method(heads, "expand", call("len", args[0]), -1, -1, -1)
+        return call(RELATIVE.name, layer, args[0], args[-1], op.distance, **more)
 
     made = call("nn.Embedding", op.buckets, op.heads)
-    return Module(made, use, support=(EDGES, BUCKETS))
+    return Module(made, use, support=(EDGES, BUCKETS, RELATIVE))
 
 
 @lower(ops.SinusoidalPositions2d)

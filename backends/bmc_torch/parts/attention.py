@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def rotate(x: Tensor, theta: float) -> Tensor:
@@ -123,6 +123,15 @@ def distance_buckets(
     far = after.neg().clamp(min=0) if causal else after.abs()
     places = torch.bucketize(far, edges, right=True)
     return places if causal else places + count * (after > 0)
+
+
+def relative_bias(
+    table: nn.Embedding, query: Tensor, key: Tensor, distance: int, causal: bool = False
+) -> Tensor:
+    """Return the number of each head for each distance: (B, heads, T, S)."""
+    buckets = distance_buckets(query, key, table.num_embeddings, distance, causal)
+    bias: Tensor = table(buckets)  # (T, S, heads)
+    return bias.permute(2, 0, 1).expand(len(query), -1, -1, -1)
 
 
 def relative_places(window: int) -> Tensor:

@@ -19,7 +19,6 @@ from bmc.emit.helpers import Helpers
 from bmc.emit.imports import Import, Imports
 from bmc.emit.layout import expression, render
 from bmc.emit.lowering import lowered, short_names
-from bmc.emit.names import class_name
 from bmc.emit.text import docstring
 from bmc.ir.model import BlockSpec, Input, Instance, Program, Repeat, Value
 from bmc.ops.base import Layer
@@ -54,8 +53,7 @@ class ModelFile(FunctionFile):
         self.laid: dict[tuple[BlockSpec, tuple[bool, ...]], tuple[bool, ...]] = {}
         self.endings: dict[str, Support] = {}
         self.supported: set[str] = {PARAMETER.name, SCAN}  # functions and classes of our own
-        taken = {class_name(spec.name) for spec in self.specs()}
-        self.shorter = short_names(LOWERINGS, program.main, taken)
+        self.shorter = short_names(LOWERINGS, program.main)
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""

@@ -14,7 +14,6 @@ from bmc.emit.function_file import FunctionFile, Written, function_name
 from bmc.emit.gate import HEADER
 from bmc.emit.layout import render
 from bmc.emit.lowering import short_names
-from bmc.emit.names import class_name
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.emit.text import docstring
@@ -44,8 +43,7 @@ class ModelFile(FunctionFile):
 
     def __init__(self, program: Program, problems: Problems) -> None:
         super().__init__(program, problems)
-        taken = {class_name(spec.name) for spec in self.specs()}
-        self.shorter = short_names(LOWERINGS, program.main, taken)
+        self.shorter = short_names(LOWERINGS, program.main)
         self.numbered = _meets(program.main) or any(_shares(spec) for spec in self.specs())
 
     def emit(self) -> str:

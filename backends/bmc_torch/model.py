@@ -20,7 +20,7 @@ from bmc.emit.lowering import short_names
 from bmc.emit.names import Scope, class_name, identifier
 from bmc.emit.text import docstring
 from bmc.ir.model import BlockSpec, Instance, Program, Scan
-from bmc.records import record, replace
+from bmc.records import record
 from bmc_torch.body import TorchBody
 from bmc_torch.lower.table import LOWERINGS, part
 from bmc_torch.scan import scanned
@@ -58,9 +58,7 @@ class ModelFile:
         self.classes: list[str] = []
         self.support: dict[str, Support] = {}
         self.used: list[Any] = []
-        blocks = {class_name(spec.name) for spec in parts.specs_below(program.main)}
-        taken = {*blocks, class_name(program.main.name)}
-        self.shorter = short_names(LOWERINGS, program.main, taken)
+        self.shorter = short_names(LOWERINGS, program.main)
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
@@ -195,11 +193,10 @@ def _tensors(count: int) -> p.Expr:
 
 def _with_self(node: Any, names: list[str]) -> Any:
     """Settings read in `forward` come from the object."""
-    if isinstance(node, p.Var):
-        return p.Attr(p.Name("self"), identifier(node.name)) if node.name in names else node
-    if isinstance(node, p.Expr | p.Statement):
-        changes = {key: _with_self(value, names) for key, value in vars(node).items()}
-        return replace(node, **changes)
-    if isinstance(node, tuple):
-        return tuple(_with_self(item, names) for item in node)
-    return node
+
+    def change(inner: Any) -> p.Expr | None:
+        if not isinstance(inner, p.Var):
+            return None
+        return p.Attr(p.Name("self"), identifier(inner.name)) if inner.name in names else inner
+
+    return p.mapped(node, change)

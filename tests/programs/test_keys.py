@@ -287,7 +287,9 @@ def test_a_loss_that_is_not_finite_is_told(backend: str, length: str, tmp_path: 
     assert named.group(2) in load_file(tmp_path / "run" / "weights.safetensors")
 
 
-@pytest.mark.parametrize("more", ["freeze = [dense1]", "optimizer dense1 = sgd(lr=0.1)"])
+@pytest.mark.parametrize(
+    "more", ["freeze = [dense1]", "optimizer dense1 = sgd(lr=0.1)", "precision = fp16"]
+)
 @pytest.mark.parametrize("backend", BOTH)
 def test_watched_gradients_change_nothing(backend: str, more: str, tmp_path: Path) -> None:
     """Frozen weights have none, and parts learn by several optimisers."""

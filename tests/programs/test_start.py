@@ -156,7 +156,8 @@ def test_a_model_in_several_files(backend: str, tmp_path: Path) -> None:
     assert "3 of the model's 4 tensors" in succeed(program, *command, "--overwrite")
     made = safetensors.load_file(tmp_path / "run" / "weights.safetensors")
     assert np.allclose(made["dense2.weight"], found["body.2.kernel"].T, atol=1e-6)
-    for table in ({"weight_map": {"a": "../start-0.safetensors"}}, {"weight_map": [1]}, []):
+    away = {"weight_map": {"a": "../start-0.safetensors"}}
+    for table in (away, {"weight_map": {"a": 3}}, {"weight_map": [1]}, []):
         index.write_text(json.dumps(table), encoding="utf-8")
         told = run(program, *command, "--overwrite").stderr
         assert "Traceback" not in told and "safetensors" in told.splitlines()[-1]

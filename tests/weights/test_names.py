@@ -205,6 +205,18 @@ def test_a_map_is_proposed() -> None:
     }
 
 
+def test_a_map_is_proposed_for_any_names() -> None:
+    """Braces and more numbers than there are letters are names like others."""
+    odd = {"a.{x}.0.w": (3,), "a.{x}.1.w": (4,), "1.2.3.4.5.6.7.8.b": (5,), "plain": ()}
+    made = propose(odd, {"dense.0.w": (3,), "dense.1.w": (4,), "last.b": (5,), "scale": ()})
+    assert made.names == {
+        "a.{x}.0.w": "dense.0.w",
+        "a.{x}.1.w": "dense.1.w",
+        "{n}.{m}.{k}.{h}.{i}.{j}.7.8.b": "last.b",
+        "plain": "scale",
+    }
+
+
 def test_the_command_reads_several_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

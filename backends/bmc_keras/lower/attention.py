@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.elaborate.naming import snake
-from bmc.emit.attention import Configuration, configuration, rates
+from bmc.emit.attention import Configuration, configuration
 from bmc.emit.backend import Lowered, Module, Site, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Bin, Call, Expr, Un, call, lit, name
@@ -16,7 +16,7 @@ from bmc.types.tensor import TensorType
 from bmc_keras.lower.attention_parts import attention, helpers
 from bmc_keras.lower.common import literals
 from bmc_keras.lower.initializers import initializer
-from bmc_keras.lower.table import lower, part
+from bmc_keras.lower.table import lower
 from bmc_keras.weights import At, Said
 
 DENSE = {"query": "query", "key": "key", "value": "value", "output": "combine"}
@@ -96,7 +96,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
     )
     return Module(
         made,
-        support=(*rates(op, part), *helpers(plan), attention(plan)),
+        support=(*helpers(plan), attention(plan)),
         weights=_own_weights(plan, op.biased()),
         helper=snake(plan.name),
         positional=("width", "heads"),
@@ -108,7 +108,7 @@ def _multi_head(op: SelfAttention | Attention, site: Site, start: Expr) -> Modul
     (x, *_) = site.inputs
     settings: dict[str, Any] = {
         "num_heads": op.heads,
-        "key_dim": x.shape[-1] // op.heads if op.head_dim is None else op.head_dim,
+        "key_dim": op.head_size(x),
         "dropout": op.dropout,
         "use_bias": bool(op.biased()),
         "attention_axes": None if x.rank == 2 else x.rank - 1,

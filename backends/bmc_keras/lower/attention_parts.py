@@ -10,32 +10,11 @@ from bmc_keras.lower.table import part
 
 ROTARY = part("rotate")
 INTERLEAVED = part("rotate_neighbours")
-STRETCHED = part("rotate_by")
-ALIBI = part("alibi")
-RELATIVE = part("relative_places")
-WINDOWS = part("shifted_windows")
 
 
 def helpers(plan: Configuration) -> tuple[Support, ...]:
     """The functions that the class calls."""
-    turn = _turn(plan)
-    found = {turn: plan.rotary, ALIBI: plan.alibi, RELATIVE: plan.relative, WINDOWS: plan.windows}
-    found[part(plan.look)] = plan.near
-    return tuple(helper for helper, on in found.items() if on)
-
-
-def _turn(plan: Configuration) -> Support:
-    """The function that turns pairs."""
-    if plan.stretched:
-        return STRETCHED
-    return INTERLEAVED if plan.interleaved else ROTARY
-
-
-def _given(plan: Configuration) -> str:
-    """What it takes after the heads."""
-    if not plan.stretched:
-        return "self.theta"
-    return "self.rates, self.gain" if plan.gained else "self.rates"
+    return tuple(map(part, plan.helpers))
 
 
 def attention(plan: Configuration) -> Support:
@@ -53,9 +32,10 @@ def attention(plan: Configuration) -> Support:
         shapes=Code(", ".join(_shapes(plan))),
         takes=Code(", ".join(_takes(plan))),
         held=Code("memory" if plan.cross else "x"),
+        last=Code("" if plan.sized else ", self.combine"),
         look=Code(plan.look),
-        turn=Code(_turn(plan).name),
-        given=Code(_given(plan)),
+        turn=Code(plan.turn),
+        by=Code(plan.by),
         kept=Code("kept" if plan.shown and plan.dropout else "weights"),
     )
 

@@ -10,13 +10,14 @@ from bmc.emit.backend import Lowerings, Rule
 from bmc.emit.parts import Stock
 from bmc.ops.base import Declaration
 from bmc.types.tensor import TensorType
+from bmc_programs.shared import SHARED
 
 # `last`: channels last, as Keras computes. `any`: each element by itself. `own`: the language's.
 Layout = Literal["last", "any", "own"]
 R = TypeVar("R", bound=Rule)
 
 LOWERINGS = Lowerings("keras", "bmc_keras.lower")
-part = Stock(Path(__file__).parents[1] / "parts", "bmc_keras.parts")
+part = Stock(Path(__file__).parents[1] / "parts", "bmc_keras.parts", SHARED)
 LAYOUTS: dict[type[Declaration], Callable[[Any, tuple[TensorType, ...]], Layout]] = {}
 # Whether a layer that turns values makes them channels last, from ones that are or are not.
 Result = Callable[[Any, tuple[TensorType, ...], bool], bool]

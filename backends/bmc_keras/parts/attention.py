@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
 import numpy as np
 from keras import layers, ops
+
+from bmc_programs.model_parts.positions import bucket_edges
 
 
 def rotate(x, theta: float):
@@ -34,53 +34,6 @@ def rotate_neighbours(x, theta: float):
     return ops.reshape(ops.stack(turned, axis=-1), ops.shape(x))
 
 
-def linear_rates(size: int, theta: float, factor: float) -> list[float]:
-    """Return how fast each pair turns, for positions that many times closer."""
-    return [theta ** (-2 * pair / size) / factor for pair in range(size // 2)]
-
-
-def llama3_rates(
-    size: int,
-    theta: float,
-    factor: float,
-    context: int,
-    low: float = 1.0,
-    high: float = 4.0,
-) -> list[float]:
-    """Return how fast each pair turns; long waves turn slower, as in Llama 3.1."""
-    rates = []
-    for pair in range(size // 2):
-        rate = theta ** (-2 * pair / size)
-        waves = context * rate / (2 * math.pi)  # within the context
-        kept = min(max((waves - low) / (high - low), 0.0), 1.0)
-        rates.append(kept * rate + (1 - kept) * rate / factor)
-    return rates
-
-
-def yarn_rates(
-    size: int,
-    theta: float,
-    factor: float,
-    context: int,
-    slow: float = 1.0,
-    fast: float = 32.0,
-) -> list[float]:
-    """Return how fast each pair turns; slow ones turn slower (Peng et al. 2023)."""
-
-    def place(turns: float) -> float:
-        """The pair that turns so many times within the context."""
-        return size * math.log(context / (turns * 2 * math.pi)) / (2 * math.log(theta))
-
-    first = max(math.floor(place(fast)), 0)
-    last = min(math.ceil(place(slow)), size - 1)
-    rates = []
-    for pair in range(size // 2):
-        rate = theta ** (-2 * pair / size)
-        slowed = min(max((pair - first) / max(last - first, 0.001), 0.0), 1.0)
-        rates.append(slowed * rate / factor + (1 - slowed) * rate)
-    return rates
-
-
 def rotate_by(x, rates: list[float], gain: float = 1.0):
     """Turn pairs (i, i + size / 2) by a rate for each times the position."""
     wide = keras.backend.result_type(x.dtype, "float32")  # half would mix up positions
@@ -100,19 +53,6 @@ def alibi(heads: int, x):
     distance = ops.abs(ops.expand_dims(steps, 1) - steps)
     slopes = ops.convert_to_tensor(slopes[:, None, None], dtype=wide)
     return ops.cast(-slopes * distance, x.dtype)
-
-
-def bucket_edges(buckets: int, distance: int) -> list[int]:
-    """Return the distance at which each bucket but the first begins.
-
-    Half of them have one distance each, the others more and more up to `distance`.
-    """
-    exact = buckets // 2
-    edges = list(range(1, exact + 1))
-    for bucket in range(exact + 1, buckets):
-        share = (bucket - exact) / (buckets - exact)
-        edges.append(math.ceil(exact * (distance / exact) ** share - 1e-6))
-    return edges
 
 
 class RelativeBias(layers.Layer):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bmc.emit.attention import configuration, rates
+from bmc.emit.attention import configuration
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call
 from bmc.ops.attention import Attention, SelfAttention
 from bmc.records import replace
 from bmc_onnx.lower.attention_parts import attention, helpers
-from bmc_onnx.lower.table import lower, part
+from bmc_onnx.lower.table import lower
 
 
 def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
@@ -25,7 +25,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
         *values, label = args
         return call(f"g.{method.name}", *values, *sizes, op.heads, **settings, name=label)
 
-    return Function(build, (*rates(op, part), *helpers(plan), method))
+    return Function(build, (*helpers(plan), method))
 
 
 @lower(SelfAttention)

@@ -7,24 +7,13 @@ from bmc.emit.attention import Configuration
 from bmc.emit.backend import Support
 from bmc_onnx.lower.table import part
 
-ROTATE = part("rotate")
-ROTATE_BY = part("rotate_by")
-ALIBI = part("alibi")
-RELATIVE = part("relative_bias")
-WINDOWS = part("shifted_windows")
+# Methods that stand for functions of other backends.
+METHODS = {"rotate_neighbours": "rotate", "relative_places": "relative_bias"}
 
 
 def helpers(plan: Configuration) -> tuple[Support, ...]:
     """The methods that the attention calls."""
-    found = {
-        ROTATE: plan.rotary and not plan.stretched,
-        ROTATE_BY: plan.stretched,
-        ALIBI: plan.alibi,
-        RELATIVE: plan.relative,
-        WINDOWS: plan.windows,
-        part(plan.look): plan.near,
-    }
-    return tuple(helper for helper, on in found.items() if on)
+    return tuple(part(METHODS.get(name, name)) for name in plan.helpers)
 
 
 def attention(plan: Configuration, folded: bool) -> Support:
@@ -157,10 +146,8 @@ def _project(plan: Configuration, folded: bool) -> list[str]:
         more = ", interleaved=1" if plan.interleaved else ""
         more += ", rotary_embedding_dim=turned" if plan.partial else ""
         more += ", gain=gain" if plan.gained else ""
-        turned = "turned" if plan.partial else head
-        turn, given = "rotate", f"{turned}, theta"
-        if plan.stretched:
-            turn, given = "rotate_by", "rates"
+        given = "rates" if plan.stretched else f"{'turned' if plan.partial else head}, theta"
+        turn = METHODS.get(plan.turn, plan.turn)
         for role in ("query", "key"):
             count = "kv_heads" if plan.grouped and role == "key" else "heads"
             named = f'name=f"{{name}}.{role}.rotated"{more}'

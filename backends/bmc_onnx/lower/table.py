@@ -9,8 +9,9 @@ from pathlib import Path
 
 from bmc.emit.backend import Lowerings
 from bmc.emit.parts import Methods
+from bmc_programs.shared import SHARED
 
 LOWERINGS = Lowerings("onnx", "bmc_onnx.lower")
 lower = LOWERINGS.rule
 # Methods of the class `Graph`, which has two of its own that not every program needs.
-part = Methods(Path(__file__).parents[1] / "parts", ("add_several", "begin_step"))
+part = Methods(Path(__file__).parents[1] / "parts", ("add_several", "begin_step"), SHARED)

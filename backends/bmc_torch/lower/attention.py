@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.attention import configuration, rates
+from bmc.emit.attention import configuration
 from bmc.emit.backend import Lowered, Module, Site
 from bmc.emit.pyexpr import Call, Expr, call, method
 from bmc.ops.attention import Attention, SelfAttention
 from bmc.types.symbolic import known
 from bmc_torch.lower.attention_parts import attention, helpers
-from bmc_torch.lower.table import lower, part
+from bmc_torch.lower.table import lower
 
 PARTS = {
     **dict.fromkeys(("query", "key", "value", "output"), "nn.Linear"),
@@ -40,7 +40,7 @@ def _attention(op: SelfAttention | Attention, site: Site) -> Lowered:
     return Module(
         call(plan.name, *sizes, op.heads, **named),
         run,
-        support=(*rates(op, part), *helpers(plan), attention(plan)),
+        support=(*helpers(plan), attention(plan)),
         weights=PARTS,
     )
 

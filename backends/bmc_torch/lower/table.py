@@ -10,12 +10,13 @@ from bmc.emit.backend import Lowerings, Rule
 from bmc.emit.parts import Stock
 from bmc.ops.base import Declaration
 from bmc.types.tensor import TensorType
+from bmc_programs.shared import SHARED
 
 R = TypeVar("R", bound=Rule)
 Fresh = Callable[[Any, tuple[TensorType, ...]], bool]
 
 LOWERINGS = Lowerings("torch", "bmc_torch.lower")
-part = Stock(Path(__file__).parents[1] / "parts", "bmc_torch.parts")
+part = Stock(Path(__file__).parents[1] / "parts", "bmc_torch.parts", SHARED)
 OVERWRITING: set[type[Declaration]] = set()
 FRESH: dict[type[Declaration], Fresh] = {}
 

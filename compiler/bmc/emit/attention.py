@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
-from bmc.emit.backend import Support
 from bmc.emit.pyexpr import call
 from bmc.emit.values import fixed, unless
 from bmc.ops.attention import ROLES, Attention, SelfAttention
@@ -32,8 +31,7 @@ class Configuration:
     rotary: bool = False
     interleaved: bool = False
     partial: bool = False  # the first elements of a head turn alone
-    stretched: bool = False  # the angles of positions reach further
-    gained: bool = False
+    scaling: str = ""  # how the angles of positions reach further
     alibi: bool = False
     relative: bool = False
     windows: bool = False
@@ -44,6 +42,43 @@ class Configuration:
     padded: bool = False
     shown: bool = False
     deep: bool = False  # more than one axis between the batch and the sequence
+
+    @property
+    def stretched(self) -> bool:
+        """Whether pairs turn by rates that are worked out before."""
+        return bool(self.scaling)
+
+    @property
+    def gained(self) -> bool:
+        """Whether what has turned is multiplied."""
+        return self.scaling == "yarn"
+
+    @property
+    def turn(self) -> str:
+        """The function that turns pairs of a head."""
+        if self.stretched:
+            return "rotate_by"
+        return "rotate_neighbours" if self.interleaved else "rotate"
+
+    @property
+    def by(self) -> str:
+        """What it takes after the heads, of a class."""
+        if not self.stretched:
+            return "self.theta"
+        return "self.rates, self.gain" if self.gained else "self.rates"
+
+    @property
+    def helpers(self) -> tuple[str, ...]:
+        """The functions that the class, and the call of its constructor, need."""
+        found = {
+            f"{self.scaling}_rates": self.stretched,
+            self.turn: self.rotary,
+            "alibi": self.alibi,
+            "relative_places": self.relative,
+            "shifted_windows": self.windows,
+            self.look: self.near,
+        }
+        return tuple(name for name, on in found.items() if on)
 
     @property
     def inner(self) -> tuple[str, str]:
@@ -126,11 +161,17 @@ def sight(op: AttentionCore) -> str:
     return "see_recent" if op.causal else "see_near"
 
 
+def _scaling(positions: object) -> str:
+    """How angles are worked out where it is more than a power of another base."""
+    scaling = positions.scaling if isinstance(positions, Rope) else None
+    return "" if scaling in (None, "ntk") else str(scaling)
+
+
 def _turns(rope: Rope, size: int, prefix: str) -> dict[str, Any]:
     """What a class takes to turn heads of a size."""
     count = rope.turned(size)
     more: dict[str, Any] = {} if count == size else {"turned": count}
-    if rope.scaling in (None, "ntk"):
+    if not _scaling(rope):
         return {"theta": rope.base(count), **more}
     given: dict[str, Any] = {}
     if rope.scaling == "llama3":
@@ -174,6 +215,7 @@ def configuration(
         named |= _turns(positions, op.head_size(inputs[0]), prefix)
     elif isinstance(positions, Relative2d):
         named["window"] = positions.window
+    scaling = _scaling(positions)
     near = getattr(op, "window", None)
     if near is not None:
         named["window"] = near
@@ -195,8 +237,7 @@ def configuration(
         rotary=isinstance(positions, Rope),
         interleaved=isinstance(positions, Rope) and positions.interleaved,
         partial="turned" in named,
-        stretched="rates" in named,
-        gained="gain" in named,
+        scaling=scaling,
         alibi=isinstance(positions, Alibi),
         relative=isinstance(positions, Relative2d),
         windows=windows,
@@ -208,14 +249,6 @@ def configuration(
         shown=op.return_weights,
     )
     return plan, named
-
-
-def rates(op: SelfAttention | Attention, part: Callable[[str], Support]) -> tuple[Support, ...]:
-    """The function that works out how fast pairs turn, where it is more than a power."""
-    positions = getattr(op, "positions", None)
-    if not isinstance(positions, Rope) or positions.scaling in (None, "ntk"):
-        return ()
-    return (part(f"{positions.scaling}_rates"),)
 
 
 KINDS = re.compile(r"(\w+?)?((?:Self|Cross)Attention(?:Weights)?(?:InParts)?)")

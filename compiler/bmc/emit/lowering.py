@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,8 +12,10 @@ from bmc.diagnostics.problems.backend import Unsupported as NotSupported
 from bmc.elaborate.naming import snake
 from bmc.emit.attention import shorter
 from bmc.emit.backend import Function, Lowered, Lowerings, Module, Site, Unsupported
-from bmc.emit.pyexpr import Attr, Expr, Name, call
-from bmc.ir.model import BlockSpec, Instance, walk
+from bmc.emit.names import class_name
+from bmc.emit.program import specs_below
+from bmc.emit.pyexpr import Attr, Expr, Name, call, mapped
+from bmc.ir.model import BlockSpec, Instance
 from bmc.ops.attention import Attention, SelfAttention
 from bmc.ops.base import Declaration, Layer
 from bmc.records import replace
@@ -64,38 +66,41 @@ def renamed(rule: Module | Function, names: Mapping[str, str]) -> Module | Funct
     def other(text: str) -> str:
         return words.sub(lambda match: names[match[0]], text)
 
+    def change(node: Any) -> Expr | None:
+        if isinstance(node, Name):
+            return Name(other(node.id))
+        if isinstance(node, Attr):
+            return Attr(mapped(node.base, change), other(node.name))
+        return None
+
     support = tuple(
         replace(helper, name=other(helper.name), code=other(helper.code)) for helper in rule.support
     )
     if isinstance(rule, Module):
-        made = mapped(rule.constructor, other)
+        made = mapped(rule.constructor, change)
         return replace(rule, constructor=made, helper=other(rule.helper), support=support)
-    return replace(rule, build=lambda args: mapped(rule.build(args), other), support=support)
+    return replace(rule, build=lambda args: mapped(rule.build(args), change), support=support)
 
 
-def mapped(node: Any, other: Callable[[str], str]) -> Any:
-    """An expression whose names are others."""
-    if isinstance(node, Name):
-        return Name(other(node.id))
-    if isinstance(node, Attr):
-        return Attr(mapped(node.base, other), other(node.name))
-    if isinstance(node, Expr):
-        return replace(node, **{key: mapped(value, other) for key, value in vars(node).items()})
-    if isinstance(node, tuple):
-        return tuple(mapped(item, other) for item in node)
-    return node
+def short_names(table: Lowerings, main: BlockSpec) -> dict[str, str]:
+    """Shorter names for the attention of a program, of classes and of functions.
 
-
-def short_names(table: Lowerings, main: BlockSpec, taken: Container[str]) -> dict[str, str]:
-    """Shorter names for the attention of a program, of classes and of functions."""
+    No block of the program has one of them.
+    """
     found: set[str] = set()
-    for top in main.instances:
-        for _, instance in walk(top):
-            if isinstance(instance.target, SelfAttention | Attention):
-                rule = lowered(table, instance, Problems())
-                helpers = [helper.name for helper in (rule.support if rule else ())]
-                found |= {one if one[:1].isupper() else _camel(one) for one in helpers}
-    names = shorter(sorted(found), taken)
+    waiting, seen = list(main.instances), set[int]()
+    while waiting:
+        here = waiting.pop()
+        if id(here) in seen:
+            continue
+        seen.add(id(here))
+        waiting += [inner for _, inner in here.inside()]
+        if isinstance(here.target, SelfAttention | Attention):
+            rule = lowered(table, here, Problems())
+            found |= {helper.name for helper in (rule.support if rule else ())}
+    camel = {name if name[:1].isupper() else _camel(name) for name in found}
+    taken = {class_name(spec.name) for spec in (*specs_below(main), main)}
+    names = shorter(sorted(camel), taken)
     return names | {snake(name): snake(short) for name, short in names.items()}
 
 

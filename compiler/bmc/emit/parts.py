@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from bmc.emit.backend import Support
@@ -42,25 +43,32 @@ def imports(text: str) -> list[tuple[str, str]]:
 
 
 class Stock:
-    """The definitions of a folder."""
+    """The definitions of a folder; what it has not may be in another stock."""
 
-    def __init__(self, folder: Path, own: str) -> None:
+    def __init__(self, folder: Path, own: str, shared: Stock | None = None) -> None:
         self.folder = folder
         self.own = own  # the package: what a module takes from another is no import of a program
+        self.shared = shared
 
     def __call__(self, name: str) -> Support:
         """The definition of that name, as a helper of programs."""
-        return self._every[name]
+        return self.known[name]
+
+    @property
+    def known(self) -> dict[str, Support]:
+        """All definitions by name."""
+        return self._every if self.shared is None else {**self.shared.known, **self._every}
 
     @cached_property
     def _every(self) -> dict[str, Support]:
         found: dict[str, Support] = {}
         for path in sorted(self.folder.glob("*.py")):
             text = path.read_text(encoding="utf-8")
+            others = [self.own, *([self.shared.own] if self.shared is not None else [])]
             bound = {
                 part.strip().rpartition(" as ")[2]
                 for module, names in imports(text)
-                if not module.startswith(("__future__", self.own))
+                if not module.startswith(("__future__", *others))
                 for part in names.split(",")
             }
             for match, code in definitions(text):
@@ -89,11 +97,14 @@ def filled(
 class Methods:
     """The methods of the classes of a folder, for one class of a program.
 
-    `others` are methods that the class may have from elsewhere.
+    `others` are methods that the class may have from elsewhere; functions of the stock `shared`
+    are static methods of it.
     """
 
-    def __init__(self, folder: Path, others: tuple[str, ...] = ()) -> None:
-        self.folder, self.others = folder, others
+    def __init__(
+        self, folder: Path, others: tuple[str, ...] = (), shared: Stock | None = None
+    ) -> None:
+        self.folder, self.others, self.shared = folder, others, shared
 
     def __call__(self, name: str, *more: str) -> Support:
         """The method of that name; `more` are methods that its callers need beside it."""
@@ -105,6 +116,8 @@ class Methods:
     @cached_property
     def _every(self) -> dict[str, str]:
         found: dict[str, str] = {}
+        for name, helper in self.shared.known.items() if self.shared is not None else ():
+            found[name] = indent(f"@staticmethod\n{helper.code}", "    ")
         for path in sorted(self.folder.glob("*.py")):
             text = path.read_text(encoding="utf-8")
             starts = list(METHOD.finditer(text))

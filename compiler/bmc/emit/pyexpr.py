@@ -5,11 +5,11 @@ Nothing here prints; `layout` does. Text from a spec goes into `Lit`, never into
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
-from bmc.records import record
+from bmc.records import record, replace
 from bmc.types import symbolic
 from bmc.types.symbolic import Num, Real, Sym
 
@@ -377,6 +377,18 @@ def _gather(value: Any, found: list[Any]) -> None:
     elif isinstance(value, tuple):
         for item in value:
             _gather(item, found)
+
+
+def mapped(node: Any, change: Callable[[Any], Any]) -> Any:
+    """A tree in which some nodes are others: `change` gives one, or None to look inside."""
+    if isinstance(node, tuple):
+        return tuple(mapped(item, change) for item in node)
+    if not isinstance(node, Expr | Statement | Param):
+        return node
+    other = change(node)
+    if other is not None:
+        return other
+    return replace(node, **{key: mapped(value, change) for key, value in vars(node).items()})
 
 
 def walk(node: Any) -> list[Any]:

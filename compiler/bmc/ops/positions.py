@@ -53,20 +53,16 @@ class Rope(Positions, name="rope", aliases=("rotary", "rotary_embedding")):
             raise Refusal(f"of `{self.scaling}` needs the `context` of before", setting="scaling")
         if not far and self.context is not None:
             raise Refusal("is for `yarn` and `llama3`", setting="context")
-        for scaling, given, usual in (
-            ("llama3", (self.low, self.high), (1.0, 4.0)),
-            ("yarn", (self.slow, self.fast), (1.0, 32.0)),
-        ):
-            first, second = ("low", "high") if scaling == "llama3" else ("slow", "fast")
-            if self.scaling != scaling and given != usual:
-                setting = first if given[0] != usual[0] else second
-                raise Refusal(f"is for `{scaling}`", setting=setting)
-            if given[0] >= given[1]:
+        for scaling, (first, second) in (("llama3", ("low", "high")), ("yarn", ("slow", "fast"))):
+            for setting in (first, second) if self.scaling != scaling else ():
+                if getattr(self, setting) != self.settings[setting].default:
+                    raise Refusal(f"is for `{scaling}`", setting=setting)
+            if getattr(self, first) >= getattr(self, second):
                 raise Refusal(f"stays below `{second}`", setting=first)
 
     def turned(self, size: int) -> int:
         """How many elements of a head turn."""
-        return round(self.fraction * size)
+        return size if self.fraction == 1 else round(self.fraction * size)
 
     def gain(self) -> float:
         """What queries and keys are multiplied by."""

@@ -114,26 +114,28 @@ def _groups(shapes: Shapes) -> list[Group]:
         stem, _, leaf = name.rpartition(".")
         stem, leaf = (stem, leaf) if stem else (leaf, "")
         modules.setdefault(stem, {})[leaf] = shape
-    found: dict[tuple[str, Any, Any, Any], list[tuple[str, ...]]] = {}
+    found: dict[tuple[str, Any, Any, Any], list[str]] = {}
     for stem, tensors in modules.items():
-        pattern = _pattern(stem)
-        key = (pattern, *_module(tensors))
-        found.setdefault(key, []).append(tuple(NUMBER.findall(stem)))
+        found.setdefault((_pattern(stem), *_module(tensors)), []).append(stem)
     many = Counter(pattern for pattern, *_ in found)
     groups = []
-    for (pattern, leaves, names, turned), numbers in found.items():
+    for (pattern, leaves, names, turned), stems in found.items():
         # Copies that differ in shape go by their own names.
-        copies = [pattern] if many[pattern] == 1 else []
-        copies = copies or [pattern.format(**dict(zip("nmkhij", one))) for one in numbers]
-        count = len(numbers) if many[pattern] == 1 else 1
-        groups += [Group(one, count, leaves, names, turned, _place(one)) for one in copies]
+        alike = many[pattern] == 1
+        for one, count in [(pattern, len(stems))] if alike else [(stem, 1) for stem in stems]:
+            groups.append(Group(one, count, leaves, names, turned, _place(one)))
     return groups
 
 
 def _pattern(stem: str) -> str:
-    """A name with letters for its numbers."""
+    """A name with letters for its numbers, as long as there are letters."""
     letters = iter("nmkhij")
-    return NUMBER.sub(lambda match: f"{{{next(letters, match[0])}}}", stem)
+
+    def letter(match: re.Match[str]) -> str:
+        word = next(letters, None)
+        return match[0] if word is None else f"{{{word}}}"
+
+    return NUMBER.sub(letter, stem)
 
 
 def _module(tensors: dict[str, tuple[int, ...]]) -> tuple[Any, Any, Any]:

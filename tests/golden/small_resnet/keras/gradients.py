@@ -27,15 +27,17 @@ def watch_gradients(
     largest: dict[str, float] = {}
     apply = optimizer.apply
 
-    def look(gradients: list[tf.Tensor], variables: list[keras.Variable]) -> None:
-        dense = map(tf.convert_to_tensor, gradients)  # also of embeddings
+    def look(
+        grads: list[tf.Tensor], trainable_variables: list[keras.Variable]
+    ) -> None:
+        dense = map(tf.convert_to_tensor, grads)  # also of embeddings
         found = {
             names[id(variable)]: float(ops.max(ops.abs(gradient)))
-            for gradient, variable in zip(dense, variables, strict=True)
+            for gradient, variable in zip(dense, trainable_variables, strict=True)
         }
         if all(map(math.isfinite, found.values())):
             largest.update(found)
-        apply(gradients, variables)
+        apply(grads, trainable_variables)
 
     optimizer.apply = look
     return largest

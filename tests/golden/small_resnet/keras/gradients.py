@@ -27,9 +27,7 @@ def watch_gradients(
     largest: dict[str, float] = {}
     apply = optimizer.apply
 
-    def look(
-        grads: list[tf.Tensor], trainable_variables: list[keras.Variable]
-    ) -> None:
+    def look(grads: list[tf.Tensor], trainable_variables: list[keras.Variable]) -> None:
         dense = map(tf.convert_to_tensor, grads)  # also of embeddings
         found = {
             names[id(variable)]: float(ops.max(ops.abs(gradient)))

@@ -44,7 +44,7 @@ class _Plan:
         elif op.padding == "same":
             self.window["padding"] = "same"
         elif not isinstance(op.padding, str):
-            pads = explicit_padding(op.padding, self.axes)
+            pads = explicit_padding(op.windows(x).padding, self.axes)
             if not counted and keeps_size(pads, op.kernel, stride, 1, self.axes):
                 if any(low for low, _ in pads):
                     self.window["padding"] = "same"

@@ -33,7 +33,7 @@ def _pooled(op: Pool, site: Site, word: str) -> Lowered:
             return Unsupported("repeating the border of a free size is not lowered yet")
         edge = image_pads(pads(pads_around))
     else:
-        added = around(op, sizes, stride, 1)
+        added = around(op.windows(x), sizes, stride, 1)
         if isinstance(added, Unsupported):
             return added
         window |= added

@@ -34,14 +34,16 @@ class _Plan:
             around = border_pads if op.padding == "replicate" else same_pads
             self.pads = around(sizes, op.kernel, stride)
         else:
-            self.pads = explicit_padding(op.padding, self.axes)
+            self.pads = explicit_padding(op.windows(x).padding, self.axes)
+        self.own = explicit_padding(op.padding, self.axes) if op.ceil else self.pads
+        self.ceiling: dict[str, Any] = {"ceil_mode": True} if op.ceil else {}
 
     @property
     def even(self) -> Any:
         """The padding as a pooling function takes it; None if it differs before and after."""
-        if self.pads is None or any(low != high for low, high in self.pads):
+        if self.own is None or any(low != high for low, high in self.own):
             return None
-        return one_number(tuple(low for low, _ in self.pads))
+        return one_number(tuple(low for low, _ in self.own))
 
     @property
     def beyond(self) -> bool:
@@ -71,7 +73,8 @@ def max_pool(op: MaxPool, site: Site) -> Lowered:
 
     def run(value: Expr) -> Expr:
         if even is not None:
-            return call(function, value, **plan.window, **unless(0, padding=even))
+            around = unless(0, padding=even)
+            return call(function, value, **plan.window, **around, **plan.ceiling)
         if pads is None:
             value = call("pad_same", value, *plan.spread, (1,) * plan.axes, lowest)
         else:
@@ -93,7 +96,7 @@ def avg_pool(op: AvgPool, site: Site) -> Lowered:
         return Unsupported("repeating the border of a free size is not lowered yet")
     window = plan.window
     if even is not None:
-        window = {**plan.window, **unless(0, padding=even)}
+        window = {**plan.window, **unless(0, padding=even), **plan.ceiling}
         if "padding" in window and not op.count_padding:
             window["count_include_pad"] = False
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from bmc.ops.axes import AXIS, Optional, PaddingKind, SizeUpTo, axis_of, ragged_axis, retype
+from bmc.ops.axes import (
+    AXIS,
+    Optional,
+    PaddingKind,
+    SizeUpTo,
+    axis_of,
+    explicit_padding,
+    ragged_axis,
+    retype,
+)
 from bmc.ops.base import Layer, Padding, Sample, param, per_axis, require_batch, require_float
 from bmc.ops.conv import CHANNELS_FIRST, check_same, check_spatial, conv_shape, window_rule
 from bmc.ops.kinds import Bool, Refusal
@@ -13,6 +22,7 @@ from bmc.types.symbolic import Dim, product
 from bmc.types.tensor import TensorType
 
 _AXIS_DOC = "the one axis to pool, when the input is not channels first"
+_CEIL_DOC = "whether a last window may reach past the end, so that no element is left over"
 
 
 class Pool(Layer):
@@ -22,13 +32,37 @@ class Pool(Layer):
     stride: Any
     padding: Any
     axis: int | None
+    ceil: bool
     fill: ClassVar[str] = ""  # what stands in padding
 
     def windows(self, x: TensorType) -> Any:
-        """The settings with the stride filled in."""
-        return _Windows(
-            self.kernel, self.kernel if self.stride is None else self.stride, self.padding
-        )
+        """The settings with the stride filled in, and with what `ceil` adds at the end."""
+        axes = x.rank - 1 if self.axis is None else 1
+        stride = self.kernel if self.stride is None else self.stride
+        padding = self._reaching(axes, stride) if self.ceil else self.padding
+        return _Windows(self.kernel, stride, padding)
+
+    def _reaching(self, axes: int, stride: Any) -> tuple[tuple[int, int], ...]:
+        """Padding that is a step less one longer at the end, so that no element is left over.
+
+        It leaves out no window that begins inside, and adds none that doesn't: those of a step up
+        to the kernel less the padding.
+        """
+        if isinstance(self.padding, str):
+            raise Refusal(
+                f"has no element left over to reach with padding={self.padding}", setting="ceil"
+            )
+        pads, kernel = explicit_padding(self.padding, axes), per_axis(self.kernel, axes, "kernel")
+        steps = per_axis(stride, axes, "stride")
+        for k, s, (_, high) in zip(kernel, steps, pads):
+            if s > k - high:
+                raise Refusal(
+                    f"takes steps up to the kernel less the padding, {int(k - high)}, "
+                    f"and not {int(s)}",
+                    setting="ceil",
+                    help="a last window could lie in the padding alone",
+                )
+        return tuple((low, high + s - 1) for (low, high), s in zip(pads, steps))
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """[C, n…] -> [C, n'…], as `conv` does it; with `axis`, that axis only."""
@@ -122,6 +156,7 @@ class MaxPool(
     stride: Any = param(Optional(SizeUpTo(1)), "step of the window; the kernel unless given", None)
     padding: Any = param(PaddingKind("same"), "what is added around the input", 0)
     axis: int | None = param(Optional(AXIS), _AXIS_DOC, None)
+    ceil: bool = param(Bool(), _CEIL_DOC, False)
 
     fill = "lowest"
     samples = (
@@ -135,6 +170,11 @@ class MaxPool(
         Sample({"kernel": 2, "axis": 0}, ((8, 3),)),
         Sample({"kernel": 3, "stride": 2, "padding": 1, "axis": -1}, ((9, 7),)),
         Sample({"kernel": 2}, ((2, 4, 5, 6),)),
+        Sample({"kernel": 3, "stride": 2, "ceil": True}, ((3, 8, 9),)),
+        Sample({"kernel": (2, 3), "padding": (0, 1), "stride": 2, "ceil": True}, ((3, 7, 8),)),
+        Sample({"kernel": 3, "stride": 2, "ceil": True}, ((3, "T"),)),
+        Sample({"kernel": 2, "axis": 0, "ceil": True}, ((9, 3),)),
+        Sample({"kernel": 2, "ceil": True}, ((2, 3, 5, 6),)),
     )
 
 
@@ -147,8 +187,9 @@ class AvgPool(
 
     y[i] = mean over k of x[i * stride + k].
 
-    With `count_padding` it counts as zeros, as in PyTorch. `padding=replicate` repeats the border
-    elements instead, as a moving average needs it; the size is that of `same`.
+    With `count_padding` it counts as zeros, as in PyTorch; what `ceil` reaches beyond never does.
+    `padding=replicate` repeats the border elements instead, as a moving average needs it; the size
+    is that of `same`.
     """
 
     kernel: Any = param(SizeUpTo(1), "size of the window")
@@ -156,6 +197,7 @@ class AvgPool(
     padding: Any = param(PaddingKind("same", "replicate"), "what is added around the input", 0)
     axis: int | None = param(Optional(AXIS), _AXIS_DOC, None)
     count_padding: bool = param(Bool(), "whether padding counts as zeros", False)
+    ceil: bool = param(Bool(), _CEIL_DOC, False)
 
     samples = (
         Sample({"kernel": 2}, ((3, 8, 9),)),
@@ -172,12 +214,18 @@ class AvgPool(
         Sample({"kernel": 4, "stride": 1, "padding": "same", "count_padding": True}, ((3, 8, 9),)),
         Sample({"kernel": 3, "stride": 1, "padding": 1, "count_padding": True}, ((2, 4, 5, 6),)),
         Sample({"kernel": 3, "padding": "same", "axis": 0, "count_padding": True}, ((8, 3),)),
+        Sample({"kernel": 2, "ceil": True}, ((3, 7, 8),)),
+        Sample({"kernel": 3, "stride": 2, "padding": 1, "ceil": True}, ((3, 8, 9),)),
+        Sample({"kernel": 2, "ceil": True, "axis": -1}, ((3, 7),)),
+        Sample({"kernel": 3, "stride": 2, "ceil": True}, ((2, 4, 5, 6),)),
     )
 
     def check(self) -> None:
         """Repeated elements are no padding to count."""
         if self.count_padding and self.padding == "replicate":
             raise Refusal("counts zeros, and `replicate` adds none", setting="count_padding")
+        if self.count_padding and self.ceil:
+            raise Refusal("counts what `padding` adds, and not what `ceil` does", setting="ceil")
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """As the base has it; a padded input has no border to repeat."""

@@ -32,6 +32,8 @@ def start_file(start: Pretrained) -> str:
         added=any(one.add for one in names),
         holed=any("" in one.targets for one in names),
         plus=any(one.plus for one in names),
+        scaled=any(one.length for one in names),
+        spread=any("*}" in one.source for one in names),
     )
 
 
@@ -44,7 +46,7 @@ def _changes(entries: tuple[Entry, ...]) -> str:
     """`CHANGES = [Change("wte.weight", ("embed.weight",)), …]`"""
     made: list[Expr] = []
     for entry in entries:
-        keys = ("view", "axes", "shape", "sizes", "add", "plus")
+        keys = ("view", "axes", "shape", "sizes", "add", "plus", "length")
         named = {key: lit(getattr(entry, key)) for key in keys if getattr(entry, key)}
         named |= {} if entry.part is None else {"part": lit(entry.part)}
         to = [TupleExpr(tuple(lit(name) for name in entry.targets))] if entry.targets else []

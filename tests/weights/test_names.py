@@ -71,6 +71,10 @@ MORE = {
     "bias_hh": {"to": "bias", "add": True},
     "places": {"split": [None, "rows"], "sizes": [1, 2]},
     "norm": {"to": "scale", "plus": 1},
+    "{path*}.count": None,
+    "old.{path*}.{leaf}": "new.{path}.in.{leaf}",
+    "wide_g": {"to": "wide", "length": True},
+    "wide_v": "wide",
 }
 FOUND = {
     "blocks.1.weight": np.ones((2, 2), "f"),
@@ -83,6 +87,11 @@ FOUND = {
     "bias_hh": np.array([10, 20], "f"),
     "places": np.array([[0], [1], [2]], "f"),
     "norm": np.array([-1, 0.5], "f"),
+    "a.b.c.count": np.array(4),
+    "count.count": np.array(4),
+    "old.a.b.bias": np.array([7], "f"),
+    "wide_g": np.array([[10], [1]], "f"),
+    "wide_v": np.array([[3, 4], [0, 5]], "f"),
 }
 MADE = {
     "layers.0.weight": [[1, 1], [1, 1]],
@@ -95,6 +104,8 @@ MADE = {
     "bias": [11, 22],
     "rows": [[1], [2]],
     "scale": [0, 1.5],
+    "new.a.b.in.bias": [7],
+    "wide": [[6, 8], [0, 1]],
 }
 
 
@@ -121,7 +132,7 @@ def test_programs_do_as_the_command_does(tmp_path: Path, monkeypatch: pytest.Mon
     for module in ("start", "weights"):
         monkeypatch.delitem(sys.modules, module)
     plain = start_file(Pretrained("", "x", tuple(entries(tmp_path, {"a": "b"}))))  # type: ignore[arg-type]
-    for word in ("joined", "add:", "sizes", "def fill", "plus", "found.pop"):
+    for word in ("joined", "add:", "sizes", "def fill", "plus", "found.pop", "length", "over dots"):
         assert word in text and word not in plain
 
 
@@ -132,6 +143,10 @@ BAD = {
     "a part that is no number": {"a": {"to": "b", "part": "first"}},
     "a part that is split": {"a": {"split": ["b", "c"], "part": 0}},
     "a part that is added": {"a": {"to": "b", "part": 0, "add": True}},
+    "a length that is a sum": {"a": {"to": "b", "length": True, "add": True}},
+    "a length that is a number": {"a": {"to": "b", "length": 1}},
+    "two paths": {"{a*}.x.{b*}": None},
+    "a word twice": {"{a}.{a}": None},
     "a sum with a word": {"a": {"to": "b", "plus": "one"}},
     "a name that is none": {"a": {"to": None}},
     "an unknown word that counts": {"a.{n}": "b.{m+1}"},
@@ -155,6 +170,8 @@ MISFITS: list[dict[str, object]] = [
     {"a": {"to": "b", "part": 1}},
     {"a": {"split": ["b", "c"], "sizes": [1, 1]}},
     {"{x}": {"to": "b", "part": 0}},
+    {"a": {"to": "b", "length": True}},
+    {"{x}": {"to": "b", "length": True}},
     {"a": {"to": "b", "axes": [1]}},
     {"a": {"split": ["b", "c"]}},
     {"{x}": "b"},

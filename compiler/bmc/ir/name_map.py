@@ -9,9 +9,11 @@ its value says what becomes of such a tensor:
     "h.{n}.attn.bias": null                                   left out
 
     "blocks.{n}.bias": "layers.{n-1}.bias"                    numbers that begin elsewhere
+    "{path*}.num_batches_tracked": null                       a word that goes over dots
     "rnn.bias_ih": {"to": "lstm.bias_ih_l0", "add": true}     a sum of all that lead there
     "q.weight": {"to": "qkv.weight", "part": 0}               joined in order with parts 1, 2, …
     "norm.weight": {"to": "norm.weight", "plus": 1}           a number added to each element
+    "conv.weight_g": {"to": "conv.weight", "length": true}    lengths that the rows there get
 
 `view` counts the elements by other axes first (-1 takes what is left), `axes` puts axes in another
 order, `shape` counts the elements by other axes again, `split` cuts the first axis, after all that,
@@ -33,9 +35,9 @@ if TYPE_CHECKING:
 
 LARGEST = 2**20  # bytes of a map
 MOST_PARTS = 1024  # that make one tensor
-HOLE = re.compile(r"\\\{([a-z_]+)\\\}")
+HOLE = re.compile(r"\\\{([a-z_]+)(\\\*)?\\\}")  # of an escaped key: `{n}`, or `{path*}`
 WORD = re.compile(r"\{([a-z_]+)([+-]\d{1,4})?\}")  # of a target: `{n}`, or `{n-1}`
-KEYS = {"to", "split", "sizes", "view", "axes", "shape", "part", "add", "plus"}
+KEYS = {"to", "split", "sizes", "view", "axes", "shape", "part", "add", "plus", "length"}
 
 
 class BadMap(Exception):
@@ -56,6 +58,7 @@ class Entry:
     part: int | None = None  # its place among those that are joined
     add: bool = False  # whether it is added to others
     plus: float = 0.0  # what is added to each element
+    length: bool = False  # whether it holds the lengths of another tensor's rows
 
 
 @record(frozen=False)
@@ -91,7 +94,7 @@ def parse_map(data: bytes | str) -> list[Entry]:
 
 
 def _entry(source: str, value: Any) -> Entry:
-    pattern = re.compile(HOLE.sub(r"(?P<\1>[^.]+)", re.escape(source)))
+    pattern = _pattern(source)
     if value is None:
         return Entry(pattern, source, ())
     if isinstance(value, str):
@@ -108,19 +111,36 @@ def _entry(source: str, value: Any) -> Entry:
         strange = set(re.findall(r"\{(.*?)\}", WORD.sub(_bare, name))) - known
         if strange:
             raise BadMap(f"`{name}` has `{{{sorted(strange)[0]}}}`, and `{source}` has not")
-    part, add = value.get("part"), value.get("add", False)
+    part, add, length = value.get("part"), value.get("add", False), value.get("length", False)
     if part is not None and (type(part) is not int or not 0 <= part < MOST_PARTS):
         raise BadMap(f"`part` of `{source}` is a number from 0")
-    if type(add) is not bool or ("split" in value) + (part is not None) + add > 1:
-        raise BadMap(f"`{source}` has one of `split`, `part` and `add`")
+    if type(add) is not bool or type(length) is not bool:
+        raise BadMap(f"`add` and `length` of `{source}` are true or false")
+    if ("split" in value) + (part is not None) + add + length > 1:
+        raise BadMap(f"`{source}` has one of `split`, `part`, `add` and `length`")
     moves = _moves(source, value)
     if moves["sizes"] and (len(moves["sizes"]) != len(targets) or min(moves["sizes"]) < 1):
         raise BadMap(f"`sizes` of `{source}` has a number for each name of `split`")
     plus = value.get("plus", 0.0)
     if type(plus) not in (int, float) or not abs(plus) < 1e6:
         raise BadMap(f"`plus` of `{source}` is a number")
-    more: dict[str, Any] = {"part": part, "add": add, "plus": float(plus), **moves}
+    more: dict[str, Any] = {"part": part, "add": add, "length": length, "plus": float(plus)} | moves
     return Entry(pattern, source, tuple(targets), **more)
+
+
+def _pattern(source: str) -> re.Pattern[str]:
+    """What fits a key. Raises `BadMap`."""
+    if source.count("*}") > 1:  # they would share a name's parts in many ways
+        raise BadMap(f"`{source}` has one `{{path*}}` at most")
+    try:
+        return re.compile(HOLE.sub(_hole, re.escape(source)))
+    except re.error:
+        raise BadMap(f"`{source}` has one word twice") from None
+
+
+def _hole(match: re.Match[str]) -> str:
+    """What a word of a key fits: what stands between two dots, or with `*` dots, too."""
+    return f"(?P<{match[1]}>{'.+' if match[2] else '[^.]+'})"
 
 
 def _moves(source: str, value: dict[str, Any]) -> dict[str, tuple[int, ...]]:
@@ -162,33 +182,60 @@ def filled(target: str, words: dict[str, str]) -> str:
 
 def astray(entries: list[Entry], names: tuple[str, ...]) -> list[str]:
     """The targets of a map that no tensor of a model has, for any words."""
-    found: list[str] = []
-    for target in dict.fromkeys(name for entry in entries for name in entry.targets if name):
-        free = WORD.sub("\0", target)
-        pattern = re.compile(re.escape(free).replace("\0", "[^.]+"))
-        if not any(pattern.fullmatch(name) for name in names):
-            found.append(target)
-    return found
+    found: dict[str, None] = {}
+    for entry in entries:
+        for target in filter(None, entry.targets):
+            free = WORD.split(target)  # text, word, number, text, …
+            kinds = [".+" if f"{{{word}*}}" in entry.source else "[^.]+" for word in free[1::3]]
+            texts = [re.escape(text) for text in free[::3]]
+            pattern = re.compile("".join(map("".join, zip(texts, [*kinds, ""]))))
+            if not any(pattern.fullmatch(name) for name in names):
+                found[target] = None
+    return list(found)
 
 
 def apply_map(entries: list[Entry], tensors: dict[str, np.ndarray]) -> Mapped:
     """The tensors under the names of the map. Raises `BadMap` where one does not fit."""
     found = Mapped()
     used: set[str] = set()
-    joined: dict[str, dict[int, np.ndarray]] = {}
+    held = _Held()
     for name, tensor in tensors.items():
         for entry in entries:
             match = entry.pattern.fullmatch(name)
             if match is not None:
                 used.add(entry.source)
-                _place(entry, match.groupdict(), name, tensor, found, joined)
+                _place(entry, match.groupdict(), name, tensor, found, held)
                 break
         else:
             found.unknown.append(name)
-    for target, parts in joined.items():
+    for target, parts in held.parts.items():
         _join(target, parts, found)
+    for target, lengths in held.lengths.items():
+        _scale(target, lengths, found)
     found.unused = [entry.source for entry in entries if entry.source not in used]
     return found
+
+
+@record(frozen=False)
+class _Held:
+    """What waits for the other tensors that lead to the same name."""
+
+    parts: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
+    lengths: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def _scale(target: str, lengths: np.ndarray, found: Mapped) -> None:
+    """Gives the rows of a tensor, all its elements but those along the first axis, a length."""
+    import numpy as np
+
+    if target not in found.tensors:
+        raise BadMap(f"no tensor leads to `{target}`, whose lengths are there")
+    rows = found.tensors[target]
+    if not rows.ndim or lengths.size != rows.shape[0]:
+        raise BadMap(f"`{target}` {list(rows.shape)} has no {lengths.size} rows")
+    wide = (-1, *(1,) * (rows.ndim - 1))
+    norms = np.linalg.norm(rows.reshape(rows.shape[0], -1), axis=1)
+    found.tensors[target] = rows * (lengths.reshape(-1) / norms).reshape(wide)
 
 
 def _join(target: str, parts: dict[int, np.ndarray], found: Mapped) -> None:
@@ -212,7 +259,7 @@ def _place(
     name: str,
     tensor: np.ndarray,
     found: Mapped,
-    joined: dict[str, dict[int, np.ndarray]],
+    held: _Held,
 ) -> None:
     if not entry.targets:
         found.dropped.append(name)
@@ -229,12 +276,15 @@ def _place(
         if not target:
             continue
         target = filled(target, words)
-        taken = joined.get(target, {}) if entry.part is not None else found.tensors
+        taken: Any = found.tensors if entry.part is None else held.parts.get(target, {})
+        taken = held.lengths if entry.length else taken
         if not entry.add and (target if entry.part is None else entry.part) in taken:
             raise BadMap(f"two tensors become `{target}`, the second is `{name}`")
         part = made[start:end] if len(ends) > 1 else made
         if entry.part is not None:
-            joined.setdefault(target, {})[entry.part] = part
+            held.parts.setdefault(target, {})[entry.part] = part
+        elif entry.length:
+            held.lengths[target] = part
         elif entry.add and target in found.tensors:
             if found.tensors[target].shape != part.shape:
                 raise BadMap(f"`{name}` {list(part.shape)} is added to another shape")

@@ -6,7 +6,7 @@ import re
 
 from bmc.emit.gate import HEADER
 from bmc.emit.layout import expression, render
-from bmc.emit.pyexpr import Assign, Expr, ListExpr, Name, Statement, TupleExpr, call, lit
+from bmc.emit.pyexpr import Assign, DictExpr, Expr, ListExpr, Name, Statement, TupleExpr, call, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
 from bmc.ir.name_map import Entry
@@ -26,13 +26,14 @@ def start_file(start: Pretrained) -> str:
         anew=lit_of(start.anew),
         sharded=start.file.endswith(".json"),
         reading=Code("read_shards" if start.file.endswith(".json") else "read_tensors"),
-        counted=any(re.search(r"\{\w+[+-]", name) for one in names for name in one.targets),
+        counted=any(re.search(r"\{\w+[/+-]", name) for one in names for name in one.targets),
         sized=any(one.sizes for one in names),
         joined=any(one.part is not None for one in names),
         added=any(one.add for one in names),
         holed=any("" in one.targets for one in names),
         plus=any(one.plus for one in names),
         scaled=any(one.length for one in names),
+        words=Code(_table(names[0].words) if names and names[0].words else ""),
         spread=any("*}" in one.source for one in names),
     )
 
@@ -52,6 +53,13 @@ def _changes(entries: tuple[Entry, ...]) -> str:
         to = [TupleExpr(tuple(lit(name) for name in entry.targets))] if entry.targets else []
         made.append(call("Change", entry.source, *to, **named))
     line: Statement = Assign(Name("CHANGES"), ListExpr(tuple(made)))
+    return render([line]).rstrip("\n")
+
+
+def _table(words: tuple[tuple[str, str], ...]) -> str:
+    """`WORDS = {"gamma": "weight"}`"""
+    pairs = tuple((lit(word), lit(other)) for word, other in words)
+    line: Statement = Assign(Name("WORDS"), DictExpr(pairs))
     return render([line]).rstrip("\n")
 
 

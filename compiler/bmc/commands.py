@@ -252,7 +252,7 @@ def weights(options: argparse.Namespace) -> int:
 
 def _convert(program: Program, options: argparse.Namespace, problems: Problems) -> int:
     """Renames another file's tensors, says what became of each, and writes them."""
-    from bmc.weights.files import read_weights
+    from bmc.weights.files import few, read_weights
 
     names = Path(options.names) if options.names else None
     found = read_weights(Path(options.source), program.main, problems, names)
@@ -268,7 +268,7 @@ def _convert(program: Program, options: argparse.Namespace, problems: Problems) 
     if options.format == "text":
         print(f"{len(found.tensors)} tensors fit the model")
         for word, listed in (("left out", found.dropped), ("fits no tensor", found.unused)):
-            for name in listed:
+            for name in few(listed):
                 print(f"  {escape(name)}: {word}")
     return _finish(problems, options, data)
 

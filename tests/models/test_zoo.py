@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from tests.models.agree import BACKENDS, NUMBERS
+from tests.models.definitions import definitions
 from tests.programs.project import SPECS
 
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.render import render_all
 from bmc.emit.names import class_name
+from bmc.ir.cost import parameters
 from bmc.project import open_project
 from bmc.verify.compare import difference
 from bmc.verify.probe import load_module
@@ -33,6 +37,13 @@ UNUSED = {
     "model.layers.{n}.self_attn.k_norm.weight",
 }
 TOKENS = np.random.default_rng(0).integers(0, 90, (2, 11))
+
+
+def load_transformers() -> Any:
+    """`transformers`, which loads torchvision where that is installed."""
+    if importlib.util.find_spec("torchvision") is not None:
+        definitions()
+    return pytest.importorskip("transformers")
 
 
 def program(name: str, folder: Path, settings: dict[str, str], kind: str = "text") -> Any:
@@ -57,7 +68,7 @@ def arrays(state: dict[str, Any]) -> dict[str, np.ndarray]:
 
 def agree(
     ours: Any, state: dict[str, np.ndarray], names: Path, inputs: list[np.ndarray],
-    theirs: list[np.ndarray], folder: Path,
+    theirs: list[np.ndarray], folder: Path, unused: set[str] = UNUSED,
 ) -> None:  # fmt: skip
     """All three programs with the other one's weights give its outputs."""
     path = folder / "theirs.safetensors"
@@ -65,7 +76,7 @@ def agree(
     problems = Problems()
     mapped = read_weights(path, ours.main, problems, names)
     assert mapped is not None, render_all(problems, False)
-    assert set(mapped.unused) <= UNUSED
+    assert set(mapped.unused) <= unused
     for backend in BACKENDS:
         code = driver.compile(ours, backend, problems)["model.py"]
         module = folder / f"{backend}{next(NUMBERS)}.py"
@@ -79,7 +90,7 @@ def agree(
 
 
 def test_gpt2(tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = load_transformers()
     import torch
 
     config = transformers.GPT2Config(
@@ -162,7 +173,7 @@ def randomized(model: Any) -> Any:
 
 @pytest.mark.parametrize("model", DECODERS)
 def test_decoders(model: str, tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = load_transformers()
     import torch
 
     spec, names, kind, more, settings = DECODERS[model]
@@ -184,7 +195,7 @@ def test_decoders(model: str, tmp_path: Path) -> None:
 
 
 def test_bert(tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = load_transformers()
     import torch
 
     config = transformers.BertConfig(
@@ -282,7 +293,7 @@ OTHERS: dict[str, tuple[Any, ...]] = {
 @pytest.mark.parametrize("model", OTHERS)
 def test_others(model: str, tmp_path: Path) -> None:
     """Encoders, and models of two parts; their files are what `transformers` writes."""
-    transformers = pytest.importorskip("transformers")
+    transformers = load_transformers()
     import torch
     from safetensors.numpy import load_file
 
@@ -319,24 +330,45 @@ def keras_weights(model: Any) -> dict[str, np.ndarray]:
             values = np.abs(values) + 0.8 if "gamma" in variable.path else values
             values = np.abs(values) + 0.8 if "variance" in variable.path else values
         variable.assign(values)
-        found[variable.path] = values.astype("float32")
+        found[variable.path] = np.asarray(values, "float32")
     return found
 
 
-@pytest.mark.parametrize(("name", "size"), [("MobileNetV2", 96), ("VGG16", 64)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("MobileNetV2", 96), ("VGG16", 64), ("EfficientNetB0", 96)]
+)
 def test_keras_applications(name: str, size: int, tmp_path: Path) -> None:
-    import keras
-
-    keras.config.set_floatx("float32")
-    build = getattr(keras.applications, name)
-    theirs = build(weights=None, input_shape=(size, size, 3), classes=10)
-    weights = keras_weights(theirs)
-    image = np.random.default_rng(3).normal(size=(2, 3, size, size)).astype("float32")
-    scores = keras.ops.convert_to_numpy(theirs(image.transpose(0, 2, 3, 1), training=False))
-    assert np.ptp(scores) > 0.01
     path = ZOO / f"{name.lower()}.bm"
     problems = Problems()
     project, source = open_project(str(path))
     ours = driver.load(source, project, problems)
     assert ours is not None, render_all(problems, False)
-    agree(ours, weights, path.with_suffix(".json"), [image], [scores], tmp_path)
+    keras_agrees(name, ours, path.with_suffix(".json"), size, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ResNet50V2", "Xception"])
+def test_specs_for_keras_applications(name: str, tmp_path: Path) -> None:
+    ours = program(
+        name.lower(), tmp_path, {f"{name}.size": "96", f"{name}.classes": "10"}, "vision"
+    )
+    names = SPECS / "vision" / "names" / f"{name.lower()}.json"
+    keras_agrees(name, ours, names, 96, tmp_path, classifier_activation=None)
+
+
+def keras_agrees(
+    name: str, ours: Any, names: Path, size: int, folder: Path, **settings: Any
+) -> None:
+    """A model of keras.applications at a size of pictures, and ten classes."""
+    import keras
+
+    keras.config.set_floatx("float32")
+    keras.utils.clear_session()  # names count on from model to model
+    build = getattr(keras.applications, name)
+    theirs = build(weights=None, input_shape=(size, size, 3), classes=10, **settings)
+    assert parameters(ours.main) == sum(math.prod(w.shape) for w in theirs.trainable_weights)
+    weights = keras_weights(theirs)
+    image = np.random.default_rng(3).normal(size=(2, 3, size, size)).astype("float32")
+    image *= 255 if name == "EfficientNetB0" else 1  # which takes bytes
+    scores = keras.ops.convert_to_numpy(theirs(image.transpose(0, 2, 3, 1), training=False))
+    assert np.ptp(scores) > 0.01
+    agree(ours, weights, names, [image], [scores], folder)

@@ -64,6 +64,7 @@ def test_names_axes_shapes_and_parts(tmp_path: Path) -> None:
 MORE = {
     "blocks.{n}.weight": "layers.{n-1}.weight",
     "stem.{n}.bias": "layers.{n+10}.bias",
+    "stages.{n}": "halves.{n//2-1}",
     "qkv": {"split": ["q", "k", "v"], "sizes": [4, 1, 1]},
     "gate": {"to": "packed", "part": 1, "axes": [1, 0]},
     "up": {"to": "packed", "part": 0},
@@ -72,6 +73,8 @@ MORE = {
     "places": {"split": [None, "rows"], "sizes": [1, 2]},
     "norm": {"to": "scale", "plus": 1},
     "{path*}.count": None,
+    "bn/{leaf}": "bn.{leaf}",
+    "{}": {"gamma": "weight", "beta": "bias"},
     "old.{path*}.{leaf}": "new.{path}.in.{leaf}",
     "wide_g": {"to": "wide", "length": True},
     "wide_v": "wide",
@@ -80,6 +83,8 @@ FOUND = {
     "blocks.1.weight": np.ones((2, 2), "f"),
     "blocks.10.weight": np.full((2, 2), 10, "f"),
     "stem.0.bias": np.zeros(1, "f"),
+    "stages.3": np.full(1, 3, "f"),
+    "stages.4": np.full(1, 4, "f"),
     "qkv": np.arange(12, dtype="f").reshape(6, 2),
     "gate": np.array([[1, 2]], "f"),
     "up": np.array([[3], [4], [5]], "f"),
@@ -88,6 +93,8 @@ FOUND = {
     "places": np.array([[0], [1], [2]], "f"),
     "norm": np.array([-1, 0.5], "f"),
     "a.b.c.count": np.array(4),
+    "bn/gamma": np.array([1], "f"),
+    "bn/mean": np.array([2], "f"),
     "count.count": np.array(4),
     "old.a.b.bias": np.array([7], "f"),
     "wide_g": np.array([[10], [1]], "f"),
@@ -97,6 +104,8 @@ MADE = {
     "layers.0.weight": [[1, 1], [1, 1]],
     "layers.9.weight": [[10, 10], [10, 10]],
     "layers.10.bias": [0],
+    "halves.0": [3],
+    "halves.1": [4],
     "q": [[0, 1], [2, 3], [4, 5], [6, 7]],
     "k": [[8, 9]],
     "v": [[10, 11]],
@@ -104,6 +113,8 @@ MADE = {
     "bias": [11, 22],
     "rows": [[1], [2]],
     "scale": [0, 1.5],
+    "bn.weight": [1],
+    "bn.mean": [2],
     "new.a.b.in.bias": [7],
     "wide": [[6, 8], [0, 1]],
 }
@@ -132,7 +143,8 @@ def test_programs_do_as_the_command_does(tmp_path: Path, monkeypatch: pytest.Mon
     for module in ("start", "weights"):
         monkeypatch.delitem(sys.modules, module)
     plain = start_file(Pretrained("", "x", tuple(entries(tmp_path, {"a": "b"}))))  # type: ignore[arg-type]
-    for word in ("joined", "add:", "sizes", "def fill", "plus", "found.pop", "length", "over dots"):
+    words = ("joined", "add:", "sizes", "def fill", "plus", "found.pop", "length", "WORDS")
+    for word in (*words, "over dots"):
         assert word in text and word not in plain
 
 
@@ -145,11 +157,14 @@ BAD = {
     "a part that is added": {"a": {"to": "b", "part": 0, "add": True}},
     "a length that is a sum": {"a": {"to": "b", "length": True, "add": True}},
     "a length that is a number": {"a": {"to": "b", "length": 1}},
+    "words that are none": {"{}": ["gamma"]},
+    "words that become holes": {"{}": {"gamma": "{n}"}},
     "two paths": {"{a*}.x.{b*}": None},
     "a word twice": {"{a}.{a}": None},
     "a sum with a word": {"a": {"to": "b", "plus": "one"}},
     "a name that is none": {"a": {"to": None}},
     "an unknown word that counts": {"a.{n}": "b.{m+1}"},
+    "nothing to count by": {"a.{n}": "b.{n//0}"},
     "a sum of words": {"a.{n}": "b.{n+m}"},
     "no target": {"a": {}},
     "two targets": {"a": {"to": "b", "split": ["c"]}},

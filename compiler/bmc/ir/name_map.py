@@ -9,7 +9,9 @@ its value says what becomes of such a tensor:
     "h.{n}.attn.bias": null                                   left out
 
     "blocks.{n}.bias": "layers.{n-1}.bias"                    numbers that begin elsewhere
+    "features.{n}.bias": "stages.{n//2-1}.bias"               every second number
     "{path*}.num_batches_tracked": null                       a word that goes over dots
+    "{}": {"gamma": "weight", "beta": "bias"}                 what words become, in all targets
     "rnn.bias_ih": {"to": "lstm.bias_ih_l0", "add": true}     a sum of all that lead there
     "q.weight": {"to": "qkv.weight", "part": 0}               joined in order with parts 1, 2, …
     "norm.weight": {"to": "norm.weight", "plus": 1}           a number added to each element
@@ -28,7 +30,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bmc.records import field, record
+from bmc.records import field, record, replace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 LARGEST = 2**20  # bytes of a map
 MOST_PARTS = 1024  # that make one tensor
 HOLE = re.compile(r"\\\{([a-z_]+)(\\\*)?\\\}")  # of an escaped key: `{n}`, or `{path*}`
-WORD = re.compile(r"\{([a-z_]+)([+-]\d{1,4})?\}")  # of a target: `{n}`, or `{n-1}`
+WORD = re.compile(r"\{([a-z_]+)(?://([1-9]\d{0,3}))?([+-]\d{1,4})?\}")  # `{n}`, or `{n//2-1}`
 KEYS = {"to", "split", "sizes", "view", "axes", "shape", "part", "add", "plus", "length"}
 
 
@@ -59,6 +61,7 @@ class Entry:
     add: bool = False  # whether it is added to others
     plus: float = 0.0  # what is added to each element
     length: bool = False  # whether it holds the lengths of another tensor's rows
+    words: tuple[tuple[str, str], ...] = ()  # what words become, the same in all entries
 
 
 @record(frozen=False)
@@ -90,7 +93,16 @@ def parse_map(data: bytes | str) -> list[Entry]:
         raise BadMap(f"it is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise BadMap("it is a JSON object, and this is something else")
-    return [_entry(key, value) for key, value in found.items()]
+    words = _words(found.pop("{}", {}))
+    return [replace(_entry(key, value), words=words) for key, value in found.items()]
+
+
+def _words(found: Any) -> tuple[tuple[str, str], ...]:
+    """What words become. Raises `BadMap`."""
+    texts = isinstance(found, dict) and all(isinstance(word, str) for word in found.values())
+    if not texts or any(set(word) & set("{}") for word in found.values()):
+        raise BadMap("`{}` says of words what they become, both texts")
+    return tuple(found.items())
 
 
 def _entry(source: str, value: Any) -> Entry:
@@ -170,12 +182,13 @@ def filled(target: str, words: dict[str, str]) -> str:
     """A target with its words. Raises `BadMap` where one that counts is no number."""
 
     def word(match: re.Match[str]) -> str:
-        text, more = words[match[1]], match[2]
-        if more is None:
+        text, step, more = words[match[1]], match[2], match[3]
+        if step is None and more is None:
             return text
-        if not text.isdecimal() or int(text) + int(more) < 0:
+        number = int(text) // int(step or 1) + int(more or 0) if text.isdecimal() else -1
+        if number < 0:
             raise BadMap(f"`{target}` counts on from `{text}`, which can't be")
-        return str(int(text) + int(more))
+        return str(number)
 
     return WORD.sub(word, target)
 
@@ -185,9 +198,9 @@ def astray(entries: list[Entry], names: tuple[str, ...]) -> list[str]:
     found: dict[str, None] = {}
     for entry in entries:
         for target in filter(None, entry.targets):
-            free = WORD.split(target)  # text, word, number, text, …
-            kinds = [".+" if f"{{{word}*}}" in entry.source else "[^.]+" for word in free[1::3]]
-            texts = [re.escape(text) for text in free[::3]]
+            free = WORD.split(target)  # text, word, two numbers, text, …
+            kinds = [".+" if f"{{{word}*}}" in entry.source else "[^.]+" for word in free[1::4]]
+            texts = [re.escape(text) for text in free[::4]]
             pattern = re.compile("".join(map("".join, zip(texts, [*kinds, ""]))))
             if not any(pattern.fullmatch(name) for name in names):
                 found[target] = None
@@ -204,7 +217,9 @@ def apply_map(entries: list[Entry], tensors: dict[str, np.ndarray]) -> Mapped:
             match = entry.pattern.fullmatch(name)
             if match is not None:
                 used.add(entry.source)
-                _place(entry, match.groupdict(), name, tensor, found, held)
+                table = dict(entry.words)
+                words = {key: table.get(word, word) for key, word in match.groupdict().items()}
+                _place(entry, words, name, tensor, found, held)
                 break
         else:
             found.unknown.append(name)

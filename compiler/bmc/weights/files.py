@@ -144,7 +144,7 @@ def differences(
         "tensors have another shape than the model": other,
     }
     return [
-        WeightsDiffer(where, f"{len(names)} {what}", _few(names))
+        WeightsDiffer(where, f"{len(names)} {what}", few(names))
         for what, names in kinds.items()
         if names
     ]
@@ -154,6 +154,7 @@ def _shape(shape: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
-def _few(names: list[str]) -> tuple[str, ...]:
+def few(names: list[str]) -> tuple[str, ...]:
+    """The first of so many names, and how many more there are."""
     more = len(names) - MOST
     return (*names[:MOST], *([f"and {more} more"] if more > 0 else []))

@@ -35,6 +35,49 @@ def test_two_of_one_kind_agree(kind: str, tmp_path: Path) -> None:
     assert not differences(PICTURES.format(first=first, second=second), tmp_path, 7)
 
 
+SEQUENCES = {
+    "an encoder's states start a decoder": """
+  y, h, c = x -> lstm(3, return_state=true)
+  output out = (z, h, c) -> lstm(3) -> dense(2)
+  output end = h""",
+    "of two kinds": """
+  a, h = x -> gru(3, return_state=true)
+  b, k = (z, h) -> rnn(3, return_state=true, activation=relu)
+  output out = (a, k) -> gru(3, bias=false)
+  output end = k""",
+    "layers that hand on their states": """
+  y, h, c = x -> lstm(3, return_state=true)
+  v, k, d = (y, c, h) -> lstm(3, return_state=true)
+  output seen = v -> last
+  output out = (z, h + k, c * d) -> lstm(3) -> last""",
+}
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.onnx
+@pytest.mark.parametrize("size", ["T", "T, pad=0"])
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_states_go_from_layer_to_layer(kind: str, size: str, tmp_path: Path) -> None:
+    inputs = f"input a0: int[{size}]\n  input z: float[4, 2]\n  x = a0 -> embedding(9, 2)"
+    assert not differences(f"model Meets {{\n  {inputs}{SEQUENCES[kind]}\n}}\n", tmp_path, 7)
+
+
+REFUSED = {
+    "x -> lstm(3, return_state=true, bidirectional=true)": "one layer in one direction",
+    "(x, s) -> lstm(3)": "starts from 2 states, and got 1",
+    "(x, s, s) -> gru(3)": "takes 1 or 2 tensors, and got 3",
+    "(x, s) -> gru(4)": "starts from states of [4], and got",
+    "(x, s) -> gru(3, layers=2)": "one layer in one direction",
+}
+
+
+@pytest.mark.parametrize("given", REFUSED)
+def test_states_that_do_not_fit_are_refused(given: str, tmp_path: Path) -> None:
+    text = f"model Net {{\n  input x: float[T, 2]\n  input s: float[3]\n  output y = {given}\n}}\n"
+    assert REFUSED[given] in said(text, tmp_path)
+
+
 WRONG = {
     "max_pool(2, padding=same, ceil=true)": "no element left over",
     "avg_pool(2, count_padding=true, ceil=true)": "counts what `padding` adds",

@@ -80,7 +80,11 @@ def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:
     kernel, recurrent = initializer(op.init), initializer(op.recurrent_init)
     if kernel is None or recurrent is None:
         return Unsupported("this start is not lowered yet")
-    named: dict[str, Any] = {"return_sequences": True, **more, **unless(True, use_bias=op.bias)}
+    named: dict[str, Any] = {
+        "return_sequences": True,
+        **unless(False, return_state=op.return_state),
+    }
+    named |= {**more, **unless(True, use_bias=op.bias)}
     named |= {"kernel_initializer": kernel, "recurrent_initializer": recurrent}
     if site.masks:
         named["zero_output_for_mask"] = True
@@ -91,12 +95,18 @@ def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:
         kind = "PaddedStack" if site.masks else "keras.Sequential"
         made = call(kind, ListExpr((made,) * int(op.layers)))
 
+    carried = len(site.inputs) - 1
+
     def use(layer: Expr, args: list[Expr]) -> Expr:
-        return Call(layer, (args[0],), (("mask", args[1]),))
+        states, mask = args[1 : 1 + carried], args[1 + carried :]
+        more: tuple[tuple[str, Expr], ...] = (("mask", mask[0]),) if mask else ()
+        if states:
+            more += (("initial_state", ListExpr(tuple(states))),)
+        return Call(layer, (args[0],), more)
 
     return Module(
         made,
-        use if site.masks else None,
+        use if site.masks or carried else None,
         support=_padded(op) if site.masks else (),
         weights={"": _weights(op)},
         ending=_ending(op),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
-from bmc.emit.pyexpr import Expr, call, lit
+from bmc.emit.pyexpr import Expr, ListExpr, call, lit
 from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
 from bmc_onnx.lower.common import listed
 from bmc_onnx.lower.table import lower, part
@@ -18,6 +18,9 @@ LSTM_CELL_WITHOUT_BIAS = part("lstm_cell_without_bias")
 RECUR_LAYERS = part("recur_layers")
 RECUR_PADDED = part("recur_padded")
 RECUR_LAYERS_PADDED = part("recur_layers_padded")
+RECUR_STATES = part("recur_states")
+RECUR_FROM = part("recur_from")
+RECUR_STATES_PADDED = part("recur_states_padded")
 
 
 def _recurrent(
@@ -31,9 +34,31 @@ def _recurrent(
         key = RECUR_LAYERS_PADDED if site.masks else RECUR_LAYERS
     named |= {"biases": biases if op.bias else (), **more}
 
+    carried = len(site.inputs) - 1
+    if carried or op.return_state:
+        return _with_states(op, site, word, order, biases, **more)
+
     def build(args: list[Expr]) -> Expr:
         value, *mask, label = args
         given = (value, *mask, lit((site.inputs[0].shape[1], op.units)), listed(order))
+        return call(f"g.{key.name}", word, *given, name=label, **named)
+
+    return Function(build, (key,))
+
+
+def _with_states(
+    op: Recurrent, site: Site, word: str, order: list[int], biases: tuple[str, ...], **more: Any
+) -> Lowered:
+    """From given states, or with those of the last step."""
+    key = RECUR_STATES_PADDED if site.masks else RECUR_STATES
+    key = key if op.return_state else RECUR_FROM
+    named: dict[str, Any] = {"biases": biases if op.bias else (), **more}
+
+    def build(args: list[Expr]) -> Expr:
+        value, *rest, label = args
+        carried = len(site.inputs) - 1
+        states, mask = ListExpr(tuple(rest[:carried])), rest[carried:]
+        given = (value, states, *mask, lit((site.inputs[0].shape[1], op.units)), listed(order))
         return call(f"g.{key.name}", word, *given, name=label, **named)
 
     return Function(build, (key,))

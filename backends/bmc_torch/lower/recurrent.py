@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from bmc.emit.backend import Lowered, Module, Site, Support
-from bmc.emit.pyexpr import Call, Expr, Index, call, lit
+from bmc.emit.pyexpr import Call, Expr, Index, Starred, TupleExpr, call, lit, method
 from bmc.emit.values import unless
 from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
 from bmc_torch.lower.table import lower, part
 
 RUN_PADDED = part("run_padded")
+RUN_PADDED_STATE = part("run_padded_state")
+RUN_PADDED_STATES = part("run_padded_states")
+UNPACK_STATE = part("unpack_state")
+UNPACK_STATES = part("unpack_states")
 LSTM_CELL = part("LSTMCell")
 
 
@@ -20,12 +24,27 @@ def _recurrent(op: Recurrent, site: Site, kind: str, support: tuple[Support, ...
     if isinstance(op, RNN):
         settings |= unless("tanh", nonlinearity=op.activation)
 
-    def use(layer: Expr, args: list[Expr]) -> Expr:
-        if site.masks:
-            return call("run_padded", layer, *args)
-        return Index(Call(layer, tuple(args)), (lit(0),))
+    carried = len(site.inputs) - 1
+    unpack, padded = (
+        (UNPACK_STATE, RUN_PADDED_STATE) if op.carried == 1 else (UNPACK_STATES, RUN_PADDED_STATES)
+    )
 
-    support += (RUN_PADDED,) if site.masks else ()
+    def use(layer: Expr, args: list[Expr]) -> Expr:
+        x, rest = args[0], args[1:]
+        start = tuple(method(state, "unsqueeze", 0) for state in rest[:carried])
+        given = start[:1] if op.carried == 1 else (TupleExpr(start),) if start else ()
+        mask = tuple(rest[carried:])
+        if not op.return_state:
+            ran = call("run_padded", layer, x, *mask) if mask else None
+            return ran or Index(Call(layer, (x, *given)), (lit(0),))
+        if mask:
+            return call(padded.name, layer, x, *mask, *given)
+        return call(unpack.name, Starred(Call(layer, (x, *given))))
+
+    if op.return_state:
+        support += (padded if site.masks else unpack,)
+    elif site.masks:
+        support += (RUN_PADDED,)
     made = call(kind, site.inputs[0].shape[1], op.units, **settings, batch_first=True)
     return Module(made, use, support=support)
 

@@ -18,6 +18,47 @@ def run_padded(layer: nn.RNNBase, x: Tensor, mask: Tensor) -> Tensor:
     return pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])[0]
 
 
+def run_padded_state(
+    layer: nn.RNNBase, x: Tensor, mask: Tensor, given: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Run a layer on sequences padded at the end, from zeros or a given state.
+
+    (B, T, D), (B, T) -> (B, T, units), and each sequence's last state, (B, units).
+    """
+    length = mask.sum(dim=1).clamp(min=1).cpu()
+    packed = pack_padded_sequence(x, length, batch_first=True, enforce_sorted=False)
+    states, last = layer(packed, given)
+    padded = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
+    return unpack_state(padded[0], last)
+
+
+def run_padded_states(
+    layer: nn.LSTM, x: Tensor, mask: Tensor, given: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run a layer on sequences padded at the end, from zeros or given states.
+
+    (B, T, D), (B, T) -> (B, T, units), and each sequence's last states, (B, units).
+    """
+    length = mask.sum(dim=1).clamp(min=1).cpu()
+    packed = pack_padded_sequence(x, length, batch_first=True, enforce_sorted=False)
+    states, last = layer(packed, given)
+    padded = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
+    return unpack_states(padded[0], last)
+
+
+def unpack_state(states: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+    """All states and the last one: (B, T, units), (1, B, units) -> ..., (B, units)."""
+    return states, last[0]
+
+
+def unpack_states(
+    states: Tensor, last: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """All states and both of the last step: (B, T, units), (B, units), (B, units)."""
+    h, c = last
+    return states, h[0], c[0]
+
+
 class LSTMCell(nn.LSTMCell):
     """`nn.LSTMCell` with one learned bias: the second, which doubles it, stays zero."""
 

@@ -231,6 +231,10 @@ class Body:
             return
         names: list[str] = []
         for value in use.outputs:
+            if len(use.outputs) > 1 and value not in self.last_use:  # nothing reads it
+                names.append("_")
+                self.variables[value] = p.Name("_")
+                continue
             names.append(self.name(value, index))
             self.hold(value, names[-1])
             self.last_use.setdefault(value, index)

@@ -3,6 +3,9 @@
 `last` after one takes the final state: of a bidirectional layer the forward half at the last
 step and the backward half at the first, which is where the backward direction ends. Of a padded
 sequence the last step is the last one that is not padding; padding never changes a state.
+
+One layer in one direction takes the states it starts from beside the sequence, and gives those of
+the last step where `return_state` asks for them, as encoders hand them to decoders.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ _BIDIRECTIONAL = "whether a second one runs from the end; both states are joined
 _LAYERS = "how many are stacked, each on the states of the one before"
 _INIT = "how the input's matrices start"
 _RECURRENT = "how the states' matrices start"
+_STATE = "whether the states of the last step are further outputs"
 
 
 class Recurrent(Layer):
@@ -41,11 +45,15 @@ class Recurrent(Layer):
     bias: bool
     init: Initializer
     recurrent_init: Initializer
+    return_state: bool
     gates: ClassVar[int] = 1
+    carried: ClassVar[int] = 1  # how many states go from step to step
 
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """[T, D] -> [T, units], or [T, 2 * units] when bidirectional."""
-        (x,) = inputs
+    inputs = (1, 2)
+
+    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
+        """[T, D] -> [T, units], or [T, 2 * units] when bidirectional; states are [units]."""
+        x, *given = inputs
         require_float(x)
         require_batch(x)
         require_rank(x, (2,), "[T, D]")
@@ -60,11 +68,31 @@ class Recurrent(Layer):
             raise Refusal(f"takes the steps on the first axis, and got {x}")
         size = self.units * 2 if self.bidirectional else self.units
         kind = "bidirectional" if self.bidirectional else "sequence"
-        return retype(x, (x.shape[0], size), kind=kind)
+        states = retype(x, (x.shape[0], size), kind=kind)
+        self._check_states(given)
+        if not self.return_state:
+            return states
+        last = TensorType("float", (self.units,), states.batched)
+        return states, *((last,) * self.carried)
+
+    def _check_states(self, given: list[TensorType]) -> None:
+        if (given or self.return_state) and (self.bidirectional or self.layers != 1):
+            raise Refusal(
+                "hands on the states of one layer in one direction",
+                setting="return_state" if self.return_state else "",
+                help="write the layers apart; `last` takes the end of both directions",
+            )
+        if given and len(given) != self.carried:
+            raise Refusal(f"starts from {self.carried} states, and got {len(given)}")
+        for state in given:
+            require_float(state)
+            require_batch(state)
+            if state.shape != (self.units,):
+                raise Refusal(f"starts from states of [{self.units}], and got {state}")
 
     def padding_rule(self, *inputs: TensorType) -> Padding:
         """Padding at the end changes no state before it; the second direction starts after it."""
-        return Padding(reads="mask" if self.bidirectional else "")
+        return Padding(reads="mask" if self.bidirectional or self.return_state else "")
 
     def directions(self) -> tuple[tuple[int, str], ...]:
         """(layer, suffix of the weights' names) for each cell, in order."""
@@ -111,11 +139,14 @@ class RNN(Recurrent, name="rnn", aliases=("simple_rnn", "simplernn", "elman")):
     bias: bool = param(Bool(), "whether to add a learned vector", True)
     init: Initializer = param(Made("initializer"), _INIT, GlorotUniform(gain=1.0))
     recurrent_init: Initializer = param(Made("initializer"), _RECURRENT, Orthogonal(gain=1.0))
+    return_state: bool = param(Bool(), _STATE, False)
 
     samples = (
         Sample({"units": 4}, ((5, 3),)),
         Sample({"units": 4, "activation": "relu", "bias": False}, ((5, 3),)),
         Sample({"units": 4, "bidirectional": True, "layers": 2}, (("T", 3),)),
+        Sample({"units": 4, "return_state": True}, (("T", 3),)),
+        Sample({"units": 4, "activation": "relu"}, ((5, 3), (4,))),
     )
 
 
@@ -124,7 +155,8 @@ class LSTM(Recurrent, name="lstm", aliases=("long_short_term_memory", "bilstm", 
 
     i, f, o = sigmoid(W x + U h + b), g = tanh(W x + U h + b); c' = f c + i g; h' = o tanh(c').
     The rows of W, U and b hold i, f, g, o in this order. There is one bias; its part for the
-    forget gate starts at one (Jozefowicz et al. 2015).
+    forget gate starts at one (Jozefowicz et al. 2015). `(x, h, c) -> lstm(…)` starts from given
+    states, zeros otherwise; `y, h, c = x -> lstm(…, return_state=true)` gives the last ones.
     """
 
     units: int = param(COUNT, "size of the state")
@@ -133,14 +165,20 @@ class LSTM(Recurrent, name="lstm", aliases=("long_short_term_memory", "bilstm", 
     bias: bool = param(Bool(), "whether to add a learned vector", True)
     init: Initializer = param(Made("initializer"), _INIT, GlorotUniform(gain=1.0))
     recurrent_init: Initializer = param(Made("initializer"), _RECURRENT, Orthogonal(gain=1.0))
+    return_state: bool = param(Bool(), _STATE, False)
 
     gates = 4
+    carried = 2
+    inputs = (1, 3)
     samples = (
         Sample({"units": 4}, ((5, 3),)),
         Sample({"units": 4, "bias": False}, ((5, 3),)),
         Sample({"units": 4, "bidirectional": True}, (("T", 3),)),
         Sample({"units": 4, "layers": 2}, ((5, 3),)),
         Sample({"units": 2, "layers": 2, "bidirectional": True}, ((5, 3),)),
+        Sample({"units": 4, "return_state": True}, (("T", 3),)),
+        Sample({"units": 4}, ((5, 3), (4,), (4,))),
+        Sample({"units": 4, "return_state": True, "bias": False}, (("T", 3), (4,), (4,))),
     )
 
     def biases(self, end: str) -> dict[str, Weight]:
@@ -162,6 +200,7 @@ class GRU(Recurrent, name="gru", aliases=("gated_recurrent_unit", "bigru", "cudn
     bias: bool = param(Bool(), "whether to add learned vectors", True)
     init: Initializer = param(Made("initializer"), _INIT, GlorotUniform(gain=1.0))
     recurrent_init: Initializer = param(Made("initializer"), _RECURRENT, Orthogonal(gain=1.0))
+    return_state: bool = param(Bool(), _STATE, False)
 
     gates = 3
     samples = (
@@ -169,6 +208,9 @@ class GRU(Recurrent, name="gru", aliases=("gated_recurrent_unit", "bigru", "cudn
         Sample({"units": 4, "bias": False}, ((5, 3),)),
         Sample({"units": 4, "bidirectional": True}, (("T", 3),)),
         Sample({"units": 2, "layers": 2, "bidirectional": True}, ((5, 3),)),
+        Sample({"units": 4, "return_state": True}, ((5, 3), (4,))),
+        Sample({"units": 4, "return_state": True, "bias": False}, (("T", 3),)),
+        Sample({"units": 4}, (("T", 3), (4,))),
     )
 
     def biases(self, end: str) -> dict[str, Weight]:

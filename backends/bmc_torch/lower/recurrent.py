@@ -42,7 +42,7 @@ def _recurrent(op: Recurrent, site: Site, kind: str, support: tuple[Support, ...
         return call(unpack.name, Starred(Call(layer, (x, *given))))
 
     if op.return_state:
-        support += (padded if site.masks else unpack,)
+        support += (padded, unpack) if site.masks else (unpack,)
     elif site.masks:
         support += (RUN_PADDED,)
     made = call(kind, site.inputs[0].shape[1], op.units, **settings, batch_first=True)

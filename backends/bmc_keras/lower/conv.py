@@ -17,7 +17,7 @@ from bmc.types.tensor import TensorType
 from bmc_keras.lower.common import ALL, literals, starts
 from bmc_keras.lower.common import bias as kept_bias
 from bmc_keras.lower.initializers import explicit
-from bmc_keras.lower.table import lower
+from bmc_keras.lower.table import lower, part
 from bmc_keras.weights import At
 
 KERNELS = {
@@ -26,6 +26,7 @@ KERNELS = {
     3: At("kernel", (4, 3, 0, 1, 2), "DHWIO -> OIDHW"),
 }
 DEFAULTS = literals(strides=1, padding="valid", dilation_rate=1, use_bias=True)
+REPEAT_BORDER = part("repeat_border")
 HELPERS = {1: "conv1d", 2: "conv", 3: "conv3d"}
 
 
@@ -43,8 +44,6 @@ def conv(op: Conv, site: Site) -> Lowered:
     """`layers.Conv1D`, `2D` or `3D`; other padding than `same` is put around before."""
     (x,) = site.inputs
     axes = x.rank - 1
-    if op.padding_mode == "replicate":
-        return Unsupported("Keras has no padding that repeats the border")
     apart = _steps_apart(op, axes)
     before = _before(op, x, axes)
     word = _padding(op, x, axes)[0] if op.padding_mode == "zeros" else "valid"
@@ -68,15 +67,15 @@ def conv(op: Conv, site: Site) -> Lowered:
         "use_bias": op.bias,
         **initial,
     }
+    support: tuple[Support, ...] = (REPEAT_BORDER,) if op.padding_mode == "replicate" else ()
     groups = op.group_count(x)
     if groups != 1 and _depthwise(op, x, axes):
-        return _by_channel(op, site, settings, use)
+        return _by_channel(op, site, settings, use, support)
     kind, helper = f"layers.Conv{axes}D", HELPERS[axes]
-    support: tuple[Support, ...] = ()
     if groups != 1:
         kind, helper = f"GroupedConv{axes}D", f"grouped_{HELPERS[axes]}"
         settings = {"groups": groups, **settings}
-        support = (filled("bmc_keras", "grouped_conv.py", kind, ("layers", "ops"), axes=axes),)
+        support += (filled("bmc_keras", "grouped_conv.py", kind, ("layers", "ops"), axes=axes),)
     return Module(
         Call(name(kind), (lit(op.filters),), keywords(settings)),
         use,
@@ -100,7 +99,9 @@ def _depthwise(op: Conv, x: TensorType, axes: int) -> bool:
     return axes < 3 and alike and op.group_count(x) == x.shape[0]
 
 
-def _by_channel(op: Conv, site: Site, settings: dict[str, Any], use: Any) -> Module:
+def _by_channel(
+    op: Conv, site: Site, settings: dict[str, Any], use: Any, support: tuple[Support, ...]
+) -> Module:
     """`layers.DepthwiseConv1D` or `2D`."""
     (x,) = site.inputs
     axes = x.rank - 1
@@ -130,6 +131,7 @@ def _by_channel(op: Conv, site: Site, settings: dict[str, Any], use: Any) -> Mod
         use,
         helper=word if op.bias else f"{word}_without_bias",
         defaults={**DEFAULTS, **literals(depth_multiplier=1)},
+        support=support,
         weights={"weight": at, **kept_bias(op)},
     )
 
@@ -150,6 +152,15 @@ def _before(op: Conv, x: TensorType, axes: int) -> Callable[[Expr], Expr] | None
         pads = ((reach, 0),)
     if pads is None:
         return None
+    if op.padding_mode == "replicate":
+
+        def repeated(value: Expr) -> Expr:
+            for place, (low, high) in enumerate(pads, start=1):
+                if int(low) or int(high):
+                    value = call("repeat_border", value, place, low, high)
+            return value
+
+        return repeated
     around = ((0, 0), *pads, (0, 0))
     return lambda value: call("ops.pad", value, around, mode=op.padding_mode)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Module, Site
 from bmc.emit.helpers import keywords
 from bmc.emit.pyexpr import Bin, Call, Expr, call, name
 from bmc.ops import norm as ops
@@ -110,30 +110,32 @@ def layer_norm(op: ops.LayerNorm, site: Site) -> Lowered:
 
 @lower(ops.RMSNorm)
 def rms_norm(op: ops.RMSNorm, site: Site) -> Lowered:
-    """`layers.RMSNormalization`, with the axis last; without weights `ops.rms_normalization`."""
+    """`layers.RMSNormalization`, with the axes last; without weights `ops.rms_normalization`."""
     (x,) = site.inputs
     places = op.axes(x)
-    if len(places) > 1:
-        return Unsupported("several axes are not lowered yet")
-    last = places == (x.rank - 1,)
+    count = len(places)
+    last = places == tuple(range(x.rank - count, x.rank))
+    over: Any = -1 if count == 1 else tuple(range(-count, 0))
+    given: Any = axis(x, places[0]) if count == 1 else tuple(axis(x, place) for place in places)
 
     def around(run: Callable[[Expr], Expr], value: Expr) -> Expr:
         if last:
             return run(value)
-        place = axis(x, places[0])
-        return call("ops.moveaxis", run(call("ops.moveaxis", value, place, -1)), -1, place)
+        return call("ops.moveaxis", run(call("ops.moveaxis", value, given, over)), over, given)
 
     if not op.affine:
 
         def plain(value: Expr) -> Expr:
-            return call("ops.rms_normalization", value, axis=-1, epsilon=op.epsilon)
+            return call("ops.rms_normalization", value, axis=over, epsilon=op.epsilon)
 
         return Function(lambda args: around(plain, args[0]))
+    settings = {"axis": -1 if count == 1 else list(over), "epsilon": op.epsilon}
     return Module(
-        Call(name("layers.RMSNormalization"), (), keywords({"epsilon": op.epsilon})),
+        Call(name("layers.RMSNormalization"), (), keywords(settings)),
         lambda layer, args: around(lambda value: Call(layer, (value,)), args[0]),
         helper="rms_norm",
-        weights={"weight": At("scale", (0,))},
+        defaults=literals(axis=-1),
+        weights={"weight": At("scale", tuple(range(count)))},
     )
 
 

@@ -115,6 +115,16 @@ class Conv(
         Sample(
             {"filters": 4, "kernel": 3, "padding": 2, "padding_mode": "replicate"}, ((3, 8, 9),)
         ),
+        Sample(
+            {
+                "filters": 3,
+                "kernel": 3,
+                "padding": "same",
+                "padding_mode": "replicate",
+                "groups": 3,
+            },
+            ((3, 8, 9),),
+        ),
         Sample({"filters": 4, "kernel": 3, "padding": "causal"}, ((3, 9),)),
         Sample({"filters": 4, "kernel": 2, "padding": "causal", "dilation": 4}, ((3, "T"),)),
         Sample({"filters": 4, "kernel": 3, "stride": 2, "padding": 1}, ((3, "T"),)),

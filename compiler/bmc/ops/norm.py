@@ -205,6 +205,9 @@ class RMSNorm(_OverAxes, name="rms_norm", aliases=("rmsnorm", "rms_normalization
         Sample({"epsilon": 1e-5}, (("T", 8),)),
         Sample({"affine": False}, ((8,),)),
         Sample({"axis": 0}, ((3, 4, 5),)),
+        Sample({"axis": (1, 2)}, ((3, 4, 5),)),
+        Sample({"axis": (0, 1)}, ((3, 4, 5),)),
+        Sample({"axis": (0, 2), "affine": False}, ((3, 4, 5),)),
     )
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:

@@ -5,6 +5,7 @@ Uses of one block that print the same text share a function.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal, cast
 
 from bmc.diagnostics.diagnostic import Problems
@@ -127,7 +128,33 @@ class ModelFile(FunctionFile):
 
     def _block(self, spec: BlockSpec, last: tuple[bool, ...]) -> Written:
         key = (spec, last)
-        return self.written.get(key) or self.write(key, spec, self._body(spec, last))
+        if key not in self.written:
+            keys = [(one, last) for one in self.alike(spec) if (one, last) in self._layouts]
+            self.write({key: self._body(*key) for key in keys})
+        return self.written[key]
+
+    @cached_property
+    def _layouts(self) -> set[tuple[BlockSpec, tuple[bool, ...]]]:
+        """The blocks of the program, in the layouts in which values come to them."""
+        main = self.program.main
+        found: set[tuple[BlockSpec, tuple[bool, ...]]] = set()
+        waiting = [(main, (False,) * len(main.inputs))]
+
+        def note(
+            instance: Instance, last: tuple[bool, ...], label: p.Expr, args: list[p.Expr]
+        ) -> p.Call:
+            assert isinstance(instance.target, BlockSpec)
+            if (instance.target, last) not in found:
+                found.add((instance.target, last))
+                waiting.append((instance.target, last))
+            return p.call("block")
+
+        while waiting:
+            spec, last = waiting.pop()
+            body = KerasBody(spec, Problems(), self.helpers, note, self._results, last)
+            body.shorter = self.shorter
+            body.run()
+        return found
 
     def _results(self, spec: BlockSpec, last: tuple[bool, ...]) -> tuple[bool, ...]:
         """How a block lays out what it gives; found without writing it."""

@@ -98,7 +98,9 @@ class ModelFile(FunctionFile):
         return body
 
     def _block(self, spec: BlockSpec) -> Written:
-        return self.written.get(spec) or self.write(spec, spec, self._body(spec))
+        if spec not in self.written:
+            self.write({one: self._body(one) for one in self.alike(spec)})
+        return self.written[spec]
 
     def _construct(self, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Call:
         assert isinstance(instance.target, BlockSpec)

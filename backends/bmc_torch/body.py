@@ -13,6 +13,7 @@ from bmc.emit import pyexpr as p
 from bmc.emit.backend import Function, Module, Support
 from bmc.emit.body import Body, instances, results
 from bmc.emit.lowering import lowered
+from bmc.emit.merge import Marked
 from bmc.emit.names import TORCH_MODULE, attribute
 from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan, Value
 from bmc.ops.base import Layer, Weight
@@ -44,7 +45,7 @@ class TorchBody(Body):
         self.taken = TAKEN | set(functions)  # type: ignore[misc]
         self.construct = construct
         self.starts = starts
-        self.init: list[p.Statement] = []
+        self.init: list[Marked] = []
         self.own_starts: list[tuple[Module, Instance, p.Expr, Turns]] = []
         self.support: list[Support] = []
         self.rules: dict[int, Module | Function | None] = {}
@@ -58,21 +59,28 @@ class TorchBody(Body):
         for instance in instances(self.spec):
             made = self._made(instance)
             if made is not None:
-                self.init.append(p.Assign(_own(instance.name), made))
+                self._begin(p.Assign(_own(instance.name), made), instance)
+
+    def _begin(self, statement: p.Statement, instance: Instance | None = None) -> None:
+        """A line of the constructor, under the choices that its layer hangs on."""
+        use = next((use for use in self.applies if use.instance is instance), None)
+        guards = () if use is None or use.instance.loops else use.guards
+        self.init.append(Marked(-1, guards, statement))
 
     def _parameter(self, parameter: ParamTensor) -> None:
         """`self.scale = nn.Parameter(torch.ones(64))`"""
         target, shape = _own(parameter.name, "_parameters"), parameter.value.type.shape
         word = {"zeros": "zeros", "ones": "ones"}.get(parameter.init.name, "empty")
         made = p.call("nn.Parameter", p.call(f"torch.{word}", *(shape or ((),))))
-        self.init.append(p.Assign(target, made))
+        self._begin(p.Assign(target, made))
         if word == "empty":
             calls = initialise(target, parameter.init, Weight(shape, parameter.init))
             if not calls:
                 what, reason = f"`{parameter.init.name}`", "it is not lowered yet"
                 span = parameter.value.span
                 self.problems.add(Unsupported(span, self.backend, what, reason))
-            self.init += [p.ExprStmt(call) for call in calls]
+            for one in calls:
+                self._begin(p.ExprStmt(one))
 
     def lent(self, owner: Instance, weight: str) -> p.Expr:
         """`self.embed.weight`"""
@@ -277,15 +285,14 @@ class TorchBody(Body):
         """Whether the class holds nothing for it."""
         return isinstance(instance.target, Layer) and isinstance(self._rule(instance), Function)
 
-    def finish(self) -> list[p.Statement]:
-        """What sets the weights of layers that start in their own way, once all are known."""
-        found: list[p.Statement] = []
+    def finish(self) -> None:
+        """Adds what sets the weights of layers that start in their own way, once all are known."""
         for rule, instance, target, turns in self.own_starts:
             made = self.starts.own(rule, instance, target, looped=bool(turns))
             for variable, many in reversed(turns) if made else ():
                 made = [p.For(variable, many, tuple(made))]
-            found += made
-        return found
+            for statement in made:
+                self._begin(statement, instance)
 
 
 class Overwriting:

@@ -1,7 +1,7 @@
 """A model as `model.py`: helpers, a class for each block, the model's own class, how it starts.
 
-Uses of one block that print the same text share a class; a block that a condition makes into
-different things becomes several classes.
+Uses of one block that print the same text share a class, and so do those that differ by what hangs
+on a condition.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bmc.emit.layout import render
 from bmc.emit.lowering import short_names
 from bmc.emit.names import Scope, class_name, identifier
 from bmc.emit.text import docstring
+from bmc.emit.texts import Printed, Text, clustered, uses_of
 from bmc.ir.model import BlockSpec, Instance, Program, Scan
 from bmc.records import record
 from bmc_torch.body import TorchBody
@@ -59,11 +60,13 @@ class ModelFile:
         self.support: dict[str, Support] = {}
         self.used: list[Any] = []
         self.shorter = short_names(LOWERINGS, program.main)
+        self.blocks = parts.specs_below(program.main)
+        self.uses = uses_of(program.main)
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
         main = self.program.main
-        for spec in (*parts.specs_below(main), main):  # learns how the layers start
+        for spec in (*self.blocks, main):  # learns how the layers start
             body = TorchBody(spec, self.problems, lambda _: p.call("Block"), self.starts)
             body.shorter = self.shorter
             body.run()
@@ -113,24 +116,46 @@ class ModelFile:
         key = (spec, scan is not None)
         if key in self.written:
             return self.written[key]
+        if scan is not None:
+            printed = self._printed(spec)
+            self._write([printed], printed.text, scanned(spec, scan))
+            return self.written[key]
+        alike = [one for one in self.blocks if (one.name, one.span) == (spec.name, spec.span)]
+        texts = [self._printed(one) for one in alike or [spec]]
+        for group, text in clustered(texts, self._key):
+            self._write(group, text, [])
+        return self.written[key]
+
+    def _printed(self, spec: BlockSpec) -> Printed:
         body = TorchBody(spec, self.problems, self._construct, self.starts, self.helpers)
         body.shorter = self.shorter
         body.run()
-        init = [*body.init, *body.finish()]
-        steps = [] if scan is None else scanned(spec, scan)
-        names = parts.free_names(spec, parts.used_names([*init, *body.statements, *steps]))
-        text = self._text(spec, body, init, names, "PLACEHOLDER", steps)
-        found = self.by_text.get((spec.name, text))
+        body.finish()
+        return Printed(spec, body, body.init, self.uses.get(spec, []))
+
+    def _key(self, printed: Printed) -> str:
+        """The class that a block would be alone."""
+        names = parts.free_names(printed.spec, parts.used_names(printed.text.all()))
+        return self._text([printed.spec], printed.text, names, "PLACEHOLDER", [])
+
+    def _write(self, group: list[Printed], text: Text, steps: list[p.Statement]) -> None:
+        """The class of blocks that share a text, unless it is in the file."""
+        specs = [one.spec for one in group]
+        spec = specs[0]
+        names = parts.free_names(spec, parts.used_names([*text.all(), *steps]))
+        shown = self._text(specs, text, names, "PLACEHOLDER", steps)
+        found = self.by_text.get((spec.name, shown))
         if found is None:
-            gather(self.support, body.support)
-            self.used += [*init, *body.statements, *steps]
+            for one in group:
+                gather(self.support, one.body.support)  # type: ignore[attr-defined]
+            self.used += [*text.all(), *steps]
             main = spec is self.program.main
             name = self.main if main else self.names.unique(class_name(spec.name), mark="")
             found = Written(name, names)
-            self.by_text[spec.name, text] = found
-            self.classes.append(self._text(spec, body, init, names, name, steps))
-        self.written[key] = found
-        return found
+            self.by_text[spec.name, shown] = found
+            self.classes.append(self._text(specs, text, names, name, steps))
+        for one in group:
+            self.written[one.spec, bool(steps)] = found
 
     def _construct(self, instance: Instance) -> p.Call:
         """`Residual(in_channels=64, filters=128)`"""
@@ -142,19 +167,19 @@ class ModelFile:
 
     def _text(
         self,
-        spec: BlockSpec,
-        body: TorchBody,
-        init: list[p.Statement],
+        specs: list[BlockSpec],
+        body: Text,
         names: tuple[str, ...],
         name: str,
         steps: list[p.Statement],
     ) -> str:
+        spec = specs[0]
         model = spec.kind == "model"
         inside = parts.constant_names(spec) if model else {n: identifier(n) for n in names}
         read = parts.used_names([*body.statements, *steps])
         kept = [] if model else [n for n in names if n in read]
         own = [p.Assign(p.Attr(p.Name("self"), inside[n]), p.Name(inside[n])) for n in kept]
-        begin = (p.ExprStmt(p.call(p.Attr(p.call("super"), "__init__"))), *own, *init)
+        begin = (p.ExprStmt(p.call(p.Attr(p.call("super"), "__init__"))), *own, *body.init)
         if model and self.starts.function() is not None:
             begin += (p.ExprStmt(p.call("self.apply", p.Name("initialize"))),)
         taken = tuple(p.Param(n, p.Name("Tensor")) for n in body.parameters)
@@ -175,7 +200,8 @@ class ModelFile:
             whole = tuple(_with_self(s, kept) for s in steps)
             run = p.Def("forward", (p.Param("self"), *inputs), _tensors(len(spec.outputs)), whole)
             methods = (methods[0], run, methods[1])
-        doc = None if model else parts.block_doc(spec, self._ends(spec))
+        docs = {parts.block_doc(one, self._ends(one)) for one in specs}
+        doc = None if model or len(docs) > 1 else docs.pop()
         if steps and doc and not spec.doc:
             doc = f"{doc[:-1]} at every step of a sequence."
         return render([p.Class(name, (p.name("nn.Module"),), methods, doc)], inside).rstrip("\n")

@@ -124,7 +124,7 @@ def test_what_is_not_lowered_is_refused_by_name(change: str, said: str, backend:
 
 @pytest.mark.parametrize(
     ("backend", "layer"),
-    [("keras", "conv(3, kernel=3, padding=1, padding_mode=replicate)"), ("onnx", "sample_normal")],
+    [("keras", "conv_transpose(3, kernel=3, groups=3)"), ("onnx", "sample_normal")],
 )
 def test_a_layer_that_is_not_lowered_is_refused_by_name(
     backend: str, layer: str, tmp_path: Path

@@ -112,8 +112,8 @@ def test_refused_once_at_the_place(case: str, tmp_path: Path) -> None:
 # What a backend does not have, and where it stands.
 LACKING = {
     "keras": (
-        model("float[3, 8, 8]", "conv(4, kernel=3, padding=1, padding_mode=replicate)"),
-        "conv(4, kernel=3, padding=1, padding_mode=replicate)",
+        model("float[4, 8, 8]", "conv_transpose(4, kernel=3, groups=2)"),
+        "conv_transpose(4, kernel=3, groups=2)",
     ),
     "onnx": (
         "model Net { input x: float[8]  output y = (x, x) -> sample_normal }",

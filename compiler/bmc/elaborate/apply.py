@@ -14,6 +14,7 @@ from bmc.diagnostics.problems.shapes import (
     WrongInputCount,
 )
 from bmc.elaborate.calls import block_settings, chain_name, repeats
+from bmc.elaborate.choices import chosen
 from bmc.elaborate.context import MAX_LAYERS, Filling
 from bmc.elaborate.instances import fits_again, op_instance, same_types, spec_instance, use
 from bmc.elaborate.naming import name_instances, plural, snake
@@ -89,7 +90,8 @@ def apply(filling: Filling, layer: ast.Expr, values: list[Value], hint: str) -> 
         condition = filling.evaluator.condition(layer.condition, filling.scope)
         if condition is None:
             return None
-        return apply(filling, layer.then if condition else layer.otherwise, values, hint)
+        with chosen(filling, layer, condition):
+            return apply(filling, layer.then if condition else layer.otherwise, values, hint)
     if isinstance(layer, ast.ListExpr):
         return _fan_out(filling, layer, values, hint)
     if isinstance(layer, ast.Binary) and layer.operator == "*":

@@ -8,7 +8,7 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.elaborate.evaluate import Evaluator
 from bmc.elaborate.naming import Site
 from bmc.elaborate.scope import FileTable, Scope
-from bmc.ir.model import BlockSpec, Instance, Step, Value
+from bmc.ir.model import BlockSpec, Guard, Instance, Step, Value
 from bmc.source import Span
 from bmc.syntax import ast
 from bmc.types.symbolic import Dim, Num, expression_of
@@ -57,6 +57,7 @@ class Filling:
         self.statement_number = 0
         self.sites: dict[int, Site] = {}
         self.loop_path: tuple[int, ...] = ()
+        self.guards: tuple[Guard, ...] = ()  # the choices that what is built now depends on
         self.turn_counts: list[dict[str, int]] = []
         self.budgets: list[tuple[ast.Assert, Scope]] = []
 

@@ -10,6 +10,7 @@ from bmc.diagnostics.problems.names import FamilyIndex, NotAValue, UnknownName
 from bmc.diagnostics.problems.params import BadExpression
 from bmc.diagnostics.problems.shapes import ShapesDiffer
 from bmc.elaborate.apply import apply_target, single, tensors
+from bmc.elaborate.choices import chosen
 from bmc.elaborate.context import Filling
 from bmc.elaborate.positions import position
 from bmc.elaborate.scope import UNKNOWN, BoundLayer, Family, Scope, Tensors
@@ -64,7 +65,8 @@ def _if(filling: Filling, expr: ast.If, hint: str) -> Any:
     condition = filling.evaluator.condition(expr.condition, filling.scope)
     if condition is None:
         return UNKNOWN
-    return evaluate(filling, expr.then if condition else expr.otherwise, hint)
+    with chosen(filling, expr, condition):
+        return evaluate(filling, expr.then if condition else expr.otherwise, hint)
 
 
 def _flow(filling: Filling, expr: ast.Flow, hint: str) -> Any:

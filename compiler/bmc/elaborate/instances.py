@@ -113,7 +113,8 @@ def use(
         inferred = instance.target.infer(*(v.type for v in values))
         types = inferred if isinstance(inferred, tuple) else (inferred,)
     outputs = tuple(Value(kind, hint, span) for kind in types)
-    filling.body.append(Apply(instance, tuple(values), outputs, span, filling.statement_number))
+    number, guards = filling.statement_number, filling.guards
+    filling.body.append(Apply(instance, tuple(values), outputs, span, number, guards))
     return list(outputs)
 
 

@@ -16,8 +16,9 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Function, Module
+from bmc.emit.merge import Marked
 from bmc.emit.names import identifier
-from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan, Value
+from bmc.ir.model import Apply, BlockSpec, Guard, Instance, Repeat, Scan, Value
 from bmc.ops.base import Layer
 from bmc.records import replace
 from bmc.types.symbolic import Const, Num, Real, Sym, expression_of
@@ -38,6 +39,7 @@ class Body:
         self.spec = spec
         self.problems = problems
         self.statements: list[p.Statement] = []
+        self.marked: list[Marked] = []  # the statements by what they come from
         self.parameters: list[str] = []
         self.returns: list[p.Expr] = []
         self.applies = list(spec.applies())
@@ -135,9 +137,11 @@ class Body:
         groups: list[tuple[int, list[p.Statement]]] = []
         if self.statements:
             groups.append((-1, self.statements))
+        self._mark(-1, ())
         for index, use in enumerate(self.applies):
             self.statements = []
             self._use(use, index)
+            self._mark(use.statement, use.guards)
             if groups and groups[-1][0] == use.statement:
                 groups[-1][1].extend(self.statements)
             elif self.statements:
@@ -147,6 +151,10 @@ class Body:
 
     def begin(self) -> None:
         """What happens before the first layer."""
+
+    def _mark(self, group: int, guards: tuple[Guard, ...]) -> None:
+        own = [one for one in self.statements if not isinstance(one, p.Blank)]
+        self.marked += [Marked(group, guards, statement) for statement in own]
 
     def _lifetimes(self) -> None:
         count: dict[Value, int] = {}

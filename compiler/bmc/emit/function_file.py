@@ -1,12 +1,13 @@
 """A model as a `model.py` of functions: what Keras and ONNX have in common.
 
-A block is a function; uses of one block that print the same text share it.
+A block is a function; uses of one block that print the same text share it, and so do those that
+differ by what hangs on a condition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, ClassVar, cast
 
 from bmc.diagnostics.diagnostic import Problems
 from bmc.emit import program as parts
@@ -16,18 +17,18 @@ from bmc.emit.body import shape_text
 from bmc.emit.function_body import FunctionBody, labelled
 from bmc.emit.layout import render
 from bmc.emit.names import Scope, identifier
+from bmc.emit.texts import Printed, Text, clustered, uses_of
 from bmc.ir.model import BlockSpec, Instance, Program, Value
 from bmc.records import record
 
 
 @record(frozen=False)
 class Written:
-    """A function that is in the file, what it takes, and the body that it was written from."""
+    """A function that is in the file, and what it takes."""
 
     name: str
     parameters: tuple[str, ...]
     labelled: bool
-    body: FunctionBody
 
 
 class FunctionFile:
@@ -51,34 +52,58 @@ class FunctionFile:
         self.functions: list[str] = []
         self.support: dict[str, Support] = {}
         self.used: list[Any] = []
+        self.below = parts.specs_below(program.main)
+        self.uses = uses_of(program.main)
 
     def functions_of(self, others: Iterable[str]) -> dict[str, str]:
         """What the functions of blocks are called, beside the file's other names."""
         main = self.program.main
         return parts.block_functions(main, {*self.names, function_name(main), *others})
 
+    def alike(self, spec: BlockSpec) -> list[BlockSpec]:
+        """The blocks of the program that are made of the same definition."""
+        return [one for one in self.below if (one.name, one.span) == (spec.name, spec.span)]
+
     def specs(self) -> Iterable[BlockSpec]:
         """The blocks of the program, and the model."""
-        return (*parts.specs_below(self.program.main), self.program.main)
+        return (*self.below, self.program.main)
 
     def run(self, body: FunctionBody) -> None:
         """Fills a body, and notes the helpers that it needs."""
         body.run()
         gather(self.support, body.support)
 
-    def write(self, key: Hashable, spec: BlockSpec, body: FunctionBody) -> Written:
-        """The function of a block; `key` is what tells its uses apart."""
-        self.run(body)
-        names = parts.free_names(spec, parts.used_names(body.statements))
-        text = self._text(spec, body, names, "placeholder")
-        found = self.by_text.get((spec.name, text))
+    def write(self, bodies: Mapping[Hashable, FunctionBody]) -> None:
+        """The functions of a definition's uses; the keys are what tells them apart."""
+        printed: list[Printed] = []
+        keys: dict[int, Hashable] = {}
+        for key, body in bodies.items():
+            if key not in self.written:
+                self.run(body)
+                printed.append(Printed(body.spec, body, (), self.uses.get(body.spec, [])))
+                keys[id(body)] = key
+        for group, text in clustered(printed, self._key):
+            found = self._written(group, text)
+            for one in group:
+                self.written[keys[id(one.body)]] = found
+
+    def _key(self, printed: Printed) -> str:
+        """The function that a block would be alone."""
+        names = parts.free_names(printed.spec, parts.used_names(printed.text.statements))
+        return self._text([printed], printed.text, names, "placeholder")
+
+    def _written(self, group: list[Printed], text: Text) -> Written:
+        """The function of blocks that share a text."""
+        spec = group[0].spec
+        names = parts.free_names(spec, parts.used_names(text.statements))
+        shown = self._text(group, text, names, "placeholder")
+        found = self.by_text.get((spec.name, shown))
         if found is None:
-            self.used += body.statements
+            self.used += text.statements
             name = self.scope.unique(self.words[spec.name])
-            found = Written(name, names, labelled(body.statements), body)
-            self.by_text[spec.name, text] = found
-            self.functions.append(self._text(spec, body, names, name))
-        self.written[key] = found
+            found = Written(name, names, labelled(text.statements))
+            self.by_text[spec.name, shown] = found
+            self.functions.append(self._text(group, text, names, name))
         return found
 
     def called(
@@ -95,7 +120,8 @@ class FunctionFile:
         """A value's axes as the backend has them."""
         return value.type.shape
 
-    def _text(self, spec: BlockSpec, body: FunctionBody, names: tuple[str, ...], name: str) -> str:
+    def _text(self, group: list[Printed], body: Text, names: tuple[str, ...], name: str) -> str:
+        spec = group[0].spec
         takes = [*self.before, *(p.Param(word, self.tensor) for word in body.parameters)]
         takes += [parts.parameter(spec, word) for word in names]
         if labelled(body.statements):
@@ -106,12 +132,18 @@ class FunctionFile:
             each = (self.tensor,) * count if count < 3 else (self.tensor, p.lit(...))
             gives = p.Index(p.Name("tuple"), each)
         value = body.returns[0] if count == 1 else p.TupleExpr(tuple(body.returns))
-        values = [e.value for e in spec.inputs] + [o.value for o in spec.outputs]
-        shapes = [shape_text(self.shape(body, v), v.type, spec) for v in values]
         statements = (*body.statements, p.Return(value))
-        doc = parts.block_doc(spec, shapes)
+        docs = {self._doc(one) for one in group}
+        doc = docs.pop() if len(docs) == 1 else None
         inside = {word: identifier(word) for word in names}
         return render([p.Def(name, tuple(takes), gives, statements, doc)], inside).rstrip("\n")
+
+    def _doc(self, printed: Printed) -> str | None:
+        spec, body = printed.spec, cast(FunctionBody, printed.body)
+        values = [e.value for e in spec.inputs] + [o.value for o in spec.outputs]
+        return parts.block_doc(
+            spec, [shape_text(self.shape(body, v), v.type, spec) for v in values]
+        )
 
     def add_model(self, gives: str, statements: tuple[p.Statement, ...]) -> None:
         """The function that builds the model itself."""

@@ -17,6 +17,8 @@ from bmc.source import Span
 from bmc.types.symbolic import Dim
 from bmc.types.tensor import TensorType
 
+Guard = tuple[int, ...]  # where an `if` stands in the file, and in which turn of loops
+
 
 @record(frozen=False, eq=False)
 class Value:
@@ -127,15 +129,33 @@ class Scan:
     split: tuple[bool, ...]
 
 
+@record
+class Test:
+    """A condition: `and`, `or`, `not`, a comparison, or what `is` true, of numbers and settings."""
+
+    operator: str
+    left: Any
+    right: Any = None
+
+
+@record
+class Choice:
+    """An `if` of a block, and which side of it this use took; no test where it has no words."""
+
+    test: Test | None
+    taken: bool
+
+
 @record(frozen=False, eq=False)
 class Apply:
-    """One use of an instance."""
+    """One use of an instance; `guards` are the choices of the block that it depends on."""
 
     instance: Instance
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     span: Span
     statement: int = 0  # the source statement it belongs to
+    guards: tuple[Guard, ...] = ()
 
 
 @record(frozen=False, eq=False)
@@ -196,6 +216,7 @@ class BlockSpec:
     body: list[Step] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     unused: list[Any] = field(default_factory=list)  # warnings on what was left out
+    choices: dict[Guard, Choice] = field(default_factory=dict)
     doc: str | None = None
 
     def applies(self) -> Iterator[Apply]:

@@ -93,6 +93,17 @@ def _steps_apart(op: Any, axes: int) -> bool:
     return bool(max(strides) > 1 and max(dilations) > 1)
 
 
+def _own_same(op: Any, axes: int) -> bool:
+    """Whether `same` has to be put around: beside strides and dilation, and where TensorFlow errs."""
+    return _steps_apart(op, axes) or beyond_steps(op.kernel, op.stride, axes)
+
+
+def beyond_steps(kernel: Any, stride: Any, axes: int) -> bool:
+    """Whether TensorFlow places the windows of `same` wrongly: of longer steps, on three axes."""
+    pairs = zip(per_axis(stride, axes, ""), per_axis(kernel, axes, ""))
+    return axes == 3 and any(step > width for step, width in pairs)
+
+
 def _depthwise(op: Conv, x: TensorType, axes: int) -> bool:
     """Whether each channel has windows of its own, in a form that TensorFlow has."""
     alike = len(set(per_axis(op.stride, axes, ""))) == 1
@@ -141,7 +152,7 @@ def _before(op: Conv, x: TensorType, axes: int) -> Callable[[Expr], Expr] | None
     if op.padding_mode == "zeros":
         word, pads = _padding(op, x, axes)
         if pads is None:
-            return None if word == "same" and _steps_apart(op, axes) else lambda value: value
+            return None if word == "same" and _own_same(op, axes) else lambda value: value
         layer = call(f"layers.ZeroPadding{axes}D", _pads(pads, axes))
         return lambda value: Call(layer, (value,))
     pads = explicit_padding(op.padding, axes) if not isinstance(op.padding, str) else None
@@ -167,7 +178,7 @@ def _before(op: Conv, x: TensorType, axes: int) -> Callable[[Expr], Expr] | None
 
 def _padding(op: Conv, x: TensorType, axes: int) -> tuple[str, Any]:
     """Keras' word, and what is put around before, if anything."""
-    if op.padding == "same" and _steps_apart(op, axes):
+    if op.padding == "same" and _own_same(op, axes):
         pads = same_pads(x.shape[1:], op.kernel, op.stride, op.dilation)
         return ("same", None) if pads is None else ("valid", pads)
     if op.padding in ("same", "causal"):

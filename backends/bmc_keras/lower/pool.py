@@ -11,7 +11,7 @@ from bmc.emit.values import border_pads, same_pads, step_size
 from bmc.ops.axes import axis_of, explicit_padding
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc.types.tensor import TensorType
-from bmc_keras.lower.conv import keeps_size
+from bmc_keras.lower.conv import beyond_steps, keeps_size
 from bmc_keras.lower.masks import mean_of_data
 from bmc_keras.lower.table import Layout, lower, part
 
@@ -21,6 +21,7 @@ def _layout(op: Pool, types: tuple[TensorType, ...]) -> Layout:
 
 
 AVERAGE_INSIDE = part("average_inside")
+FREE = Unsupported("padding of a free size is not lowered yet")
 
 
 class _Plan:
@@ -37,10 +38,11 @@ class _Plan:
         self.pads: Any = None
         self.unknown = False  # whether padding that has to be put around depends on a free size
         counted = getattr(op, "count_padding", False)  # which Keras' own padding never is
-        if op.padding == "same" and counted:
+        if op.padding == "same" and (counted or beyond_steps(op.kernel, stride, self.axes)):
             sizes = x.shape[1:] if op.axis is None else (x.shape[op.axis],)
-            self.pads = same_pads(sizes, op.kernel, stride)
-            self.unknown = self.pads is None
+            pads = same_pads(sizes, op.kernel, stride)
+            self.unknown = pads is None
+            self.pads = pads if any(low or high for low, high in pads or ()) else None
         elif op.padding == "same":
             self.window["padding"] = "same"
         elif not isinstance(op.padding, str):
@@ -83,6 +85,8 @@ def max_pool(op: MaxPool, site: Site) -> Lowered:
     """`layers.MaxPooling…`; other padding than `same` is filled with -inf before."""
     plan = _Plan(op, site.inputs[0])
 
+    if plan.unknown:
+        return FREE
     if plan.pads is None:
         return Function(lambda args: plan.run("Max", args[0]))
     lowest = call("float", "-inf")
@@ -97,7 +101,7 @@ def avg_pool(op: AvgPool, site: Site) -> Lowered:
     if op.padding == "replicate":
         return _repeated(op, x, plan)
     if plan.unknown:
-        return Unsupported("counting the padding of a free size is not lowered yet")
+        return FREE
     if plan.pads is None:
         return Function(lambda args: plan.run("Average", args[0]))
     if op.count_padding:

@@ -130,6 +130,7 @@ class Conv(
         Sample({"filters": 4, "kernel": 3, "stride": 2, "padding": 1}, ((3, "T"),)),
         Sample({"filters": 4, "kernel": 3, "stride": 2, "padding": "same"}, ((3, "T"),)),
         Sample({"filters": 4, "kernel": 2, "init": Normal(std=0.02, mean=0.0)}, ((2, 4, 5, 6),)),
+        Sample({"filters": 4, "kernel": 2, "stride": 4, "padding": "same"}, ((2, 12, 3, 3),)),
     )
 
     def check(self) -> None:

@@ -175,6 +175,7 @@ class MaxPool(
         Sample({"kernel": 3, "stride": 2, "ceil": True}, ((3, "T"),)),
         Sample({"kernel": 2, "axis": 0, "ceil": True}, ((9, 3),)),
         Sample({"kernel": 2, "ceil": True}, ((2, 3, 5, 6),)),
+        Sample({"kernel": 2, "stride": 4, "padding": "same"}, ((2, 12, 3, 3),)),
     )
 
 
@@ -218,6 +219,7 @@ class AvgPool(
         Sample({"kernel": 3, "stride": 2, "padding": 1, "ceil": True}, ((3, 8, 9),)),
         Sample({"kernel": 2, "ceil": True, "axis": -1}, ((3, 7),)),
         Sample({"kernel": 3, "stride": 2, "ceil": True}, ((2, 4, 5, 6),)),
+        Sample({"kernel": 2, "stride": 4, "padding": "same"}, ((2, 12, 3, 3),)),
     )
 
     def check(self) -> None:

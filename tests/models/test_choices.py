@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 from tests.language.test_scan import load
@@ -107,12 +108,14 @@ def model(kind: str) -> str:
     )
 
 
+@pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
 @pytest.mark.parametrize("kind", BLOCKS)
-def test_one_definition_is_one_class(kind: str, tmp_path: Path) -> None:
+def test_one_definition_is_one_class(kind: str, backend: str, tmp_path: Path) -> None:
     program, problems = load(model(kind), tmp_path)
     assert program is not None
-    made = driver.compile(program, "torch", problems)["model.py"]
-    assert made.count("\nclass Part") == BLOCKS[kind][2], made
+    made = driver.compile(program, backend, problems)["model.py"]
+    word = "class Part" if backend == "torch" else "def part"
+    assert made.count(f"\n{word}") == BLOCKS[kind][2], made
 
 
 @pytest.mark.torch
@@ -121,3 +124,56 @@ def test_one_definition_is_one_class(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", BLOCKS)
 def test_uses_keep_what_they_do(kind: str, tmp_path: Path) -> None:
     assert not differences(model(kind), tmp_path, 3)
+
+
+ACTIVATIONS = ["tanh", "sigmoid", "silu", "layer_norm", "dense(width)", "relu"]
+CONDITIONS = ["n > 1", "n == 2", "m", "not m", "m and n < 3", "D == width", "n != 2 or m", "n >= 3"]
+
+
+def drawn(seed: int) -> str:
+    """A block of random conditions, and uses that decide them at random."""
+    random = Random(seed)
+    values = ["v0"]
+
+    def term(depth: int) -> str:
+        kind, value = random.randrange(5 if depth else 4), random.choice(values)
+        if kind == 0:
+            return value
+        if kind == 1:
+            return f"({value} -> {random.choice(ACTIVATIONS)})"
+        if kind == 2:
+            return f"({value} + {random.choice(values)})"
+        if kind == 3:
+            chosen = [random.choice(ACTIVATIONS) for _ in range(2)]
+            return (
+                f"({value} -> (if {random.choice(CONDITIONS)} then {chosen[0]} else {chosen[1]}))"
+            )
+        return f"(if {random.choice(CONDITIONS)} then {term(depth - 1)} else {term(depth - 1)})"
+
+    lines = ["v0 = if D == width then x else x -> dense(width)"]
+    for number in range(1, random.randint(2, 6)):
+        again = number > 1 and random.random() < 0.3
+        name = random.choice(values[1:]) if again else f"v{number}"
+        lines.append(f"{name} = {term(2)}")
+        values += [] if again else [name]
+    lines.append(f"output y = {values[-1]} + {random.choice(values)}")
+    uses = [
+        f"Part({random.choice([6, 8])}, {random.randint(1, 4)}, {random.choice(['true', 'false'])})"
+        for _ in range(random.randint(2, 5))
+    ]
+    body = "\n  ".join(lines)
+    return (
+        f"block Part(width, n, m) {{\n  input x: float[D]\n  {body}\n}}\n"
+        f"model Net {{\n  input x: float[8]\n  output y = x -> {' -> '.join(uses)}\n}}\n"
+    )
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.onnx
+@pytest.mark.parametrize(
+    "seed", [*range(12), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(12, 300))]
+)
+def test_random_choices(seed: int, tmp_path: Path) -> None:
+    text = drawn(seed)
+    assert not differences(text, tmp_path, seed), text

@@ -18,6 +18,7 @@ from bmc.records import field, record, replace
 from bmc.types.symbolic import Var
 
 Environment = Mapping[str, Any]  # settings and dimensions of one use
+NODE = p.name("g.add")  # a node of ONNX that has no weights
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": lambda a, b: a + b,
@@ -44,11 +45,15 @@ class Apart(Exception):
 
 @record
 class Marked:
-    """A statement, the line of the source that it belongs to, and the choices that it hangs on."""
+    """A statement, the line of the source that it belongs to, and the choices that it hangs on.
+
+    An `added` one gives a value a further name, and changes nothing that is printed without it.
+    """
 
     group: int
     guards: tuple[Guard, ...]
     statement: p.Statement
+    added: bool = False
 
 
 @record
@@ -138,6 +143,7 @@ class _Merge:
         self.first, self.second = first, second
         self.inputs = first.inputs
         self.done: list[list[Node]] = []  # what is out already, around and before
+        self.labels: dict[p.Expr, p.Expr] = {}  # of nodes that one text calls otherwise
         if first.inputs != second.inputs:
             raise Apart
 
@@ -149,6 +155,9 @@ class _Merge:
         if len(self.first.returns) != len(self.second.returns):
             raise Apart
         returns = [self.both(a, b) for a, b in zip(self.first.returns, self.second.returns)]
+        kept = _labels(self.first.nodes) - set(self.labels)
+        if kept & set(self.labels.values()):
+            raise Apart  # two nodes would have one name
         taken = {key: set(sides) for key, sides in self.first.taken.items()}
         for key, sides in self.second.taken.items():
             taken.setdefault(key, set()).update(sides)
@@ -163,17 +172,39 @@ class _Merge:
             if isinstance(one, Fork) and isinstance(other, Fork) and one.key == other.key:
                 self._fork(a.pop(0), b.pop(0), out)  # type: ignore[arg-type]
             elif isinstance(one, Fork) and not (isinstance(other, Fork) and other.key < one.key):
-                out.append(_lacking(one, self.second))
+                out.append(self._lacking(one, self.second))
                 a.pop(0)
             elif isinstance(other, Fork):
-                out.append(_lacking(other, self.first))
+                out.append(self._lacking(other, self.first))
                 b.pop(0)
+            elif one != other and self._added(one, self.second):
+                out.append(a.pop(0))
+            elif one != other and self._added(other, self.first):
+                out.append(b.pop(0))
             elif isinstance(one, Marked) and isinstance(other, Marked):
                 out.append(replace(one, statement=self.both(one.statement, other.statement)))
                 a.pop(0), b.pop(0)
             else:
                 raise Apart
         self.done.pop()
+
+    def _added(self, node: Node | None, other: Variant) -> bool:
+        """Whether a statement may stand in the other text, which it changes nothing of."""
+        if not isinstance(node, Marked) or not node.added:
+            return False
+        return not _assigned([node]) & (_assigned(other.nodes) | self.inputs)
+
+    def _lacking(self, fork: Fork, other: Variant) -> Fork:
+        """A fork that the other text has nothing of: its uses took the side without statements."""
+        taken = other.taken.get(fork.key)
+        if not taken:
+            raise Apart
+        sides = [None if side is None else list(side) for side in fork.sides]
+        for outcome in taken:
+            if not all(self._added(node, other) for node in sides[outcome] or ()):
+                raise Apart
+            sides[outcome] = sides[outcome] or []
+        return Fork(fork.key, (sides[0], sides[1]))
 
     def _fork(self, one: Fork, other: Fork, out: list[Node]) -> None:
         sides: list[list[Node] | None] = []
@@ -207,6 +238,8 @@ class _Merge:
         if type(a) is not type(b) or not isinstance(a, p.Expr | p.Statement):
             raise Apart
         mine, theirs = vars(a), vars(b)
+        if isinstance(a, p.Call) and a.fn == b.fn == NODE:
+            mine = {**mine, "kwargs": self._labelled(a, b)}
         made: dict[str, Any] = {}
         for key, value in mine.items():
             if key == "comment":
@@ -216,6 +249,18 @@ class _Merge:
             else:
                 made[key] = self.both(value, theirs[key])
         return replace(a, **made)
+
+    def _labelled(self, a: p.Call, b: p.Call) -> tuple[tuple[str, p.Expr], ...]:
+        """The arguments of a node without weights, with the name that the second text has."""
+        names = dict(b.kwargs)
+        for key, value in a.kwargs:
+            if key == "name" and self.labels.setdefault(value, names.get(key, value)) != names.get(
+                key
+            ):
+                raise Apart
+        return tuple(
+            (key, self.labels[value] if key == "name" else value) for key, value in a.kwargs
+        )
 
     def _number(self, a: p.Expr, b: p.Expr) -> p.Expr | None:
         """The one of two numbers that is right in the uses of both."""
@@ -262,20 +307,7 @@ class _Merge:
             if name.id in _assigned(arm):
                 raise Apart
             group = next((one.group for one in _leaves([fork])), 0)
-            arm.append(Marked(group, (), statement))
-
-
-def _lacking(fork: Fork, other: Variant) -> Fork:
-    """A fork that the other text has nothing of: its uses took the side without statements."""
-    taken = other.taken.get(fork.key)
-    if not taken:
-        raise Apart
-    sides = [None if side is None else list(side) for side in fork.sides]
-    for outcome in taken:
-        if sides[outcome]:
-            raise Apart
-        sides[outcome] = []
-    return Fork(fork.key, (sides[0], sides[1]))
+            arm.append(Marked(group, (), statement, added=True))
 
 
 def _leaves(nodes: Sequence[Node]) -> list[Marked]:
@@ -299,6 +331,16 @@ def _assigned(nodes: Sequence[Node]) -> set[str]:
                 each = made if isinstance(made, tuple) else (made,)
                 found |= {target.id for target in each if isinstance(target, p.Name)}
     return found
+
+
+def _labels(nodes: Sequence[Node]) -> set[p.Expr]:
+    """The names of nodes."""
+    calls = [inner for leaf in _leaves(nodes) for inner in p.walk(leaf.statement)]
+    return {
+        dict(call.kwargs)["name"]
+        for call in calls
+        if isinstance(call, p.Call) and "name" in dict(call.kwargs)
+    }
 
 
 def _alike(items: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from bmc.emit.body import Body, instances, results
 from bmc.emit.lowering import lowered
 from bmc.emit.merge import Marked
 from bmc.emit.names import TORCH_MODULE, attribute
+from bmc.emit.rolled import Members
 from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan, Value
 from bmc.ops.base import Layer, Weight
 from bmc.records import replace
@@ -81,6 +82,16 @@ class TorchBody(Body):
                 self.problems.add(Unsupported(span, self.backend, what, reason))
             for one in calls:
                 self._begin(p.ExprStmt(one))
+
+    def way(self) -> Members:
+        """Loops over the members."""
+        places: dict[str, list[int]] = {}
+        for one in self.spec.instances:
+            if len(one.loops) == 1 and not self._formula(one):
+                places.setdefault(one.name, []).append(one.loops[0])
+        found = {name: sorted(numbers) for name, numbers in places.items()}
+        taken = {*self.holders, *self.parameters, *self.spec.settings, *self.taken}
+        return Members(found, self._gaps, taken)
 
     def lent(self, owner: Instance, weight: str) -> p.Expr:
         """`self.embed.weight`"""

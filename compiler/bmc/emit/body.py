@@ -18,6 +18,7 @@ from bmc.emit import pyexpr as p
 from bmc.emit.backend import Function, Module
 from bmc.emit.merge import Marked
 from bmc.emit.names import identifier
+from bmc.emit.rolled import Labels, Members, rolled
 from bmc.ir.model import Apply, BlockSpec, Guard, Instance, Repeat, Scan, Value
 from bmc.ops.base import Layer
 from bmc.records import replace
@@ -134,23 +135,27 @@ class Body:
             self.parameters.append(name)
             self.hold(value, name)
         self.begin()
-        groups: list[tuple[int, list[p.Statement]]] = []
-        if self.statements:
-            groups.append((-1, self.statements))
         self._mark(-1, ())
         for index, use in enumerate(self.applies):
             self.statements = []
             self._use(use, index)
             self._mark(use.statement, use.guards)
-            if groups and groups[-1][0] == use.statement:
-                groups[-1][1].extend(self.statements)
-            elif self.statements:
-                groups.append((use.statement, self.statements))
+        self.marked = rolled(self.marked, self.way())
+        groups: list[tuple[int, list[p.Statement]]] = []
+        for one in self.marked:
+            if groups and groups[-1][0] == one.group:
+                groups[-1][1].append(one.statement)
+            else:
+                groups.append((one.group, [one.statement]))
         self.statements = spaced([statements for _, statements in groups])
         self.returns = [self.read(value) for value in results(self.spec)]
 
     def begin(self) -> None:
         """What happens before the first layer."""
+
+    def way(self) -> Members | Labels:
+        """How members of a family that follow each other become a loop."""
+        raise NotImplementedError
 
     def _mark(self, group: int, guards: tuple[Guard, ...]) -> None:
         own = [one for one in self.statements if not isinstance(one, p.Blank)]

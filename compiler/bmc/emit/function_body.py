@@ -13,6 +13,7 @@ from typing import Any
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Support
 from bmc.emit.body import Body
+from bmc.emit.rolled import Labels
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan
 from bmc.types.symbolic import Num, expression_of
 from bmc.types.tensor import TensorType
@@ -56,6 +57,10 @@ class FunctionBody(Body):
     ) -> p.Expr | None:
         """A scan of that name on its inputs."""
         raise NotImplementedError
+
+    def way(self) -> Labels:
+        """Loops that count."""
+        return Labels({*self.holders, *self.parameters, *self.spec.settings})
 
     def uses(self, instance: Instance) -> int:
         """How often an instance is used in this block."""

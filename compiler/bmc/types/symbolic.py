@@ -136,26 +136,76 @@ def combine(symbol: str, left: Expression, right: Expression) -> Expression:
         return right
     if symbol in ("*", "//", "**") and right == one:
         return left
-    if symbol == "+" and isinstance(right, BinOp) and right.operator == "-" and right.left == zero:
-        return combine("-", left, right.right)
+    if symbol == "//":
+        return _divided(left, right)
+    return _summed(symbol, left, right) if symbol in ("+", "-") else BinOp(symbol, left, right)
+
+
+def _divided(left: Expression, right: Expression) -> Expression:
+    """`(4 * a) // 2` is `2 * a`, and `(a * b) // b` is `a`."""
+    if isinstance(right, Const) and right.value:
+        factor, rest = _term(left)
+        if rest is not None and factor % right.value == 0:
+            return combine("*", Const(factor // right.value), rest)
+    if isinstance(left, BinOp) and left.operator == "*" and left.right == right:
+        return left.left
+    return BinOp("//", left, right)
+
+
+def _summed(symbol: str, left: Expression, right: Expression) -> Expression:
+    """A sum or difference, with terms that both sides have in one."""
+    together = _collected(symbol, left, right)
+    if together is not None:
+        return together
+    if symbol == "+" and _is_negated(right):
+        return combine("-", left, right.right)  # type: ignore[attr-defined]
     if symbol == "+" and isinstance(right, Const) and right.value < 0:
         return combine("-", left, Const(-right.value))
-    # (a * 2) // 2 is a
-    if symbol == "//" and isinstance(left, BinOp) and left.operator == "*" and left.right == right:
-        return left.left
-    # (a + 2) - 2 is a
-    if (
-        symbol in "+-"
-        and isinstance(right, Const)
-        and isinstance(left, BinOp)
-        and left.operator in "+-"
-        and isinstance(left.right, Const)
-    ):
-        inner = left.right.value if left.operator == "+" else -left.right.value
-        total = inner + (right.value if symbol == "+" else -right.value)
-        sign = "+" if total >= 0 else "-"
-        return combine(sign, left.left, Const(abs(total)))
     return BinOp(symbol, left, right)
+
+
+def _is_negated(value: Expression) -> bool:
+    return isinstance(value, BinOp) and value.operator == "-" and value.left == Const(0)
+
+
+def _term(value: Expression) -> tuple[int, Expression | None]:
+    """A whole number and what it multiplies; None for a number alone."""
+    if isinstance(value, Const) and isinstance(value.value, int):
+        return value.value, None
+    if isinstance(value, BinOp) and value.operator == "*":
+        for number, rest in ((value.left, value.right), (value.right, value.left)):
+            if isinstance(number, Const) and isinstance(number.value, int):
+                return number.value, rest
+    return 1, value
+
+
+def _terms(value: Expression, sign: int = 1) -> list[tuple[int, Expression | None]]:
+    """What a sum adds up."""
+    if isinstance(value, BinOp) and value.operator in ("+", "-"):
+        other = sign if value.operator == "+" else -sign
+        return _terms(value.left, sign) + _terms(value.right, other)
+    factor, rest = _term(value)
+    return [(sign * factor, rest)]
+
+
+def _collected(symbol: str, left: Expression, right: Expression) -> Expression | None:
+    """A sum whose sides have terms in common, each once: `64 + a + a` is `64 + 2 * a`."""
+    mine, theirs = _terms(left), _terms(right, 1 if symbol == "+" else -1)
+    if not {rest for _, rest in mine} & {rest for _, rest in theirs}:
+        return None
+    found: dict[Expression | None, int] = {}
+    for factor, rest in (*mine, *theirs):
+        found[rest] = found.get(rest, 0) + factor
+    terms = sorted(((f, r) for r, f in found.items() if f), key=lambda term: term[0] < 0)
+    made: Expression | None = None
+    for factor, rest in terms:
+        size = Const(abs(factor))
+        one = size if rest is None else rest if abs(factor) == 1 else BinOp("*", size, rest)
+        if made is None:
+            made = one if factor > 0 else BinOp("-", Const(0), one)
+        else:
+            made = BinOp("+" if factor > 0 else "-", made, one)
+    return made or Const(0)
 
 
 def expression_of(value: object) -> Expression:

@@ -1,0 +1,30 @@
+"""Sizes remember how they were computed, and say it as simply as can be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bmc.types.symbolic import Num, Var
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda a, b: 64 + a + a, "64 + 2 * a"),
+        (lambda a, b: (2 * a + a + a) // 2, "2 * a"),
+        (lambda a, b: a + 1 + b + 2, "a + 3 + b"),
+        (lambda a, b: a + b - a, "b"),
+        (lambda a, b: a + (a // 2 + a // 2), "a + 2 * (a // 2)"),
+        (lambda a, b: 6 * a // 4, "6 * a // 4"),
+        (lambda a, b: a * b // b, "a"),
+        (lambda a, b: a - (b - a), "2 * a - b"),
+        (lambda a, b: a - a, "0"),
+        (lambda a, b: 5 - a, "5 - a"),
+    ],
+)
+def test_sizes_are_said_simply(made: Any, said: str) -> None:
+    found = made(Num(7, Var("a")), Num(3, Var("b")))
+    assert str(found.expression) == said
+    assert eval(said, {"a": 7, "b": 3}) == found

@@ -22,9 +22,7 @@ def attention(plan: Configuration, folded: bool) -> Support:
     lines = [*_head(plan, name, folded), *_project(plan, folded), *_attend(plan, folded)]
     result = "values"
     if folded:
-        lines.append("values = self.add(")
-        lines.append('    "Reshape", values, shape, name=f"{name}.unfolded"')
-        lines.append(")")
+        lines.append('values = self.add("Reshape", values, shape, name=f"{name}.unfolded")')
     asked, _ = _inner(plan)
     given = f"{result}, (width, {asked}){_chosen(plan, 'output')}"
     end = f'return {_dense(plan)}({given}, name=f"{{name}}.output")'

@@ -138,7 +138,7 @@ def _kind(value: p.Expr) -> str:
         return "initializer"
     if isinstance(value, p.IfExp):
         return _kind(value.a)
-    return "int"
+    return next((node.kind for node in p.walk(value) if isinstance(node, p.Var)), "int")
 
 
 def _annotation(kind: str) -> p.Expr:

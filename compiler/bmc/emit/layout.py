@@ -176,6 +176,9 @@ class Printer:
         one = f"{pad}{prefix}{self.flat(node)}{suffix}"
         if len(one) <= self.width:
             return [one]
+        links = self._links(node)
+        if len(links) > 2:
+            return self._fluent(node, links, prefix, suffix, indent, bare)
         bracketed = self._bracketed(node, prefix, suffix, indent)
         if bracketed is not None:
             return bracketed
@@ -187,6 +190,29 @@ class Printer:
         if len(inner) <= self.width:
             return [f"{pad}{prefix}(", inner, f"{pad}){suffix}"]
         lines = self._operands(node, "", "", indent + STEP)
+        return [f"{pad}{prefix}(", *lines, f"{pad}){suffix}"]
+
+    def _links(self, node: p.Expr) -> list[str]:
+        """Methods called on what methods give: `x.a()`, `.b()`, `.c()`."""
+        found: list[str] = []
+        current = node
+        while isinstance(current, p.Call) and isinstance(current.fn, p.Attr):
+            found.insert(0, f".{current.fn.name}({', '.join(self._arguments(current))})")
+            current = current.fn.base
+        if not found or not isinstance(current, p.Name):
+            return []
+        return [f"{self.flat(current)}{found[0]}", *found[1:]]
+
+    def _fluent(
+        self, node: p.Expr, links: list[str], prefix: str, suffix: str, indent: int, bare: bool
+    ) -> list[str]:
+        """A chain of methods, one a line."""
+        pad, inner = " " * indent, " " * (indent + STEP)
+        if not bare:
+            return [f"{pad}{prefix}{links[0]}", *(pad + link for link in links[1:-1]),
+                    f"{pad}{links[-1]}{suffix}"]  # fmt: skip
+        one = inner + self.flat(node)
+        lines = [one] if len(one) <= self.width else [inner + link for link in links]
         return [f"{pad}{prefix}(", *lines, f"{pad}){suffix}"]
 
     def _operands(self, node: p.Expr, prefix: str, suffix: str, indent: int) -> list[str]:
@@ -237,8 +263,12 @@ class Printer:
             inner = node.fn if method is None else method.base
             if isinstance(inner, p.Call) and indent + len(opening) > self.width:
                 rest = f"({', '.join(self._arguments(node))}){suffix}"
-                rest = rest if method is None else f".{method.name}{rest}"
-                return self._bracketed(inner, prefix, rest, indent)
+                begin = "(" if method is None else f".{method.name}("
+                if indent + 1 + len(begin) - 1 + len(rest) <= self.width:
+                    return self._bracketed(inner, prefix, begin[:-1] + rest, indent)
+                first = self._bracketed(inner, prefix, begin, indent)  # both are broken
+                last = self._items(parts, "", f"){suffix}", indent)[1:]
+                return None if first is None else [*first, *last]
             return self._items(parts, opening, f"){suffix}", indent)
         if isinstance(node, p.Index):
             parts = [("", item) for item in node.items]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
-from bmc.records import record, replace
+from bmc.records import field, record, replace
 from bmc.types import symbolic
 from bmc.types.symbolic import Num, Real, Sym
 
@@ -49,6 +49,7 @@ class Var(Expr):
     """A setting or dimension of a block; `render` is told its identifier."""
 
     name: str
+    kind: str = field(default="int", compare=False)  # of the number that it is part of
 
 
 @record
@@ -319,7 +320,7 @@ def lit(value: Any) -> Expr:
     if isinstance(value, Num | Real) and isinstance(
         value.expression, symbolic.BinOp | symbolic.Var
     ):
-        return from_expression(value.expression)
+        return from_expression(value.expression, "float" if isinstance(value, Real) else "int")
     if isinstance(value, Sym):
         raise TypeError(f"the free dimension {value} has no value in a program")
     if isinstance(value, bool) or value is None or value is ... or isinstance(value, str):
@@ -335,16 +336,15 @@ def _signed(value: int | float) -> Expr:
     return Un("-", Lit(-value)) if value < 0 else Lit(value)
 
 
-def from_expression(expression: symbolic.Expression) -> Expr:
+def from_expression(expression: symbolic.Expression, kind: str = "int") -> Expr:
     """Arithmetic over settings and dimensions as program text."""
     if isinstance(expression, symbolic.Const):
         return lit(expression.value)
     if isinstance(expression, symbolic.Var):
-        return Var(expression.name)
+        return Var(expression.name, kind)
     assert isinstance(expression, symbolic.BinOp)
-    return Bin(
-        expression.operator, from_expression(expression.left), from_expression(expression.right)
-    )
+    sides = (from_expression(side, kind) for side in (expression.left, expression.right))
+    return Bin(expression.operator, *sides)
 
 
 def call(function: str | Expr, *args: Any, **kwargs: Any) -> Call:

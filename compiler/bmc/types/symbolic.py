@@ -132,8 +132,8 @@ def combine(symbol: str, left: Expression, right: Expression) -> Expression:
         return right
     if symbol in "+-" and right == zero:
         return left
-    if symbol == "*" and left == one:
-        return right
+    if symbol == "*" and left in (zero, one):
+        return right if left == one else zero
     if symbol in ("*", "//", "**") and right == one:
         return left
     if symbol == "//":
@@ -147,8 +147,8 @@ def _divided(left: Expression, right: Expression) -> Expression:
         factor, rest = _term(left)
         if rest is not None and factor % right.value == 0:
             return combine("*", Const(factor // right.value), rest)
-    if isinstance(left, BinOp) and left.operator == "*" and left.right == right:
-        return left.left
+    if isinstance(left, BinOp) and left.operator == "*" and right in (left.left, left.right):
+        return left.left if left.right == right else left.right
     return BinOp("//", left, right)
 
 

@@ -25,6 +25,14 @@ def plural(name: str) -> str:
     return name + "s"
 
 
+def singular(name: str) -> str:
+    """`layers` is `layer`: what `plural` was made of, as far as that can be told."""
+    for end, before in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")):
+        if name.endswith(end) and len(name) > len(end):
+            return name.removesuffix(end) + before
+    return name.removesuffix("s")
+
+
 def name_instances(spec: BlockSpec, sites: dict[int, Site]) -> None:
     """Names every instance: the author's name, else the layer's with a number where needed.
 

@@ -10,8 +10,10 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from bmc.elaborate.naming import singular
 from bmc.emit import pyexpr as p
 from bmc.emit.merge import Marked
+from bmc.emit.names import identifier
 from bmc.records import replace
 
 LONGEST = 12  # statements of one turn
@@ -52,7 +54,8 @@ class Members:
                 if isinstance(node, p.Index) and node.items == (HOLE,):
                     assert isinstance(node.base, p.Attr)
                     families.setdefault(node.base.name, node.base)
-        words = {name: self._word(name, len(families) == 1) for name in families}
+        busy = self.taken | _words(body)
+        words = {name: _word(name, len(families) == 1, busy) for name in families}
 
         def change(node: Any) -> Any:
             if isinstance(node, p.Index) and node.items == (HOLE,):
@@ -94,13 +97,6 @@ class Members:
         first = p.lit(start) if start else None
         return p.Index(base, (p.SliceExpr(first, None if end == size else p.lit(end), None),))
 
-    def _word(self, family: str, alone: bool) -> str:
-        stem = family.rstrip("0123456789")
-        word = "layer" if alone else stem.removesuffix("s") + family[len(stem) :]
-        while word in self.taken:
-            word += "_"
-        return word
-
 
 class Labels:
     """The way of functions: `for i in range(3)`, the number in the layers' names."""
@@ -126,8 +122,9 @@ class Labels:
 
     def loop(self, body: Sequence[p.Statement], start: int, count: int) -> p.Statement:
         """`for i in range(5, 13):`"""
-        word = "i"
-        while word in self.taken:
+        busy = self.taken | _words(body)
+        word = next((word for word in "ijkn" if word not in busy), "i_")
+        while word in busy:
             word += "_"
         ends = (start, start + count) if start else (count,)
 
@@ -136,6 +133,20 @@ class Labels:
 
         steps = tuple(p.mapped(statement, change) for statement in body)
         return p.For(p.Name(word), p.call("range", *ends), steps)
+
+
+def _word(family: str, alone: bool, busy: set[str]) -> str:
+    """What one member of a family is called."""
+    stem = family.rstrip("0123456789")
+    word = "layer" if alone else identifier(singular(stem) + family[len(stem) :])
+    while word in busy:
+        word += "_"
+    return word
+
+
+def _words(body: Sequence[p.Statement]) -> set[str]:
+    """The names that statements read or make, those of loops inside among them."""
+    return {node.id for one in body for node in p.walk(one) if isinstance(node, p.Name)}
 
 
 def _texts(node: Any) -> list[str]:

@@ -173,10 +173,11 @@ def _cut(part: Any, number: int) -> list[Any]:
 
 def rolled(marked: Sequence[Marked], way: Members | Labels) -> list[Marked]:
     """The statements, with loops where they repeat themselves."""
+    numbers = [way.numbers(one.statement) for one in marked]
     found: list[Marked] = []
     place = 0
     while place < len(marked):
-        loop = _longest(marked[place:], way)
+        loop = _longest(marked[place:], numbers[place:], way) if numbers[place] else None
         if loop is None:
             found.append(marked[place])
             place += 1
@@ -187,17 +188,22 @@ def rolled(marked: Sequence[Marked], way: Members | Labels) -> list[Marked]:
     return found
 
 
-def _longest(marked: Sequence[Marked], way: Members | Labels) -> tuple[p.Statement, int] | None:
+def _longest(
+    marked: Sequence[Marked], all_numbers: Sequence[set[int]], way: Members | Labels
+) -> tuple[p.Statement, int] | None:
     """The loop that the first statements are, and how many those are."""
     best: tuple[p.Statement, int] | None = None
     for size in range(1, min(LONGEST, len(marked) // 2) + 1):
         first = marked[:size]
         if any(one.guards != marked[0].guards for one in first):
             break
-        numbers = {number for one in first for number in way.numbers(one.statement)}
-        if len(numbers) != 1 or not way.numbers(first[0].statement):
-            continue
+        numbers = set().union(*all_numbers[:size])
+        if len(numbers) > 1:
+            break
         (start,) = numbers
+        following = set().union(*all_numbers[size : 2 * size])
+        if following != {start + 1}:
+            continue
         pattern = _opened(first, start, way)
         count = 1
         while _opened(marked[count * size : (count + 1) * size], start + count, way) == pattern:

@@ -190,6 +190,8 @@ def _terms(value: Expression, sign: int = 1) -> list[tuple[int, Expression | Non
 
 def _collected(symbol: str, left: Expression, right: Expression) -> Expression | None:
     """A sum whose sides have terms in common, each once: `64 + a + a` is `64 + 2 * a`."""
+    if left.leaves + right.leaves > MOST_LEAVES:  # nobody prints that
+        return None
     mine, theirs = _terms(left), _terms(right, 1 if symbol == "+" else -1)
     if not {rest for _, rest in mine} & {rest for _, rest in theirs}:
         return None

@@ -28,6 +28,7 @@ from bmc_keras.lower.table import LOWERINGS
 from bmc_keras.names import distinct
 from bmc_keras.weights import Places, Said
 
+Layouts = tuple[BlockSpec, tuple[bool, ...]]  # a block, and which of its inputs are channels last
 ROOTS = {
     "keras": Import("keras"),
     "layers": Import("keras", "layers"),
@@ -51,7 +52,7 @@ class ModelFile(FunctionFile):
         self.helpers = Helpers("layers.Layer")
         self.places = Places()
         self.bodies: list[KerasBody] = []
-        self.laid: dict[tuple[BlockSpec, tuple[bool, ...]], tuple[bool, ...]] = {}
+        self.laid: dict[Layouts, tuple[tuple[bool, ...], set[Layouts]]] = {}
         self.endings: dict[str, Support] = {}
         self.supported: set[str] = {PARAMETER.name, SCAN}  # functions and classes of our own
         self.shorter = short_names(LOWERINGS, program.main)
@@ -129,41 +130,47 @@ class ModelFile(FunctionFile):
     def _block(self, spec: BlockSpec, last: tuple[bool, ...]) -> Written:
         key = (spec, last)
         if key not in self.written:
-            keys = [(one, last) for one in self.alike(spec) if (one, last) in self._layouts]
+            keys = [(one, last) for one in parts.alike(spec, self.below)]
+            if len(keys) > 1:
+                keys = [one for one in keys if one in self._layouts]
             self.write({key: self._body(*key) for key in keys})
         return self.written[key]
 
     @cached_property
-    def _layouts(self) -> set[tuple[BlockSpec, tuple[bool, ...]]]:
+    def _layouts(self) -> set[Layouts]:
         """The blocks of the program, in the layouts in which values come to them."""
         main = self.program.main
-        found: set[tuple[BlockSpec, tuple[bool, ...]]] = set()
-        waiting = [(main, (False,) * len(main.inputs))]
-
-        def note(
-            instance: Instance, last: tuple[bool, ...], label: p.Expr, args: list[p.Expr]
-        ) -> p.Call:
-            assert isinstance(instance.target, BlockSpec)
-            if (instance.target, last) not in found:
-                found.add((instance.target, last))
-                waiting.append((instance.target, last))
-            return p.call("block")
-
+        found: set[Layouts] = set()
+        waiting: list[Layouts] = [(main, (False,) * len(main.inputs))]
         while waiting:
-            spec, last = waiting.pop()
-            body = KerasBody(spec, Problems(), self.helpers, note, self._results, last)
-            body.shorter = self.shorter
-            body.run()
+            called = self._lay(*waiting.pop())[1] - found
+            found |= called
+            waiting += called
         return found
 
     def _results(self, spec: BlockSpec, last: tuple[bool, ...]) -> tuple[bool, ...]:
-        """How a block lays out what it gives; found without writing it."""
+        """How a block lays out what it gives."""
+        return self._lay(spec, last)[0]
+
+    def _lay(
+        self, spec: BlockSpec, last: tuple[bool, ...]
+    ) -> tuple[tuple[bool, ...], set[Layouts]]:
+        """How a block lays out what it gives, and what it calls; found without writing it."""
         key = (spec, last)
         if key not in self.laid:
-            body = KerasBody(spec, Problems(), self.helpers, _nothing, self._results, last)
+            called: set[Layouts] = set()
+
+            def note(
+                instance: Instance, last: tuple[bool, ...], label: p.Expr, args: list[p.Expr]
+            ) -> p.Call:
+                assert isinstance(instance.target, BlockSpec)
+                called.add((instance.target, last))
+                return p.call("block")
+
+            body = KerasBody(spec, Problems(), self.helpers, note, self._results, last)
             body.shorter = self.shorter
             body.run()
-            self.laid[key] = tuple(body.last.get(value, False) for value in results(spec))
+            self.laid[key] = tuple(body.last.get(value, False) for value in results(spec)), called
         return self.laid[key]
 
     def _construct(
@@ -201,10 +208,3 @@ def _ends(values: list[p.Expr]) -> p.Expr:
 def _input(entry: Input, variable: str) -> p.Assign:
     named = input_settings(entry.value.type)
     return p.Assign(p.Name(variable), p.call("keras.Input", **named, name=entry.value.name))
-
-
-def _nothing(
-    instance: Instance, last: tuple[bool, ...], label: p.Expr, args: list[p.Expr]
-) -> p.Call:
-    """The call of a block in a body that is not written."""
-    return p.call("block")

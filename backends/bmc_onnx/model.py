@@ -99,7 +99,7 @@ class ModelFile(FunctionFile):
 
     def _block(self, spec: BlockSpec) -> Written:
         if spec not in self.written:
-            self.write({one: self._body(one) for one in self.alike(spec)})
+            self.write({one: self._body(one) for one in parts.alike(spec, self.below)})
         return self.written[spec]
 
     def _construct(self, instance: Instance, label: p.Expr, args: list[p.Expr]) -> p.Call:

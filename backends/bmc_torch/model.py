@@ -19,7 +19,7 @@ from bmc.emit.layout import render
 from bmc.emit.lowering import short_names
 from bmc.emit.names import Scope, class_name, identifier
 from bmc.emit.text import docstring
-from bmc.emit.texts import Printed, Text, clustered, uses_of
+from bmc.emit.texts import Printed, Text, definitions, uses_of
 from bmc.ir.model import BlockSpec, Instance, Program, Scan
 from bmc.records import record
 from bmc_torch.body import TorchBody
@@ -33,6 +33,7 @@ ROOTS = {
     "F": Import("torch.nn.functional", alias="F"),
     "math": Import("math"),
     "Tensor": Import("torch", "Tensor"),
+    "PackedSequence": Import("torch.nn.utils.rnn", "PackedSequence"),
     "pack_padded_sequence": Import("torch.nn.utils.rnn", "pack_padded_sequence"),
     "pad_packed_sequence": Import("torch.nn.utils.rnn", "pad_packed_sequence"),
 }
@@ -61,7 +62,7 @@ class ModelFile:
         self.used: list[Any] = []
         self.shorter = short_names(LOWERINGS, program.main)
         self.blocks = parts.specs_below(program.main)
-        self.uses = uses_of(program.main)
+        self.uses = uses_of(program.main, steps=False)
 
     def emit(self) -> str:
         """The text of model.py; empty when a layer was refused."""
@@ -120,10 +121,10 @@ class ModelFile:
             printed = self._printed(spec)
             self._write([printed], printed.text, scanned(spec, scan))
             return self.written[key]
-        alike = [one for one in self.blocks if (one.name, one.span) == (spec.name, spec.span)]
-        texts = [self._printed(one) for one in alike or [spec]]
-        for group, text in clustered(texts, self._key):
-            self._write(group, text, [])
+        plain = [one for one in self.blocks if one in self.uses]  # not as the step of a scan alone
+        alike = parts.alike(spec, plain) or [spec]
+        for one in definitions(map(self._printed, alike), self._key):
+            self._write(one.members, one.text, [])
         return self.written[key]
 
     def _printed(self, spec: BlockSpec) -> Printed:

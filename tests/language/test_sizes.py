@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bmc.types.symbolic import Num, Var
+from bmc.types.symbolic import Num, Real, Var
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,18 @@ def test_sizes_are_said_simply(made: Any, said: str) -> None:
     found = made(Num(7, Var("a")), Num(3, Var("b")))
     assert str(found.expression) == said
     assert eval(said, {"a": 7, "b": 3}) == found
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda r, q: r * 4 // 2, "r * 4 // 2"),
+        (lambda r, q: r + q - r, "r + q - r"),
+        (lambda r, q: 0 * r, "0.0"),
+        (lambda r, q: r + -0.5, "r - 0.5"),
+    ],
+)
+def test_other_numbers_are_rounded_where_they_were(made: Any, said: str) -> None:
+    found = made(Real(0.3, Var("r")), Real(0.1, Var("q")))
+    assert str(found.expression) == said
+    assert eval(said, {"r": 0.3, "q": 0.1}) == found

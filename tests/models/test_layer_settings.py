@@ -45,6 +45,11 @@ SEQUENCES = {
   b, k = (z, h) -> rnn(3, return_state=true, activation=relu)
   output out = (a, k) -> gru(3, bias=false)
   output end = k""",
+    "one value is both states": """
+  s = x -> last -> dense(3)
+  output out = (z, s, s) -> lstm(3)
+  y, h, c = (x, s, s) -> lstm(3, return_state=true)
+  output end = h - c""",
     "layers that hand on their states": """
   y, h, c = x -> lstm(3, return_state=true)
   v, k, d = (y, c, h) -> lstm(3, return_state=true)

@@ -81,6 +81,36 @@ def test_loops_are_found_again(kind: str, tmp_path: Path) -> None:
             assert f"{head}\n" in made, made
 
 
+STEPS = """
+block Cell(n) {
+  input x: float[D]
+  z = x -> dense(n)
+  output y = if n > 3 then z -> tanh else z -> relu -> dense(n) -> sigmoid
+}
+model Net {
+  input start: float[T, 4]
+  input v: float[6]
+  a = start -> scan(Cell(3)) -> last -> dense(5)
+  output y = (v -> Cell(5)) + a
+}
+"""
+
+
+def test_steps_of_scans_are_no_classes_of_their_own(tmp_path: Path) -> None:
+    """A block that is a scan's step in one place, and stands alone in another."""
+    program, problems = load(STEPS, tmp_path)
+    assert program is not None
+    made = driver.compile(program, "torch", problems)["model.py"]
+    assert made.count("\nclass Cell") == 2 and "if self." not in made
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.onnx
+def test_steps_of_scans_agree(tmp_path: Path) -> None:
+    assert not differences(STEPS, tmp_path, 3)
+
+
 @pytest.mark.torch
 @pytest.mark.keras
 @pytest.mark.onnx

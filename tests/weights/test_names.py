@@ -140,6 +140,11 @@ def test_programs_do_as_the_command_does(tmp_path: Path, monkeypatch: pytest.Mon
     start = importlib.import_module("start")
     made = start.rename(FOUND)
     assert {name: array.tolist() for name, array in made.items()} == MADE
+    for odd in (np.ones((1, 8), "f"), np.ones(1, "f")):  # not a length for each of the two rows
+        with pytest.raises(ValueError, match=r"wide"):
+            start.rename({**FOUND, "wide_g": odd})
+        with pytest.raises(BadMap, match=r"`wide`"):
+            apply_map(entries(tmp_path, MORE), {**FOUND, "wide_g": odd})  # type: ignore[arg-type]
     for module in ("start", "weights"):
         monkeypatch.delitem(sys.modules, module)
     plain = start_file(Pretrained("", "x", tuple(entries(tmp_path, {"a": "b"}))))  # type: ignore[arg-type]

@@ -164,16 +164,17 @@ def _before(op: Conv, x: TensorType, axes: int) -> Callable[[Expr], Expr] | None
     if pads is None:
         return None
     if op.padding_mode == "replicate":
-
-        def repeated(value: Expr) -> Expr:
-            for place, (low, high) in enumerate(pads, start=1):
-                if int(low) or int(high):
-                    value = call("repeat_border", value, place, low, high)
-            return value
-
-        return repeated
+        return lambda value: repeat_borders(value, pads, 1)
     around = ((0, 0), *pads, (0, 0))
     return lambda value: call("ops.pad", value, around, mode=op.padding_mode)
+
+
+def repeat_borders(value: Expr, pads: Any, first: int) -> Expr:
+    """The outermost elements of axes, counted from `first`, taken several times."""
+    for place, (low, high) in enumerate(pads, start=first):
+        if int(low) or int(high):
+            value = call("repeat_border", value, place, low, high)
+    return value
 
 
 def _padding(op: Conv, x: TensorType, axes: int) -> tuple[str, Any]:

@@ -11,7 +11,7 @@ from bmc.emit.values import border_pads, same_pads, step_size
 from bmc.ops.axes import axis_of, explicit_padding
 from bmc.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Pool
 from bmc.types.tensor import TensorType
-from bmc_keras.lower.conv import beyond_steps, keeps_size
+from bmc_keras.lower.conv import REPEAT_BORDER, beyond_steps, keeps_size, repeat_borders
 from bmc_keras.lower.masks import mean_of_data
 from bmc_keras.lower.table import Layout, lower, part
 
@@ -123,12 +123,9 @@ def _repeated(op: AvgPool, x: TensorType, plan: _Plan) -> Lowered:
     first = 1 if op.axis is None else axis_of(x, op.axis) + 1  # channels are last
 
     def build(args: list[Expr]) -> Expr:
-        value = args[0]
-        for place, (low, high) in enumerate(pads, start=first):
-            value = call("repeat_border", value, place, low, high)
-        return plan.run("Average", value)
+        return plan.run("Average", repeat_borders(args[0], pads, first))
 
-    return Function(build, (part("repeat_border"),))
+    return Function(build, (REPEAT_BORDER,))
 
 
 @lower(GlobalAvgPool, "last")

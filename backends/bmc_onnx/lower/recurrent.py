@@ -20,7 +20,7 @@ RECUR_PADDED = part("recur_padded")
 RECUR_LAYERS_PADDED = part("recur_layers_padded")
 RECUR_STATES = part("recur_states")
 RECUR_FROM = part("recur_from")
-RECUR_STATES_PADDED = part("recur_states_padded")
+COUNT_STEPS = part("count_steps")
 
 
 def _recurrent(
@@ -50,18 +50,18 @@ def _with_states(
     op: Recurrent, site: Site, word: str, order: list[int], biases: tuple[str, ...], **more: Any
 ) -> Lowered:
     """From given states, or with those of the last step."""
-    key = RECUR_STATES_PADDED if site.masks else RECUR_STATES
-    key = key if op.return_state else RECUR_FROM
+    key = RECUR_STATES if op.return_state else RECUR_FROM
     named: dict[str, Any] = {"biases": biases if op.bias else (), **more}
+    carried = len(site.inputs) - 1
 
     def build(args: list[Expr]) -> Expr:
         value, *rest, label = args
-        carried = len(site.inputs) - 1
         states, mask = ListExpr(tuple(rest[:carried])), rest[carried:]
-        given = (value, states, *mask, lit((site.inputs[0].shape[1], op.units)), listed(order))
-        return call(f"g.{key.name}", word, *given, name=label, **named)
+        given = (value, states, lit((site.inputs[0].shape[1], op.units)), listed(order))
+        lengths = {"length": call("g.count_steps", *mask, name=label)} if mask else {}
+        return call(f"g.{key.name}", word, *given, name=label, **named, **lengths)
 
-    return Function(build, (key,))
+    return Function(build, (key, *((COUNT_STEPS,) if site.masks else ())))
 
 
 @lower(RNN)

@@ -94,6 +94,11 @@ class Recurrent(Graph):
         label = f"{name}{ends[0]}"
         return self.along_steps(op, x, given, sizes[1], label, len(ends), **more)
 
+    def count_steps(self, mask: str, name: str) -> str:
+        """Count the steps of each sequence that are data: (B, T) -> (B,)."""
+        data = self.add("Cast", mask, name=f"{name}.data", to=TensorProto.INT32)
+        return self.reduce("ReduceSum", data, [1], name=f"{name}.length")
+
     def recur_states(
         self,
         op: str,
@@ -103,74 +108,39 @@ class Recurrent(Graph):
         order: list[int],
         name: str,
         biases: tuple[str, ...],
+        length: str = "",
         **more: Any,
     ) -> tuple[str, ...]:
         """Run a recurrent operator from given states, or zeros.
 
         (B, T, features) -> (B, T, units), and the states of the last step, (B, units).
+        Of steps beyond the lengths, (B,), if there are any, it makes zeros.
         """
         given = self.recurrent_weights(sizes, order, name, ("_l0",), biases)
-        given += ([] if biases else [""]) + [""]
-        return self.along_steps_from(op, x, given, states, sizes[1], name, **more)
+        given += ([] if biases else [""]) + [length]
+        turned = self.add("Transpose", x, name=f"{name}.turned", perm=[1, 0, 2])
+        carried = ["h", "c"] if op == "LSTM" else ["h"]
+        given += [
+            self.widen(state, [0], name=f"{name}.first_{kind}")
+            for state, kind in zip(states, carried)
+        ]
+        made, *last = self.add_several(
+            op,
+            turned,
+            *given,
+            names=[f"{name}.states", *(f"{name}.last_{kind}" for kind in carried)],
+            hidden_size=sizes[1],
+            **more,
+        )
+        back = self.add("Transpose", made, name=f"{name}.back", perm=[2, 0, 1, 3])
+        ends = [self.narrow(end, [0], name=f"{end}.end") for end in last]
+        return self.reshape(back, [0, 0, -1], name=name), *ends
 
     def recur_from(
         self, op: str, x: str, states: list[str], *args: Any, **more: Any
     ) -> str:
         """Run a recurrent operator from states: (B, T, features) -> (B, T, units)."""
         return self.recur_states(op, x, states, *args, **more)[0]
-
-    def recur_states_padded(
-        self,
-        op: str,
-        x: str,
-        states: list[str],
-        mask: str,
-        sizes: tuple[int, int],
-        order: list[int],
-        name: str,
-        biases: tuple[str, ...],
-        **more: Any,
-    ) -> tuple[str, ...]:
-        """Run a recurrent operator from given states, or zeros, over padded sequences.
-
-        (B, T, features) -> (B, T, units), and the states of the last step, (B, units).
-        Of what is not in the mask it makes zeros.
-        """
-        given = self.recurrent_weights(sizes, order, name, ("_l0",), biases)
-        data = self.add("Cast", mask, name=f"{name}.data", to=TensorProto.INT32)
-        length = self.reduce("ReduceSum", data, [1], name=f"{name}.length")
-        given += ([] if biases else [""]) + [length]
-        return self.along_steps_from(op, x, given, states, sizes[1], name, **more)
-
-    def along_steps_from(
-        self,
-        op: str,
-        x: str,
-        given: list[str],
-        states: list[str],
-        units: int,
-        name: str,
-        **more: Any,
-    ) -> tuple[str, ...]:
-        """Run an operator that takes the steps first, from states.
-
-        (B, T, ...) -> (B, T, units), and the states of the last step, (B, units).
-        """
-        turned = self.add("Transpose", x, name=f"{name}.turned", perm=[1, 0, 2])
-        begun = [self.widen(state, [0], name=f"{name}.{state}") for state in states]
-        kinds = ["states", "last_h", "last_c"][: 3 if op == "LSTM" else 2]
-        made, *last = self.add_several(
-            op,
-            turned,
-            *given,
-            *begun,
-            names=[f"{name}.{kind}" for kind in kinds],
-            hidden_size=units,
-            **more,
-        )
-        back = self.add("Transpose", made, name=f"{name}.back", perm=[2, 0, 1, 3])
-        ends = [self.narrow(end, [0], name=f"{end}.end") for end in last]
-        return self.reshape(back, [0, 0, -1], name=name), *ends
 
     def lstm_cell(
         self, x: str, h: str, c: str, features: int, units: int, name: str
@@ -249,8 +219,7 @@ class Recurrent(Graph):
         """
         given = self.recurrent_weights(sizes, order, name, ends, biases)
         label = f"{name}{ends[0]}"
-        data = self.add("Cast", mask, name=f"{label}.data", to=TensorProto.INT32)
-        length = self.reduce("ReduceSum", data, [1], name=f"{label}.length")
+        length = self.count_steps(mask, name=label)
         given += ([] if biases else [""]) + [length]
         return self.along_steps(op, x, given, sizes[1], label, len(ends), **more)
 

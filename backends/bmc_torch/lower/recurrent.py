@@ -8,6 +8,7 @@ from bmc.emit.values import unless
 from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
 from bmc_torch.lower.table import lower, part
 
+PACKING = (part("pack"), part("unpack"))
 RUN_PADDED = part("run_padded")
 RUN_PADDED_STATE = part("run_padded_state")
 RUN_PADDED_STATES = part("run_padded_states")
@@ -41,8 +42,9 @@ def _recurrent(op: Recurrent, site: Site, kind: str, support: tuple[Support, ...
             return call(padded.name, layer, x, *mask, *given)
         return call(unpack.name, Starred(Call(layer, (x, *given))))
 
+    support += PACKING if site.masks else ()
     if op.return_state:
-        support += (padded, unpack) if site.masks else (unpack,)
+        support += (unpack, padded) if site.masks else (unpack,)
     elif site.masks:
         support += (RUN_PADDED,)
     made = call(kind, site.inputs[0].shape[1], op.units, **settings, batch_first=True)

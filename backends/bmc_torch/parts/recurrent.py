@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import (
+    PackedSequence,
+    pack_padded_sequence,
+    pad_packed_sequence,
+)
+
+
+def pack(x: Tensor, mask: Tensor) -> PackedSequence:
+    """Sequences without the padding at their end: (B, T, D), (B, T)."""
+    length = mask.sum(dim=1).clamp(min=1).cpu()
+    return pack_padded_sequence(x, length, batch_first=True, enforce_sorted=False)
+
+
+def unpack(states: PackedSequence, steps: int) -> Tensor:
+    """Sequences filled up with zeros at their end: (B, steps, units)."""
+    return pad_packed_sequence(states, batch_first=True, total_length=steps)[0]
 
 
 def run_padded(layer: nn.RNNBase, x: Tensor, mask: Tensor) -> Tensor:
@@ -12,10 +27,7 @@ def run_padded(layer: nn.RNNBase, x: Tensor, mask: Tensor) -> Tensor:
 
     The backward direction starts at each sequence's last step; padding becomes zeros.
     """
-    length = mask.sum(dim=1).clamp(min=1).cpu()
-    packed = pack_padded_sequence(x, length, batch_first=True, enforce_sorted=False)
-    states, _ = layer(packed)
-    return pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])[0]
+    return unpack(layer(pack(x, mask))[0], x.shape[1])
 
 
 def run_padded_state(
@@ -25,11 +37,8 @@ def run_padded_state(
 
     (B, T, D), (B, T) -> (B, T, units), and each sequence's last state, (B, units).
     """
-    length = mask.sum(dim=1).clamp(min=1).cpu()
-    packed = pack_padded_sequence(x, length, batch_first=True, enforce_sorted=False)
-    states, last = layer(packed, given)
-    padded = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
-    return unpack_state(padded[0], last)
+    states, last = layer(pack(x, mask), given)
+    return unpack_state(unpack(states, x.shape[1]), last)
 
 
 def run_padded_states(
@@ -39,11 +48,8 @@ def run_padded_states(
 
     (B, T, D), (B, T) -> (B, T, units), and each sequence's last states, (B, units).
     """
-    length = mask.sum(dim=1).clamp(min=1).cpu()
-    packed = pack_padded_sequence(x, length, batch_first=True, enforce_sorted=False)
-    states, last = layer(packed, given)
-    padded = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
-    return unpack_states(padded[0], last)
+    states, last = layer(pack(x, mask), given)
+    return unpack_states(unpack(states, x.shape[1]), last)
 
 
 def unpack_state(states: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ print the condition, too. What can't be said by the block's settings and dimensi
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,16 +14,10 @@ from bmc.elaborate.context import Filling
 from bmc.elaborate.scope import Scope
 from bmc.ir.model import Choice, Test
 from bmc.syntax import ast
-from bmc.types.symbolic import Num, Real, Var, expression_of
+from bmc.types.symbolic import OPERATORS, Num, Real, Var, expression_of
 
 COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
-ARITHMETIC = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "//": operator.floordiv,
-    "%": operator.mod,
-}
+ARITHMETIC = {sign: OPERATORS[sign] for sign in ("+", "-", "*", "//", "%")}
 
 
 @contextmanager

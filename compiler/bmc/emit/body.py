@@ -8,7 +8,7 @@ only when the value that had it is not needed any more. Knows no backend.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -140,14 +140,9 @@ class Body:
             self.statements = []
             self._use(use, index)
             self._mark(use.statement, use.guards)
-        self.marked = rolled(self.marked, self.way())
-        groups: list[tuple[int, list[p.Statement]]] = []
-        for one in self.marked:
-            if groups and groups[-1][0] == one.group:
-                groups[-1][1].append(one.statement)
-            else:
-                groups.append((one.group, [one.statement]))
-        self.statements = spaced([statements for _, statements in groups])
+        if any(instance.loops for instance in self.spec.instances):
+            self.marked = rolled(self.marked, self.way())
+        self.statements = spaced((one.group, one.statement) for one in self.marked)
         self.returns = [self.read(value) for value in results(self.spec)]
 
     def begin(self) -> None:
@@ -312,15 +307,25 @@ def results(spec: BlockSpec) -> list[Value]:
     return [*(output.value for output in spec.outputs), *following]
 
 
-def spaced(groups: Sequence[Sequence[p.Statement]]) -> list[p.Statement]:
-    """Groups of statements with an empty line around each that has more than one."""
+def spaced(lines: Iterable[tuple[int, p.Statement]]) -> list[p.Statement]:
+    """Statements, with an empty line around several that belong together, and around an `if`."""
+    groups: list[list[p.Statement]] = []
+    last: int | None = None
+    for number, statement in lines:
+        alone = isinstance(statement, p.IfStmt)
+        if number == last and not alone:
+            groups[-1].append(statement)
+        else:
+            groups.append([statement])
+        last = None if alone else number
     found: list[p.Statement] = []
-    before = 0
+    before = False
     for group in groups:
-        if found and max(before, len(group)) > 1:
+        long = len(group) > 1 or isinstance(group[0], p.IfStmt)
+        if found and (before or long):
             found.append(p.Blank())
         found += group
-        before = len(group)
+        before = long
     return found
 
 

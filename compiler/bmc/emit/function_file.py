@@ -17,7 +17,7 @@ from bmc.emit.body import shape_text
 from bmc.emit.function_body import FunctionBody, labelled
 from bmc.emit.layout import render
 from bmc.emit.names import Scope, identifier
-from bmc.emit.texts import Printed, Text, clustered, uses_of
+from bmc.emit.texts import Printed, Text, definitions, uses_of
 from bmc.ir.model import BlockSpec, Instance, Program, Value
 from bmc.records import record
 
@@ -53,16 +53,12 @@ class FunctionFile:
         self.support: dict[str, Support] = {}
         self.used: list[Any] = []
         self.below = parts.specs_below(program.main)
-        self.uses = uses_of(program.main)
+        self.uses = uses_of(program.main, steps=True)
 
     def functions_of(self, others: Iterable[str]) -> dict[str, str]:
         """What the functions of blocks are called, beside the file's other names."""
         main = self.program.main
         return parts.block_functions(main, {*self.names, function_name(main), *others})
-
-    def alike(self, spec: BlockSpec) -> list[BlockSpec]:
-        """The blocks of the program that are made of the same definition."""
-        return [one for one in self.below if (one.name, one.span) == (spec.name, spec.span)]
 
     def specs(self) -> Iterable[BlockSpec]:
         """The blocks of the program, and the model."""
@@ -82,10 +78,10 @@ class FunctionFile:
                 self.run(body)
                 printed.append(Printed(body.spec, body, (), self.uses.get(body.spec, [])))
                 keys[id(body)] = key
-        for group, text in clustered(printed, self._key):
-            found = self._written(group, text)
-            for one in group:
-                self.written[keys[id(one.body)]] = found
+        for one in definitions(printed, self._key):
+            found = self._written(one.members, one.text)
+            for member in one.members:
+                self.written[keys[id(member.body)]] = found
 
     def _key(self, printed: Printed) -> str:
         """The function that a block would be alone."""

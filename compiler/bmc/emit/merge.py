@@ -9,33 +9,29 @@ statements that were printed for it. Where that can't be shown, the texts stay a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bmc.emit import pyexpr as p
 from bmc.ir.model import Choice, Guard, Test
 from bmc.records import field, record, replace
+from bmc.types import symbolic
 from bmc.types.symbolic import Var
 
 Environment = Mapping[str, Any]  # settings and dimensions of one use
 NODE = p.name("g.add")  # a node of ONNX that has no weights
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "//": lambda a, b: a // b,
-    "%": lambda a, b: a % b,
-    "**": lambda a, b: a**b,
+OPERATORS = {
+    **symbolic.OPERATORS,
     "and": lambda a, b: a and b,
     "or": lambda a, b: a or b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
 
 
@@ -166,7 +162,7 @@ class _Merge:
 
     def _align(self, left: list[Node], right: list[Node], out: list[Node]) -> None:
         self.done.append(out)
-        a, b = list(left), list(right)
+        a, b = _copied(left), _copied(right)
         while a or b:
             one, other = (a[0] if a else None), (b[0] if b else None)
             if isinstance(one, Fork) and isinstance(other, Fork) and one.key == other.key:
@@ -199,7 +195,7 @@ class _Merge:
         taken = other.taken.get(fork.key)
         if not taken:
             raise Apart
-        sides = [None if side is None else list(side) for side in fork.sides]
+        sides = list(fork.sides)
         for outcome in taken:
             if not all(self._added(node, other) for node in sides[outcome] or ()):
                 raise Apart
@@ -210,8 +206,7 @@ class _Merge:
         sides: list[list[Node] | None] = []
         for mine, theirs in zip(one.sides, other.sides):
             if mine is None or theirs is None:
-                kept = theirs if mine is None else mine
-                sides.append(None if kept is None else list(kept))
+                sides.append(theirs if mine is None else mine)
                 continue
             arm: list[Node] = []
             self._align(mine, theirs, arm)
@@ -252,15 +247,13 @@ class _Merge:
 
     def _labelled(self, a: p.Call, b: p.Call) -> tuple[tuple[str, p.Expr], ...]:
         """The arguments of a node without weights, with the name that the second text has."""
-        names = dict(b.kwargs)
-        for key, value in a.kwargs:
-            if key == "name" and self.labels.setdefault(value, names.get(key, value)) != names.get(
-                key
-            ):
+        mine, theirs = dict(a.kwargs), dict(b.kwargs)
+        if "name" in mine and "name" in theirs:
+            label = self.labels.setdefault(mine["name"], theirs["name"])
+            if label != theirs["name"]:
                 raise Apart
-        return tuple(
-            (key, self.labels[value] if key == "name" else value) for key, value in a.kwargs
-        )
+            mine["name"] = label
+        return tuple(mine.items())
 
     def _number(self, a: p.Expr, b: p.Expr) -> p.Expr | None:
         """The one of two numbers that is right in the uses of both."""
@@ -310,6 +303,20 @@ class _Merge:
             arm.append(Marked(group, (), statement, added=True))
 
 
+def _copied(nodes: Sequence[Node]) -> list[Node]:
+    """Nodes whose forks can be added to, without a change to the text that they are from."""
+
+    def side(arm: list[Node] | None) -> list[Node] | None:
+        return None if arm is None else _copied(arm)
+
+    return [
+        Fork(node.key, (side(node.sides[0]), side(node.sides[1])))
+        if isinstance(node, Fork)
+        else node
+        for node in nodes
+    ]
+
+
 def _leaves(nodes: Sequence[Node]) -> list[Marked]:
     found: list[Marked] = []
     for node in nodes:
@@ -336,11 +343,8 @@ def _assigned(nodes: Sequence[Node]) -> set[str]:
 def _labels(nodes: Sequence[Node]) -> set[p.Expr]:
     """The names of nodes."""
     calls = [inner for leaf in _leaves(nodes) for inner in p.walk(leaf.statement)]
-    return {
-        dict(call.kwargs)["name"]
-        for call in calls
-        if isinstance(call, p.Call) and "name" in dict(call.kwargs)
-    }
+    pairs = [pair for call in calls if isinstance(call, p.Call) for pair in call.kwargs]
+    return {value for key, value in pairs if key == "name"}
 
 
 def _alike(items: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -127,6 +127,11 @@ def specs_below(spec: BlockSpec) -> list[BlockSpec]:
     return found
 
 
+def alike(spec: BlockSpec, specs: Iterable[BlockSpec]) -> list[BlockSpec]:
+    """Those of the blocks that are made of the same definition."""
+    return [one for one in specs if (one.name, one.span) == (spec.name, spec.span)]
+
+
 def block_functions(main: BlockSpec, taken: Iterable[str]) -> dict[str, str]:
     """Names of the functions that blocks become, by the block's name.
 

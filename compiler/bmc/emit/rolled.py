@@ -177,7 +177,7 @@ def rolled(marked: Sequence[Marked], way: Members | Labels) -> list[Marked]:
     found: list[Marked] = []
     place = 0
     while place < len(marked):
-        loop = _longest(marked[place:], numbers[place:], way) if numbers[place] else None
+        loop = _longest(marked, numbers, place, way) if numbers[place] else None
         if loop is None:
             found.append(marked[place])
             place += 1
@@ -189,28 +189,30 @@ def rolled(marked: Sequence[Marked], way: Members | Labels) -> list[Marked]:
 
 
 def _longest(
-    marked: Sequence[Marked], all_numbers: Sequence[set[int]], way: Members | Labels
+    marked: Sequence[Marked], numbers: Sequence[set[int]], place: int, way: Members | Labels
 ) -> tuple[p.Statement, int] | None:
-    """The loop that the first statements are, and how many those are."""
+    """The loop that begins at a place, and how many statements it stands for."""
     best: tuple[p.Statement, int] | None = None
-    for size in range(1, min(LONGEST, len(marked) // 2) + 1):
-        first = marked[:size]
-        if any(one.guards != marked[0].guards for one in first):
+    for size in range(1, min(LONGEST, (len(marked) - place) // 2) + 1):
+        if marked[place + size - 1].guards != marked[place].guards:
             break
-        numbers = set().union(*all_numbers[:size])
-        if len(numbers) > 1:
+        here = set().union(*numbers[place : place + size])
+        if len(here) > 1:
             break
-        (start,) = numbers
-        following = set().union(*all_numbers[size : 2 * size])
-        if following != {start + 1}:
+        (start,) = here
+        if set().union(*numbers[place + size : place + 2 * size]) != {start + 1}:
             continue
-        pattern = _opened(first, start, way)
+
+        def turn(count: int, size: int = size) -> Sequence[Marked]:
+            return marked[place + count * size : place + (count + 1) * size]
+
+        pattern = _opened(turn(0), start, way)
         count = 1
-        while _opened(marked[count * size : (count + 1) * size], start + count, way) == pattern:
+        while _opened(turn(count), start + count, way) == pattern:
             count += 1
         if count > 1 and (best is None or count * size > best[1]):
-            turns = [marked[turn * size : (turn + 1) * size] for turn in range(count)]
-            body = [_said(pattern[step], [turn[step] for turn in turns]) for step in range(size)]
+            turns = [turn(number) for number in range(count)]
+            body = [_said(pattern[step], [one[step] for one in turns]) for step in range(size)]
             loop = way.loop(body, start, count)
             best = best if loop is None else (loop, count * size)
     return best

@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 from bmc.emit import pyexpr as p
-from bmc.emit.body import Body
+from bmc.emit.body import Body, spaced
 from bmc.emit.merge import Apart, Environment, Marked, Variant, merged
-from bmc.ir.model import BlockSpec, Instance
+from bmc.ir.model import BlockSpec, Instance, Scan
 from bmc.records import record
 
 
@@ -32,8 +32,11 @@ class Text:
         return [*self.init, *self.statements]
 
 
-def uses_of(spec: BlockSpec) -> dict[BlockSpec, list[Environment]]:
-    """The settings and dimensions with which each block below one is used."""
+def uses_of(spec: BlockSpec, steps: bool) -> dict[BlockSpec, list[Environment]]:
+    """The settings and dimensions with which each block below one is used.
+
+    `steps` says whether to be the step of a scan is such a use.
+    """
     found: dict[BlockSpec, list[Environment]] = {}
     waiting: list[Instance] = list(spec.instances)
     seen: set[int] = set()
@@ -47,6 +50,8 @@ def uses_of(spec: BlockSpec) -> dict[BlockSpec, list[Environment]]:
             found.setdefault(instance.target, []).append(
                 {key: _plain(value) for key, value in numbers.items()}
             )
+        if isinstance(instance.target, Scan) and not steps:
+            instance = instance.target.step
         waiting += [inner for _, inner in instance.inside()]
     return found
 
@@ -69,79 +74,54 @@ class Printed:
         self.text = Text.of(body, init)
 
 
-def as_one(all_printed: Sequence[Printed]) -> Text | None:
-    """What stands for all of them; None where that is not one text."""
-    first = all_printed[0]
-    try:
-        texts = [
-            (
-                Variant.of(
-                    one.body.marked,
-                    one.body.parameters,
-                    one.body.returns,
-                    one.spec.choices,
-                    one.uses,
-                ),
-                Variant.of(one.init, (), (), one.spec.choices, one.uses),
+@record(frozen=False)
+class Definition:
+    """Blocks that share a text; what they do and how they begin, laid side by side, if that goes."""
+
+    members: list[Printed]
+    text: Text
+    variants: tuple[Variant, Variant] | None
+
+    @staticmethod
+    def of(members: list[Printed]) -> Definition:
+        """Blocks that are printed alike."""
+        first = members[0]
+        uses = [use for one in members for use in one.uses]
+        body, choices = first.body, first.spec.choices
+        try:
+            variants = (
+                Variant.of(body.marked, body.parameters, body.returns, choices, uses),
+                Variant.of(first.init, (), (), choices, uses),
             )
-            for one in all_printed
-        ]
-        run, begin = texts[0]
-        for other_run, other_begin in texts[1:]:
-            run, begin = merged(run, other_run), merged(begin, other_begin)
-    except Apart:
-        return None
-    groups: list[tuple[int, list[p.Statement]]] = []
-    for number, statement in run.groups():
-        alone = isinstance(statement, p.IfStmt)
-        if groups and groups[-1][0] == number and not alone:
-            groups[-1][1].append(statement)
-        else:
-            groups.append((-2 if alone else number, [statement]))
-    return Text(
-        first.body.parameters, begin.statements(), _apart([g for _, g in groups]), run.returns
-    )
+        except Apart:
+            return Definition(members, first.text, None)
+        return Definition(members, first.text, variants)
+
+    def joined(self, other: Definition) -> Definition | None:
+        """The definition of all members of both; None where that is not one text."""
+        if self.variants is None or other.variants is None:
+            return None
+        try:
+            run, begin = (merged(*pair) for pair in zip(self.variants, other.variants))
+        except Apart:
+            return None
+        text = Text(self.text.parameters, begin.statements(), spaced(run.groups()), run.returns)
+        return Definition([*self.members, *other.members], text, (run, begin))
 
 
-def _apart(groups: list[list[p.Statement]]) -> list[p.Statement]:
-    """Groups with an empty line around each that has more than one line."""
-    found: list[p.Statement] = []
-    before = False
-    for group in groups:
-        long = len(group) > 1 or isinstance(group[0], p.IfStmt)
-        if found and (before or long):
-            found.append(p.Blank())
-        found += group
-        before = long
-    return found
-
-
-def clustered(
-    printed: Iterable[Printed], key: Callable[[Printed], Hashable]
-) -> list[tuple[list[Printed], Text]]:
+def definitions(printed: Iterable[Printed], key: Callable[[Printed], Hashable]) -> list[Definition]:
     """Blocks that share a text: those printed alike, and those that can be one."""
     alike: dict[Hashable, list[Printed]] = {}
     for one in printed:
         alike.setdefault(key(one), []).append(one)
-    found: list[tuple[list[Printed], Text]] = []
-    for group in alike.values():
-        for place, (others, _) in enumerate(found):
-            text = as_one([*_representatives(others, key), *_representatives(group, key)])
-            if text is not None:
-                found[place] = ([*others, *group], text)
+    found: list[Definition] = []
+    for members in alike.values():
+        made = Definition.of(members)
+        for place, known in enumerate(found):
+            both = known.joined(made)
+            if both is not None:
+                found[place] = both
                 break
         else:
-            found.append((group, group[0].text))
+            found.append(made)
     return found
-
-
-def _representatives(group: list[Printed], key: Callable[[Printed], Hashable]) -> list[Printed]:
-    """One block for each text, with the uses of all that have it."""
-    found: dict[Hashable, Printed] = {}
-    for one in group:
-        held = found.get(key(one))
-        if held is None:
-            found[key(one)] = Printed(one.spec, one.body, one.init, list(one.uses))
-        else:
-            held.uses += one.uses
-    return list(found.values())

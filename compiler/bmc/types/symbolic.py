@@ -121,8 +121,11 @@ class BinOp(Expression):
         return f"{left} {self.operator} {right}"
 
 
-def combine(symbol: str, left: Expression, right: Expression) -> Expression:
-    """`left symbol right`, with literals folded and neutral elements dropped."""
+def combine(symbol: str, left: Expression, right: Expression, whole: bool = True) -> Expression:
+    """`left symbol right`, with literals folded and neutral elements dropped.
+
+    Whole numbers are simplified; others would be rounded elsewhere.
+    """
     if isinstance(left, Const) and isinstance(right, Const):
         if symbol == "/":  # the author's `1 / 255` says more than its value
             return BinOp(symbol, left, right)
@@ -136,9 +139,12 @@ def combine(symbol: str, left: Expression, right: Expression) -> Expression:
         return right if left == one else zero
     if symbol in ("*", "//", "**") and right == one:
         return left
-    if symbol == "//":
+    if symbol == "//" and whole:
         return _divided(left, right)
-    return _summed(symbol, left, right) if symbol in ("+", "-") else BinOp(symbol, left, right)
+    if symbol in ("+", "-"):
+        together = _collected(symbol, left, right) if whole else None
+        return together or _summed(symbol, left, right)
+    return BinOp(symbol, left, right)
 
 
 def _divided(left: Expression, right: Expression) -> Expression:
@@ -153,19 +159,13 @@ def _divided(left: Expression, right: Expression) -> Expression:
 
 
 def _summed(symbol: str, left: Expression, right: Expression) -> Expression:
-    """A sum or difference, with terms that both sides have in one."""
-    together = _collected(symbol, left, right)
-    if together is not None:
-        return together
-    if symbol == "+" and _is_negated(right):
-        return combine("-", left, right.right)  # type: ignore[attr-defined]
+    """A sum or difference; what is negative is taken away."""
+    negated = isinstance(right, BinOp) and right.operator == "-" and right.left == Const(0)
+    if symbol == "+" and negated:
+        return BinOp("-", left, right.right)  # type: ignore[attr-defined]
     if symbol == "+" and isinstance(right, Const) and right.value < 0:
-        return combine("-", left, Const(-right.value))
+        return BinOp("-", left, Const(-right.value))
     return BinOp(symbol, left, right)
-
-
-def _is_negated(value: Expression) -> bool:
-    return isinstance(value, BinOp) and value.operator == "-" and value.left == Const(0)
 
 
 def _term(value: Expression) -> tuple[int, Expression | None]:
@@ -233,7 +233,8 @@ def _traced(symbol: str, swap: bool) -> Callable[[Any, Any], Any]:
         left, right = expression_of(self), expression_of(other)
         if swap:
             left, right = right, left
-        return traced(function(a, b), combine(symbol, left, right))
+        made = function(a, b)
+        return traced(made, combine(symbol, left, right, not isinstance(made, float)))
 
     return method
 
@@ -280,7 +281,7 @@ class Real(_Traced, float):  # type: ignore[misc]
 
 def _remembered(expression: Expression | None, value: int | float) -> Expression:
     """How a number came about; its literal where nobody knows, or where it is too long to print."""
-    if expression is None or expression.leaves > MOST_LEAVES:
+    if isinstance(expression, Const | None) or expression.leaves > MOST_LEAVES:
         return Const(value)
     return expression
 

@@ -9,15 +9,18 @@ from bmc.emit.layout import expression, render
 from bmc.emit.pyexpr import Assign, DictExpr, Expr, ListExpr, Name, Statement, TupleExpr, call, lit
 from bmc.emit.templates import Code
 from bmc.emit.templates import render as fill
-from bmc.ir.name_map import Entry
+from bmc.ir.name_map import FOLDED, Entry, NameMap
 from bmc.ir.training import Pretrained
 from bmc_programs.run import Run
 
 
 def start_file(start: Pretrained) -> str:
     """start.py; without a map the names of the file are those of the model."""
-    changes = Code("" if start.names is None else _changes(start.names))
-    names = start.names or ()
+    changes = Code("" if start.names is None else _changes(start.names.entries))
+    table = start.names or NameMap(())
+    names = table.entries
+    patterns = [one.source for one in names] + [one.target for one in table.missing]
+    folds = any(one.fold is not None for one in names)
     return fill(
         "bmc_programs",
         "start.py",
@@ -33,8 +36,10 @@ def start_file(start: Pretrained) -> str:
         holed=any("" in one.targets for one in names),
         plus=any(one.plus for one in names),
         scaled=any(one.length for one in names),
-        words=Code(_table(names[0].words) if names and names[0].words else ""),
-        spread=any("*}" in one.source for one in names),
+        words=Code(_table("WORDS", table.words)),
+        spread=any("*}" in pattern for pattern in patterns),
+        folds=Code(_table("PARTS", tuple(FOLDED.items())) if folds else ""),
+        missing=Code(_table("MISSING", tuple((m.target, m.number) for m in table.missing))),
     )
 
 
@@ -49,17 +54,20 @@ def _changes(entries: tuple[Entry, ...]) -> str:
     for entry in entries:
         keys = ("view", "axes", "shape", "sizes", "add", "plus", "length")
         named = {key: lit(getattr(entry, key)) for key in keys if getattr(entry, key)}
-        named |= {} if entry.part is None else {"part": lit(entry.part)}
+        rest = {"part": entry.part, "fold": entry.fold}
+        named |= {key: lit(number) for key, number in rest.items() if number is not None}
         to = [TupleExpr(tuple(lit(name) for name in entry.targets))] if entry.targets else []
         made.append(call("Change", entry.source, *to, **named))
     line: Statement = Assign(Name("CHANGES"), ListExpr(tuple(made)))
     return render([line]).rstrip("\n")
 
 
-def _table(words: tuple[tuple[str, str], ...]) -> str:
-    """`WORDS = {"gamma": "weight"}`"""
-    pairs = tuple((lit(word), lit(other)) for word, other in words)
-    line: Statement = Assign(Name("WORDS"), DictExpr(pairs))
+def _table(name: str, items: tuple[tuple[str, str | float], ...]) -> str:
+    """`WORDS = {"gamma": "weight"}`, or nothing where there is no item."""
+    if not items:
+        return ""
+    pairs = tuple((lit(word), lit(other)) for word, other in items)
+    line: Statement = Assign(Name(name), DictExpr(pairs))
     return render([line]).rstrip("\n")
 
 

@@ -194,6 +194,23 @@ def test_decoders(model: str, tmp_path: Path) -> None:
     agree(ours, arrays(theirs.state_dict()), path, [TOKENS], [logits], tmp_path)
 
 
+def test_mamba(tmp_path: Path) -> None:
+    transformers = load_transformers()
+    import torch
+
+    torch.set_default_dtype(torch.float32)
+    config = transformers.MambaConfig(
+        vocab_size=90, hidden_size=32, state_size=5, num_hidden_layers=3, time_step_rank=4
+    )
+    theirs = randomized(transformers.MambaForCausalLM(config))
+    with torch.no_grad():
+        logits = theirs(torch.from_numpy(TOKENS)).logits.numpy()
+    sizes = {"vocab": "90", "dim": "32", "depth": "3", "size": "5", "rank": "4"}
+    ours = program("mamba_130m", tmp_path, {f"Mamba.{key}": size for key, size in sizes.items()})
+    names = SPECS / "text" / "names" / "mamba.json"
+    agree(ours, arrays(theirs.state_dict()), names, [TOKENS], [logits], tmp_path)
+
+
 def test_bert(tmp_path: Path) -> None:
     transformers = load_transformers()
     import torch

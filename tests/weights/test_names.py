@@ -6,13 +6,17 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bmc import cli
-from bmc.ir.name_map import BadMap, apply_map, parse_map, read_map
+from bmc.ir.name_map import BadMap, NameMap, parse_map, read_map
+from bmc.ir.training import Pretrained
 from bmc.weights.propose import propose
+from bmc.weights.rename import apply_map
+from bmc_programs.start import start_file
 
 safetensors = pytest.importorskip("safetensors.numpy")
 SPEC = """model Net {
@@ -23,10 +27,10 @@ SPEC = """model Net {
 """
 
 
-def entries(folder: Path, names: object) -> list[object]:
+def entries(folder: Path, names: object) -> NameMap:
     path = folder / "names.json"
     path.write_text(json.dumps(names), encoding="utf-8")
-    return read_map(path)  # type: ignore[return-value]
+    return read_map(path)
 
 
 def test_names_axes_shapes_and_parts(tmp_path: Path) -> None:
@@ -46,7 +50,7 @@ def test_names_axes_shapes_and_parts(tmp_path: Path) -> None:
         "mask": np.zeros(2),
         "h.7.8.weight": np.zeros(2),
     }
-    found = apply_map(entries(tmp_path, names), tensors)  # type: ignore[arg-type]
+    found = apply_map(entries(tmp_path, names), tensors)
     assert {name: array.tolist() for name, array in found.tensors.items()} == {
         "layers.7.dense.weight": [[0, 3], [1, 4], [2, 5]],
         "q.bias": [0, 1],
@@ -121,42 +125,122 @@ MADE = {
 
 
 def test_numbers_sizes_joins_and_sums(tmp_path: Path) -> None:
-    found = apply_map(entries(tmp_path, MORE), FOUND)  # type: ignore[arg-type]
+    found = apply_map(entries(tmp_path, MORE), FOUND)
     assert {name: array.tolist() for name, array in found.tensors.items()} == MADE
     assert not found.unknown and not found.unused
 
 
-def test_programs_do_as_the_command_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """start.py of a program, which has only what its map needs."""
-    from bmc.ir.training import Pretrained
-    from bmc_programs.start import start_file
-
-    text = start_file(Pretrained("", "x", tuple(entries(tmp_path, MORE))))  # type: ignore[arg-type]
-    (tmp_path / "start.py").write_text(text)
-    (tmp_path / "weights.py").write_text("find_no_floats = read_tensors = None\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
+def program(entry: NameMap, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Any]:
+    """start.py of a program with a map, and the module."""
+    text = start_file(Pretrained("", "x", entry))
+    (folder / "start.py").write_text(text)
+    (folder / "weights.py").write_text("find_no_floats = lambda found: []\nread_tensors = None\n")
+    monkeypatch.syspath_prepend(str(folder))
     for module in ("start", "weights"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     start = importlib.import_module("start")
+    for module in ("start", "weights"):
+        monkeypatch.delitem(sys.modules, module)
+    return text, start
+
+
+def test_programs_do_as_the_command_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """start.py of a program, which has only what its map needs."""
+    text, start = program(entries(tmp_path, MORE), tmp_path, monkeypatch)
     made = start.rename(FOUND)
     assert {name: array.tolist() for name, array in made.items()} == MADE
     for odd in (np.ones((1, 8), "f"), np.ones(1, "f")):  # not a length for each of the two rows
         with pytest.raises(ValueError, match=r"wide"):
             start.rename({**FOUND, "wide_g": odd})
         with pytest.raises(BadMap, match=r"`wide`"):
-            apply_map(entries(tmp_path, MORE), {**FOUND, "wide_g": odd})  # type: ignore[arg-type]
-    for module in ("start", "weights"):
-        monkeypatch.delitem(sys.modules, module)
-    plain = start_file(Pretrained("", "x", tuple(entries(tmp_path, {"a": "b"}))))  # type: ignore[arg-type]
+            apply_map(entries(tmp_path, MORE), {**FOUND, "wide_g": odd})
+    plain = start_file(Pretrained("", "x", entries(tmp_path, {"a": "b"})))
     words = ("joined", "add:", "sizes", "def fill", "plus", "found.pop", "length", "WORDS")
     for word in (*words, "over dots"):
         assert word in text and word not in plain
+    for word in ("MISSING", "fold"):
+        assert word not in text
+
+
+NORMED = {
+    "conv{n}.weight": "layers.{n}.conv.weight",
+    "conv{n}.bias": "layers.{n}.conv.bias",
+    "bn{n}.num_batches_tracked": None,
+    "bn{n}.{leaf}": {"to": "layers.{n}.conv.weight", "fold": 0.5},
+}
+
+
+def test_a_norm_is_done_by_the_layer_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(0)
+    rows = {f"conv{n}.weight": draw.normal(size=(4, 3)).astype("f") for n in (1, 2)}
+    spread = {f"bn{n}.running_var": draw.uniform(1, 2, 4).astype("f") for n in (1, 2)}
+    places = ("conv1.bias", "bn1.running_mean", "bn1.weight", "bn1.bias", "bn2.running_mean")
+    rest = {name: draw.normal(size=4).astype("f") for name in places}
+    tensors = {**spread, **rest, **rows, "bn1.num_batches_tracked": np.array(3)}
+    x = draw.normal(size=3)
+    _, start = program(entries(tmp_path, NORMED), tmp_path, monkeypatch)
+    for made in (apply_map(entries(tmp_path, NORMED), tensors).tensors, start.rename(tensors)):
+        assert len(made) == 4 and {array.dtype for array in made.values()} == {np.dtype("f")}
+        for n in (1, 2):
+            y = tensors[f"conv{n}.weight"] @ x + tensors.get(f"conv{n}.bias", 0.0)
+            y = (y - tensors[f"bn{n}.running_mean"]) / np.sqrt(tensors[f"bn{n}.running_var"] + 0.5)
+            y = y * tensors.get(f"bn{n}.weight", 1.0) + tensors.get(f"bn{n}.bias", 0.0)
+            one = made[f"layers.{n}.conv.weight"] @ x + made[f"layers.{n}.conv.bias"]
+            np.testing.assert_allclose(one, y, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"bn2.running_var": None}, "no variance"),
+        ({"bn1.running_mean": None, "bn1.weight": np.ones(4)}, "no mean"),
+        ({"conv1.weight": None}, "no tensor leads to"),
+        ({"bn1.weight": np.ones(3)}, "other rows"),
+        ({"bn1.gain": np.ones(4)}, "no part of a batch norm"),
+    ],
+)
+def test_norms_that_cannot_be_folded(
+    change: dict[str, Any], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = {f"conv{n}.weight": np.ones((4, 3)) for n in (1, 2)}
+    tensors |= {f"bn{n}.running_{kind}": np.ones(4) for n in (1, 2) for kind in ("mean", "var")}
+    tensors = {name: a for name, a in (tensors | change).items() if a is not None}
+    with pytest.raises(BadMap, match=reason):
+        apply_map(entries(tmp_path, NORMED), tensors)
+    _, start = program(entries(tmp_path, NORMED), tmp_path, monkeypatch)
+    with pytest.raises(ValueError, match=reason):
+        start.rename(tensors)
+
+
+def test_what_a_file_lacks_takes_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"w{n}": "dense{n}.weight", "": {"dense{n}.bias": 0, "{path*}.weight": 1.5}}
+    wanted = {"dense1.weight": (2, 3), "dense1.bias": (2,), "a.b.weight": (2,), "a.bias": (1,)}
+    made = apply_map(entries(tmp_path, names), {"w1": np.zeros((2, 3), "f")}, wanted).tensors
+    filled = {"dense1.bias": [0.0, 0.0], "a.b.weight": [1.5, 1.5]}
+    expected = {"dense1.weight": [[0.0] * 3] * 2, **filled}
+    assert {name: array.tolist() for name, array in made.items()} == expected
+    _, start = program(entries(tmp_path, names), tmp_path, monkeypatch)
+    monkeypatch.setattr(start, "read_tensors", lambda path: {"w1": np.zeros((2, 3), "f")})
+    known = start.read_start(Path("theirs.safetensors"), wanted)
+    assert {name: array.tolist() for name, array in known.items()} == expected
+    printed = capsys.readouterr().out
+    assert "1 of the model's 4 tensors" in printed and "filled with 1.5: a.b.weight" in printed
+    assert "not in the file: a.bias\n" in printed
 
 
 BAD = {
     "a list": [],
     "sizes of another number": {"a": {"split": ["b", "c"], "sizes": [1]}},
     "a size of nothing": {"a": {"split": ["b", "c"], "sizes": [1, 0]}},
+    "a norm without epsilon": {"a": {"to": "b.weight", "fold": True}},
+    "a norm that is also added": {"a": {"to": "b.weight", "fold": 1e-5, "add": True}},
+    "a norm before no weight": {"a": {"to": "b.bias", "fold": 1e-5}},
+    "a missing tensor without number": {"": {"a": "zeros"}},
+    "missing tensors as a list": {"": ["a"]},
     "a part that is no number": {"a": {"to": "b", "part": "first"}},
     "a part that is split": {"a": {"split": ["b", "c"], "part": 0}},
     "a part that is added": {"a": {"to": "b", "part": 0, "add": True}},
@@ -202,16 +286,16 @@ MISFITS: list[dict[str, object]] = [
 def test_tensors_that_do_not_fit_are_named(names: dict[str, object], tmp_path: Path) -> None:
     with pytest.raises(BadMap, match=r"`a`|`b`"):
         tensors = {"a": np.zeros(3), "other": np.zeros(3)}
-        apply_map(entries(tmp_path, names), tensors)  # type: ignore[arg-type]
+        apply_map(entries(tmp_path, names), tensors)
 
 
 def test_numbers_that_cannot_be_are_named(tmp_path: Path) -> None:
     for name in ("h.0", "h.last"):
         with pytest.raises(BadMap, match=r"counts on from"):
-            apply_map(entries(tmp_path, {"h.{n}": "b.{n-1}"}), {name: np.zeros(1)})  # type: ignore[arg-type]
+            apply_map(entries(tmp_path, {"h.{n}": "b.{n-1}"}), {name: np.zeros(1)})
     with pytest.raises(BadMap, match=r"another shape"):
         names = {"{x}": {"to": "b", "add": True}}
-        apply_map(entries(tmp_path, names), {"p": np.zeros(1), "q": np.zeros(2)})  # type: ignore[arg-type]
+        apply_map(entries(tmp_path, names), {"p": np.zeros(1), "q": np.zeros(2)})
 
 
 def test_a_map_is_proposed() -> None:

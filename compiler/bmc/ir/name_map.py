@@ -16,11 +16,14 @@ its value says what becomes of such a tensor:
     "q.weight": {"to": "qkv.weight", "part": 0}               joined in order with parts 1, 2, …
     "norm.weight": {"to": "norm.weight", "plus": 1}           a number added to each element
     "conv.weight_g": {"to": "conv.weight", "length": true}    lengths that the rows there get
+    "bn.{leaf}": {"to": "conv.weight", "fold": 1e-5}          a batch norm done by the layer before
+    "": {"{path*}.bias": 0}                                   numbers for what the file lacks
 
 `view` counts the elements by other axes first (-1 takes what is left), `axes` puts axes in another
 order, `shape` counts the elements by other axes again, `split` cuts the first axis, after all that,
 into parts of one size, or of `sizes`, of which one at null is left out; parts are joined along the
-first axis. The first key that fits a name counts.
+first axis. `fold` takes the norm's epsilon, and makes the layer's bias. The first key that fits a
+name counts.
 """
 
 from __future__ import annotations
@@ -28,18 +31,26 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bmc.records import field, record, replace
-
-if TYPE_CHECKING:
-    import numpy as np
+from bmc.records import record
 
 LARGEST = 2**20  # bytes of a map
 MOST_PARTS = 1024  # that make one tensor
 HOLE = re.compile(r"\\\{([a-z_]+)(\\\*)?\\\}")  # of an escaped key: `{n}`, or `{path*}`
 WORD = re.compile(r"\{([a-z_]+)(?://([1-9]\d{0,3}))?([+-]\d{1,4})?\}")  # `{n}`, or `{n//2-1}`
-KEYS = {"to", "split", "sizes", "view", "axes", "shape", "part", "add", "plus", "length"}
+KEYS = {"to", "split", "sizes", "view", "axes", "shape", "part", "add", "plus", "length", "fold"}
+# What the parts of a batch norm are called.
+FOLDED = {
+    name: kind
+    for kind, names in {
+        "weight": "weight gamma scale",
+        "bias": "bias beta offset",
+        "mean": "running_mean moving_mean mean",
+        "variance": "running_var moving_variance variance var",
+    }.items()
+    for name in names.split()
+}
 
 
 class BadMap(Exception):
@@ -61,21 +72,33 @@ class Entry:
     add: bool = False  # whether it is added to others
     plus: float = 0.0  # what is added to each element
     length: bool = False  # whether it holds the lengths of another tensor's rows
-    words: tuple[tuple[str, str], ...] = ()  # what words become, the same in all entries
+    fold: float | None = None  # the epsilon of the batch norm that it is a part of
 
 
-@record(frozen=False)
-class Mapped:
-    """What a map made of a file."""
+@record
+class Missing:
+    """What tensors take that the file lacks."""
 
-    tensors: dict[str, np.ndarray] = field(default_factory=dict)
-    dropped: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)  # names that no key fits
-    unused: list[str] = field(default_factory=list)  # keys that fit no name
+    pattern: re.Pattern[str]  # of names in the model
+    target: str
+    number: float
 
 
-def read_map(path: Path) -> list[Entry]:
-    """The entries of a file. Raises `BadMap`."""
+@record
+class NameMap:
+    """A map: its lines, what words become in all their targets, and what a file may lack."""
+
+    entries: tuple[Entry, ...]
+    words: tuple[tuple[str, str], ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+    def missing_number(self, target: str) -> float | None:
+        """What fills a tensor of the model that the file lacks; None where nothing is said."""
+        return next((m.number for m in self.missing if m.pattern.fullmatch(target)), None)
+
+
+def read_map(path: Path) -> NameMap:
+    """The map in a file. Raises `BadMap`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -83,8 +106,8 @@ def read_map(path: Path) -> list[Entry]:
     return parse_map(data)
 
 
-def parse_map(data: bytes | str) -> list[Entry]:
-    """The entries of a map's text. Raises `BadMap`."""
+def parse_map(data: bytes | str) -> NameMap:
+    """The map that a text is. Raises `BadMap`."""
     if len(data) > LARGEST:
         raise BadMap(f"it has over {LARGEST:,} bytes")
     try:
@@ -93,8 +116,8 @@ def parse_map(data: bytes | str) -> list[Entry]:
         raise BadMap(f"it is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise BadMap("it is a JSON object, and this is something else")
-    words = _words(found.pop("{}", {}))
-    return [replace(_entry(key, value), words=words) for key, value in found.items()]
+    words, missing = _words(found.pop("{}", {})), _missing(found.pop("", {}))
+    return NameMap(tuple(_entry(key, value) for key, value in found.items()), words, missing)
 
 
 def _words(found: Any) -> tuple[tuple[str, str], ...]:
@@ -103,6 +126,19 @@ def _words(found: Any) -> tuple[tuple[str, str], ...]:
     if not texts or any(set(word) & set("{}") for word in found.values()):
         raise BadMap("`{}` says of words what they become, both texts")
     return tuple(found.items())
+
+
+def _missing(found: Any) -> tuple[Missing, ...]:
+    """What tensors take that the file lacks. Raises `BadMap`."""
+    if not isinstance(found, dict) or not all(map(_is_number, found.values())):
+        raise BadMap(
+            '`""` says of names in the model which number fills them where the file has none'
+        )
+    return tuple(Missing(_pattern(name), name, float(number)) for name, number in found.items())
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e6
 
 
 def _entry(source: str, value: Any) -> Entry:
@@ -123,21 +159,30 @@ def _entry(source: str, value: Any) -> Entry:
         strange = set(re.findall(r"\{(.*?)\}", WORD.sub(_bare, name))) - known
         if strange:
             raise BadMap(f"`{name}` has `{{{sorted(strange)[0]}}}`, and `{source}` has not")
+    return Entry(pattern, source, tuple(targets), **_kind(source, value, targets))
+
+
+def _kind(source: str, value: dict[str, Any], targets: list[str]) -> dict[str, Any]:
+    """How a tensor comes to its name: moved, joined, added, folded. Raises `BadMap`."""
     part, add, length = value.get("part"), value.get("add", False), value.get("length", False)
+    fold, plus = value.get("fold"), value.get("plus", 0.0)
     if part is not None and (type(part) is not int or not 0 <= part < MOST_PARTS):
         raise BadMap(f"`part` of `{source}` is a number from 0")
     if type(add) is not bool or type(length) is not bool:
         raise BadMap(f"`add` and `length` of `{source}` are true or false")
-    if ("split" in value) + (part is not None) + add + length > 1:
-        raise BadMap(f"`{source}` has one of `split`, `part`, `add` and `length`")
+    if fold is not None and (not _is_number(fold) or fold < 0):
+        raise BadMap(f"`fold` of `{source}` is the norm's epsilon, such as 1e-5")
+    if ("split" in value) + (part is not None) + add + length + (fold is not None) > 1:
+        raise BadMap(f"`{source}` has one of `split`, `part`, `add`, `length` and `fold`")
+    if fold is not None and not targets[0].endswith("weight"):
+        raise BadMap(f"`{source}` is folded into a layer's weight, and `{targets[0]}` is none")
     moves = _moves(source, value)
     if moves["sizes"] and (len(moves["sizes"]) != len(targets) or min(moves["sizes"]) < 1):
         raise BadMap(f"`sizes` of `{source}` has a number for each name of `split`")
-    plus = value.get("plus", 0.0)
-    if type(plus) not in (int, float) or not abs(plus) < 1e6:
+    if not _is_number(plus):
         raise BadMap(f"`plus` of `{source}` is a number")
-    more: dict[str, Any] = {"part": part, "add": add, "length": length, "plus": float(plus)} | moves
-    return Entry(pattern, source, tuple(targets), **more)
+    fold = fold if fold is None else float(fold)
+    return {"part": part, "add": add, "length": length, "plus": float(plus), "fold": fold, **moves}
 
 
 def _pattern(source: str) -> re.Pattern[str]:
@@ -193,132 +238,18 @@ def filled(target: str, words: dict[str, str]) -> str:
     return WORD.sub(word, target)
 
 
-def astray(entries: list[Entry], names: tuple[str, ...]) -> list[str]:
+def astray(names: NameMap, known: tuple[str, ...]) -> list[str]:
     """The targets of a map that no tensor of a model has, for any words."""
     found: dict[str, None] = {}
-    for entry in entries:
+    for entry in names.entries:
         for target in filter(None, entry.targets):
             free = WORD.split(target)  # text, word, two numbers, text, …
             kinds = [".+" if f"{{{word}*}}" in entry.source else "[^.]+" for word in free[1::4]]
             texts = [re.escape(text) for text in free[::4]]
             pattern = re.compile("".join(map("".join, zip(texts, [*kinds, ""]))))
-            if not any(pattern.fullmatch(name) for name in names):
+            if not any(pattern.fullmatch(name) for name in known):
                 found[target] = None
+    for one in names.missing:
+        if not any(one.pattern.fullmatch(name) for name in known):
+            found[one.target] = None
     return list(found)
-
-
-def apply_map(entries: list[Entry], tensors: dict[str, np.ndarray]) -> Mapped:
-    """The tensors under the names of the map. Raises `BadMap` where one does not fit."""
-    found = Mapped()
-    used: set[str] = set()
-    held = _Held()
-    for name, tensor in tensors.items():
-        for entry in entries:
-            match = entry.pattern.fullmatch(name)
-            if match is not None:
-                used.add(entry.source)
-                table = dict(entry.words)
-                words = {key: table.get(word, word) for key, word in match.groupdict().items()}
-                _place(entry, words, name, tensor, found, held)
-                break
-        else:
-            found.unknown.append(name)
-    for target, parts in held.parts.items():
-        _join(target, parts, found)
-    for target, lengths in held.lengths.items():
-        _scale(target, lengths, found)
-    found.unused = [entry.source for entry in entries if entry.source not in used]
-    return found
-
-
-@record(frozen=False)
-class _Held:
-    """What waits for the other tensors that lead to the same name."""
-
-    parts: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
-    lengths: dict[str, np.ndarray] = field(default_factory=dict)
-
-
-def _scale(target: str, lengths: np.ndarray, found: Mapped) -> None:
-    """Gives the rows of a tensor, all its elements but those along the first axis, a length."""
-    import numpy as np
-
-    if target not in found.tensors:
-        raise BadMap(f"no tensor leads to `{target}`, whose lengths are there")
-    rows = found.tensors[target]
-    if not rows.ndim or lengths.size != rows.shape[0]:
-        raise BadMap(f"`{target}` {list(rows.shape)} has no {lengths.size} rows")
-    wide = (-1, *(1,) * (rows.ndim - 1))
-    norms = np.linalg.norm(rows.reshape(rows.shape[0], -1), axis=1)
-    found.tensors[target] = rows * (lengths.reshape(-1) / norms).reshape(wide)
-
-
-def _join(target: str, parts: dict[int, np.ndarray], found: Mapped) -> None:
-    """Puts parts one after the other along their first axis."""
-    import numpy as np
-
-    lacking = next((n for n in range(len(parts)) if n not in parts), None)
-    if lacking is not None:
-        raise BadMap(f"`{target}` has no part {lacking}")
-    if target in found.tensors:
-        raise BadMap(f"`{target}` is a tensor, and is joined of others")
-    try:
-        found.tensors[target] = np.concatenate([parts[n] for n in range(len(parts))])
-    except ValueError as error:
-        raise BadMap(f"parts of `{target}`: {error}") from None
-
-
-def _place(
-    entry: Entry,
-    words: dict[str, str],
-    name: str,
-    tensor: np.ndarray,
-    found: Mapped,
-    held: _Held,
-) -> None:
-    if not entry.targets:
-        found.dropped.append(name)
-        return
-    try:
-        made = tensor.reshape(entry.view) if entry.view else tensor
-        made = made.transpose(entry.axes) if entry.axes else made
-        made = made.reshape(entry.shape) if entry.shape else made
-        made = made + made.dtype.type(entry.plus) if entry.plus else made
-        ends = _ends(entry, made)
-    except ValueError as error:
-        raise BadMap(f"`{name}` {list(tensor.shape)}: {error}") from None
-    for (start, end), target in zip(ends, entry.targets):
-        if not target:
-            continue
-        target = filled(target, words)
-        taken: Any = found.tensors if entry.part is None else held.parts.get(target, {})
-        taken = held.lengths if entry.length else taken
-        if not entry.add and (target if entry.part is None else entry.part) in taken:
-            raise BadMap(f"two tensors become `{target}`, the second is `{name}`")
-        part = made[start:end] if len(ends) > 1 else made
-        if entry.part is not None:
-            held.parts.setdefault(target, {})[entry.part] = part
-        elif entry.length:
-            held.lengths[target] = part
-        elif entry.add and target in found.tensors:
-            if found.tensors[target].shape != part.shape:
-                raise BadMap(f"`{name}` {list(part.shape)} is added to another shape")
-            found.tensors[target] = found.tensors[target] + part
-        else:
-            found.tensors[target] = part.copy(order="C")
-
-
-def _ends(entry: Entry, made: np.ndarray) -> list[tuple[int, int]]:
-    """Where the parts of a tensor begin and end. Raises `ValueError`."""
-    count = len(entry.targets)
-    if count == 1:
-        return [(0, 0)]
-    sizes = list(entry.sizes)
-    if not sizes:
-        if not made.ndim or made.shape[0] % count:
-            raise ValueError(f"can't cut {list(made.shape)} into {count} parts")
-        sizes = [made.shape[0] // count] * count
-    if not made.ndim or sum(sizes) != made.shape[0]:
-        raise ValueError(f"can't cut {list(made.shape)} into parts of {sizes}")
-    starts = [sum(sizes[:place]) for place in range(count)]
-    return [(start, start + size) for start, size in zip(starts, sizes)]

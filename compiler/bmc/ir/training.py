@@ -18,7 +18,7 @@ from bmc.source import Span
 from bmc.types.tensor import TensorType
 
 if TYPE_CHECKING:
-    from bmc.ir.name_map import Entry
+    from bmc.ir.name_map import NameMap
 
 Origin = Literal["output", "data"]
 
@@ -99,7 +99,7 @@ class Pretrained:
 
     path: str
     file: str
-    names: tuple[Entry, ...] | None = None  # what becomes of tensors that others named
+    names: NameMap | None = None  # what becomes of tensors that others named
     anew: tuple[str, ...] = ()  # parts that start as declared
 
 

@@ -49,7 +49,7 @@ from bmc.syntax import ast
 from bmc.types.symbolic import plain
 
 if TYPE_CHECKING:
-    from bmc.ir.name_map import Entry as NameEntry
+    from bmc.ir.name_map import NameMap
 
 Entry = tuple[str, ast.Expr, Span]  # subject as written, value, where
 
@@ -457,24 +457,24 @@ class _Sections:
             found.append(Pretrained(subject, made.file, names, made.anew))
         return tuple(found)
 
-    def _names(self, path: str, span: Span) -> tuple[NameEntry, ...] | None:
+    def _names(self, path: str, span: Span) -> NameMap | None:
         """The map of names in a file beside the spec."""
         from bmc.diagnostics.problems.backend import WeightsDiffer
         from bmc.ir.name_map import BadMap, astray, parse_map
 
         try:
-            entries = parse_map(self.around.read(path, span))
+            names = parse_map(self.around.read(path, span))
         except FileRefused as refused:
             self.fail(refused.problem)
             return None
         except BadMap as error:
             self.fail(WeightsDiffer(span, f"the map of names `{path}` fails", (str(error),)))
             return None
-        wrong = astray(entries, self.around.weight_names)
+        wrong = astray(names, self.around.weight_names)
         if wrong:
             what = f"the map of names `{path}` leads to tensors that the model has not"
             self.fail(WeightsDiffer(span, what, tuple(wrong[:8])))
-        return tuple(entries)
+        return names
 
 
 def _default_checkpoint(program: TrainProgram) -> Every:

@@ -11,10 +11,12 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import VerifyFailed, WeightsDiffer
 from bmc.diagnostics.problems.files import CannotRead, nowhere
 from bmc.ir.model import BlockSpec, weights
-from bmc.ir.name_map import BadMap, Mapped, apply_map, read_map
+from bmc.ir.name_map import BadMap, read_map
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from bmc.weights.rename import Mapped
 
 MOST = 8  # names in one message
 HEADER = 100_000_000  # bytes that a file may say of itself
@@ -42,10 +44,12 @@ def read_weights(
     tensors = _read(path, model, problems)
     if tensors is None:
         return None
+    from bmc.weights.rename import Mapped, apply_map
+
     found = Mapped(tensors)
     if names is not None:
         try:
-            found = apply_map(read_map(names), tensors)
+            found = apply_map(read_map(names), tensors, expected(model))
         except BadMap as error:
             problems.add(
                 WeightsDiffer(nowhere(str(names)), "the map of names fails", (str(error),))

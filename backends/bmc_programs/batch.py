@@ -125,6 +125,9 @@ def _window(site: Batch, column: Expr, window: Any, shift: int) -> None:
     if site.entry.part:
         length, offset = int(window.then), shift + int(window.n)
     starts: Expr = binary("rows", "+", offset) if offset else ref("rows")
+    if site.entry.single:
+        site.value = index(column, starts)
+        return
     site.value = call("windows", column, starts, length)
 
 

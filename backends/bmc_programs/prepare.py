@@ -16,6 +16,7 @@ from bmc_programs.nodes import (
     Statement,
     assign,
     call,
+    comprehension,
     expr,
     index,
     names_of,
@@ -52,6 +53,7 @@ class Preparing:
         self.start: Expr | None = None  # what flows before the first line
         self.result = "Array"
         self.key = ""  # of the step that is printed
+        self.names: Expr | None = None  # of the columns, where a step may say which it means
 
     def let(self, target: str, value: Expr) -> None:
         """A line that makes `target` what flows."""
@@ -187,7 +189,7 @@ def _row_shape(entry: Entry) -> tuple[int | None, ...] | None:
         return None
     for use in entry.batch:
         name = use.step.name if isinstance(use, Use) else ""
-        if name == "windows":
+        if name == "windows" and not entry.single:
             shape = shape[1:]
         if name == "one_hot":
             shape = shape[:-1]
@@ -219,10 +221,16 @@ def _numbers(site: Preparing, columns: Columns) -> None:
     site.tabled = not columns.single
     parse = "parse_numbers" if columns.single else "parse_columns"
     first = site.entry.load[0].step if site.entry.load else None
+    imputed = any(isinstance(use.step, steps.Impute) for use in site.entry.load)
     if columns.single:
         site.places = True
         site.body.append(assign("text", text))
         text = ref("text")
+        site.names = expr([ref("text.name")])
+    elif imputed:
+        site.body.append(assign("texts", text))
+        text = ref("texts")
+        site.names = comprehension(ref("text.name"), "text", "texts")
     if isinstance(first, steps.Impute):
         site.let("values", call(f"{parse}_or_missing", text, ref("MISSING")))
     else:

@@ -88,6 +88,14 @@ def test_broken_gzip(tmp_path: Path) -> None:
     fails(module, "can't be read")
 
 
+def test_a_column_without_values_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b,c\n1,,3\n2,,4\n3,5,5\n")
+    data = f"""source = csv("{tmp_path}/a.csv")
+        x = ["a", "b".."c"] -> impute(mean) -> standardize
+        split = contiguous(train=2, test=1)"""
+    fails(make(tmp_path, data, {"x": number(3)}), "column 'b' has no value in the training rows")
+
+
 def test_endless_line(tmp_path: Path) -> None:
     """A gzip bomb with one line is refused before it fills the memory."""
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1" * 2**25))
@@ -101,7 +109,7 @@ COLUMNS: dict[str, tuple[str, Any, bytes, str]] = {
     "class missing": ("category", ids(), b"a,b\nu,1\n,1\nu,1\n", "a.csv:3: column 'a': expected one of the 1 classes"),
     "too many classes": ("category(size=1)", ids(), b"a\nu\nv\nu\n", "column 'a': expected at most 1 different values, found 2"),
     "more classes than the model has": ("category", ids(count=1), b"a\nu\nv\nu\n", "expected at most 1 different values, found 2"),
-    "nothing to learn from": ("impute(median)", number(), b"a,b\n,1\n,1\n3,1\n", "column has no value in the training rows"),
+    "nothing to learn from": ("impute(median)", number(), b"a,b\n,1\n,1\n3,1\n", "column 'a' has no value in the training rows"),
     "log of nothing": ("log", number(), b"a\n1\n0\n1\n", "a.csv:3: column 'a': expected numbers above 0 for a logarithm, found 0"),
     "list too long": ("tokenize(words)", ragged(2), b"a\nx y\nx y z\nx\n", "a.csv:3: column 'a': expected 1 to 2 tokens, found 3"),
     "empty list": ("tokenize(words)", ragged(), b"a,b\nx y,1\n,1\nx,1\n", "a.csv:3: column 'a': expected tokens, found none"),

@@ -156,6 +156,68 @@ predict { forecast = forecast }
     assert mine == pytest.approx(theirs, rel=1e-6)
 
 
+SINGLE = """
+model Net {
+  input past: float[8, 2]
+  input letters: int[8]
+  h = (past -> rearrange("t d -> (t d)"), letters -> embedding(3, 4) -> mean(axis=0)) -> concat
+  output forecast = h -> dense(2)
+  output logits = h -> dense(3)
+}
+data {
+  source = csv("rows.csv")
+  series = ["a", "b"] -> standardize
+  letter = "letter" -> category
+  past, next = series -> windows(8, then=1)
+  letters, following = letter -> windows(8, then=1)
+  split  = contiguous(train=70%, validation=30%)
+}
+train {
+  loss number = (forecast, next) -> mse
+  loss letter = (logits, following) -> cross_entropy
+  metrics   = [(forecast, next) -> mae, (logits, following) -> accuracy]
+  optimizer = adam(lr=1e-2)
+  epochs    = 1
+}
+predict {
+  next = forecast -> undo(data.next)
+  following = logits -> argmax -> undo(data.following)
+}
+"""
+CHECK = """
+import sys
+from pathlib import Path
+import numpy as np
+from data import load
+data = load(Path(sys.argv[1]))
+batch = data.make(data.columns, data.rows["train"][:5])
+assert batch["next"].shape == (5, 2) and batch["following"].shape == (5,)
+assert batch["following"].dtype == np.int64
+np.testing.assert_array_equal(batch["next"][:-1], batch["past"][1:, -1])
+np.testing.assert_array_equal(batch["following"][:-1], batch["letters"][1:, -1])
+"""
+
+
+@pytest.mark.torch
+def test_the_row_after_a_window_has_no_axis_where_its_loss_asks_for_none(tmp_path: Path) -> None:
+    rows = [f"{row % 7},{row % 5},{'xyz'[row * row % 3]}" for row in range(80)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b,letter", *rows]) + "\n")
+    (tmp_path / "net.bm").write_text(SINGLE)
+    made = written(tmp_path / "program", tmp_path / "net.bm", "torch")
+    (made / "check.py").write_text(CHECK)
+    succeed(made, "check.py", tmp_path / "rows.csv")
+    succeed(made, "train.py", "--data", tmp_path / "rows.csv", "--out", "run")
+    (tmp_path / "net.bm").write_text(SINGLE.replace("then=1", "then=2"))
+    assert "the entry `next` is float[2, 2], and float[2] is needed" in problems_of(
+        tmp_path / "net.bm"
+    )
+    scaled = SINGLE.replace(
+        "series -> windows(8, then=1)", "series -> windows(8, then=1) -> scale(2)"
+    )
+    (tmp_path / "net.bm").write_text(scaled)
+    assert "the entry `next` is float[1, 2]" in problems_of(tmp_path / "net.bm")
+
+
 LOOK = """
 import json, sys
 from pathlib import Path

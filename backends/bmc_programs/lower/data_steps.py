@@ -93,7 +93,8 @@ def _prepare_impute(step: ops.Impute, site: Preparing) -> None:
         if step.by == "constant":
             site.apply("impute_constant", float(step.value))
         else:
-            site.apply(f"impute_{step.by}", ref("train"), site.learned())
+            names = [] if site.names is None else [site.names]
+            site.apply(f"impute_{step.by}", ref("train"), site.learned(), *names)
         return
     if step.by == "most":
         function = "fill_most_each" if site.several else "fill_most"

@@ -101,24 +101,30 @@ def logarithm(values: Array, source: Text | str) -> Array:
     return np.log(values)
 
 
-def impute_median(values: Array, train: Array, learned: dict[str, Any]) -> Array:
+def impute_median(
+    values: Array, train: Array, learned: dict[str, Any], names: Sequence[str] = ()
+) -> Array:
     """NaN replaced by the column's median in the training rows."""
     if not learned:
-        learned["fill"] = np.nanmedian(present(values[train]), axis=0).tolist()
+        learned["fill"] = np.nanmedian(present(values[train], names), axis=0).tolist()
     return np.where(np.isnan(values), np.array(learned["fill"]), values)
 
 
-def impute_mean(values: Array, train: Array, learned: dict[str, Any]) -> Array:
+def impute_mean(
+    values: Array, train: Array, learned: dict[str, Any], names: Sequence[str] = ()
+) -> Array:
     """NaN replaced by the column's mean in the training rows."""
     if not learned:
-        learned["fill"] = np.nanmean(present(values[train]), axis=0).tolist()
+        learned["fill"] = np.nanmean(present(values[train], names), axis=0).tolist()
     return np.where(np.isnan(values), np.array(learned["fill"]), values)
 
 
-def impute_most(values: Array, train: Array, learned: dict[str, Any]) -> Array:
+def impute_most(
+    values: Array, train: Array, learned: dict[str, Any], names: Sequence[str] = ()
+) -> Array:
     """NaN replaced by the column's most frequent number in the training rows."""
     if not learned:
-        known = present(values[train])
+        known = present(values[train], names)
         fill = []
         for column in known.reshape(len(known), -1).T:
             found, counts = np.unique(column[~np.isnan(column)], return_counts=True)
@@ -132,12 +138,14 @@ def impute_constant(values: Array, fill: float) -> Array:
     return np.where(np.isnan(values), fill, values)
 
 
-def present(values: Array) -> Array:
+def present(values: Array, names: Sequence[str]) -> Array:
     """The numbers, checked to have one that is not missing in each column."""
     empty = np.flatnonzero(np.isnan(values).all(axis=0))
     if len(empty):
-        count = values[0].size
-        which = f"column {int(empty[0]) + 1} of {count}" if count > 1 else "the column"
+        place, count = int(empty[0]), values[0].size
+        which = f"column {place + 1} of {count}" if count > 1 else "the column"
+        if len(names) == count:
+            which = f"column {names[place]!r}"
         raise DataError(f"{which} has no value in the training rows to learn from")
     return values
 

@@ -75,7 +75,8 @@ class Entry:
     `base` is the earlier entry that it continues, if any: its stored column when `load` is empty.
     `head` is what its columns hold, after parsing; `carrying` what comes out in the end.
     `shape` has None for sizes that are not known. `part` tells the two entries of `windows(…,
-    then=…)` apart. `dtype` is None for an entry that only others use.
+    then=…)` apart; `single` says that the second is one row, without an axis for it. `dtype` is
+    None for an entry that only others use.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Entry:
     count: int | None = None
     beside: str | None = None
     part: int = 0
+    single: bool = False
     doc: str | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 

@@ -349,7 +349,9 @@ class Windows(Step, name="windows", aliases=("window", "sliding_window", "chunks
 
     Starts are `stride` rows apart: by default `n` (side by side), and 1 with `then`. Windows are
     views, not copies. A sample lies within its split; with `then`, in the second and third
-    split, its first `n` rows may reach back into the rows before, which are known by then.
+    split, its first `n` rows may reach back into the rows before, which are known by then. With
+    `then=1` the second entry is `int[]` or `float[D]`, without an axis, where that is what its loss
+    or its type asks for.
     """
 
     when = "batch"

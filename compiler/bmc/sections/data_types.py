@@ -51,6 +51,8 @@ def finish(draft: Draft, problems: Problems) -> Entry | None:
         return None
     dtype = wanted_dtype(want) or _natural(carrying)
     shape = sizes_of(want.type)
+    if shape is not None and entry.shape is not None and len(shape) < len(entry.shape):
+        entry = _single(entry)
     found = _found(entry)
     if dtype is None:
         help_text = f"give it a type, as in `{draft.name}: int[] = …`"
@@ -81,6 +83,14 @@ def _window_shape(entry: Entry) -> tuple[Any, ...] | None:
     length = int(step.then if entry.part else step.n)
     shape = entry.carrying.shape
     return None if shape is None else (length, *shape[1:])
+
+
+def _single(entry: Entry) -> Entry:
+    """The one row that follows a window as such, where nothing is done to the window."""
+    last = entry.uses()[-1].step if entry.uses() else None
+    if not entry.part or not isinstance(last, Windows) or last.then != 1 or entry.shape is None:
+        return entry
+    return replace(entry, shape=entry.shape[1:], single=True)
 
 
 def _fits(entry: Entry, dtype: str, shape: tuple[Any, ...] | None, want: Wanted) -> bool:

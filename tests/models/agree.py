@@ -28,7 +28,9 @@ class Rejected(Exception):
     """A model that says nothing: its outputs are too large, or rounding alone changes them."""
 
 
-def load(text: str, folder: Path) -> tuple[BlockSpec, dict[str, str]]:
+def load(
+    text: str, folder: Path, backends: tuple[str, ...] = BACKENDS
+) -> tuple[BlockSpec, dict[str, str]]:
     """The model of a spec, and its `model.py` for each backend."""
     path = folder / f"spec{next(NUMBERS)}.bm"
     path.write_text(text, encoding="utf-8")
@@ -37,18 +39,20 @@ def load(text: str, folder: Path) -> tuple[BlockSpec, dict[str, str]]:
     program = driver.load(source, project, problems)
     assert program is not None, render_all(problems, False)
     files = {}
-    for backend in BACKENDS:
+    for backend in backends:
         files[backend] = driver.compile(program, backend, problems).get("model.py", "")
         assert not problems.failed, render_all(problems, False)
         assert driver.compile(program, backend, Problems())["model.py"] == files[backend]
     return program.main, files
 
 
-def differences(text: str, folder: Path, seed: int = 0) -> list[str]:
+def differences(
+    text: str, folder: Path, seed: int = 0, backends: tuple[str, ...] = BACKENDS
+) -> list[str]:
     """What the programs of a spec do not agree on; empty when all is well."""
     import importlib
 
-    spec, files = load(text, folder)
+    spec, files = load(text, folder, backends)
     numbers = draw_weights(spec, "float32", seed)
     lengths = draw_lengths(spec)
     inputs = draw_inputs(spec, "float32", seed, lengths)
@@ -71,7 +75,7 @@ def differences(text: str, folder: Path, seed: int = 0) -> list[str]:
         rough = difference("", mine, exact.astype(mine.dtype), OUTPUTS / 4)
         if not np.all(np.abs(exact) < LARGEST) or not rough.fine:
             raise Rejected
-    for backend in ("keras", "onnx"):
+    for backend in backends[1:]:
         for made, mine, theirs in zip(spec.outputs, outputs[backend], outputs["torch"]):
             found = difference(made.name, mine, theirs, OUTPUTS)
             if not found.fine:

@@ -74,6 +74,9 @@ REFUSED = {
     "(x, s, s) -> gru(3)": "takes 1 or 2 tensors, and got 3",
     "(x, s) -> gru(4)": "starts from states of [4], and got",
     "(x, s) -> gru(3, layers=2)": "one layer in one direction",
+    "(x, s, s) -> lstm(4, projection=2)": "starts from states of [2], and got",
+    "x -> lstm(4, projection=4)": "has states smaller than its 4 units",
+    "x -> gru(4, projection=2)": "has no setting `projection`",
 }
 
 
@@ -81,6 +84,23 @@ REFUSED = {
 def test_states_that_do_not_fit_are_refused(given: str, tmp_path: Path) -> None:
     text = f"model Net {{\n  input x: float[T, 2]\n  input s: float[3]\n  output y = {given}\n}}\n"
     assert REFUSED[given] in said(text, tmp_path)
+
+
+PROJECTED = """
+model Meets {
+  input x: float[T, 3]
+  y, h, c = x -> lstm(4, projection=2, return_state=true)
+  z = (y, h, c) -> lstm(4, projection=2)
+  output out = z -> lstm(3, layers=2, bidirectional=true, projection=1) -> last
+  output plain = (z -> lstm(3, layers=2, bidirectional=true)) + (y -> lstm(6))
+}
+"""
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+def test_projected_states_beside_plain_ones(tmp_path: Path) -> None:
+    assert not differences(PROJECTED, tmp_path, 7, ("torch", "keras"))
 
 
 WRONG = {

@@ -24,6 +24,8 @@ PARTS = (
 
 PADDED_BOTH_WAYS = part("PaddedBothWays")
 PADDED_STACK = part("PaddedStack")
+PROJECTED = part("ProjectedLSTM")
+PROJECTED_CELL = part("ProjectedLSTMCell")
 
 
 def _padded(op: Recurrent) -> tuple[Support, ...]:
@@ -70,13 +72,16 @@ def _weights(op: Recurrent) -> Said:
             lines.append(line(key, f"GRUPlace(cell.bias, (0,), row={row})"))
     elif op.bias:
         lines.append(line("bias_ih", "Place(cell.bias, (0,))"))
-    kind = {RNN: "SimpleRNN", LSTM: "LSTM", GRU: "GRU"}[type(op)]
+    kind = {RNN: "layers.SimpleRNN", LSTM: "layers.LSTM", GRU: "layers.GRU"}[type(op)]
+    if isinstance(op, LSTM) and op.projection is not None:
+        lines.append(line("weight_hr", "Place(cell.projector, (1, 0))"))
+        kind = PROJECTED.name
     helper = _test(op)
-    test = f"{helper.name}(layer, layers.{kind})" if helper else ""
+    test = f"{helper.name}(layer, {kind})" if helper else ""
     return Said(tuple(lines), biased="cell.use_bias", test=test)
 
 
-def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:
+def _recurrent(op: Recurrent, site: Site, kind: str, *support: Support, **more: Any) -> Lowered:
     kernel, recurrent = initializer(op.init), initializer(op.recurrent_init)
     if kernel is None or recurrent is None:
         return Unsupported("this start is not lowered yet")
@@ -88,7 +93,7 @@ def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:
     named |= {"kernel_initializer": kernel, "recurrent_initializer": recurrent}
     if site.masks:
         named["zero_output_for_mask"] = True
-    made = call(f"layers.{kind}", op.units, **named)
+    made = call(kind, op.units, **named)
     if op.bidirectional:
         made = call("PaddedBothWays" if site.masks else "layers.Bidirectional", made)
     if op.layers != 1:
@@ -107,7 +112,7 @@ def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:
     return Module(
         made,
         use if site.masks or carried else None,
-        support=_padded(op) if site.masks else (),
+        support=(*support, *(_padded(op) if site.masks else ())),
         weights={"": _weights(op)},
         ending=_ending(op),
         made_for="anything" if op.layers == 1 else "sizes",  # as `keras.Sequential` is
@@ -117,19 +122,23 @@ def _recurrent(op: Recurrent, site: Site, kind: str, **more: Any) -> Lowered:
 @lower(RNN)
 def rnn(op: RNN, site: Site) -> Lowered:
     """`layers.SimpleRNN`."""
-    return _recurrent(op, site, "SimpleRNN", **unless("tanh", activation=op.activation))
+    return _recurrent(op, site, "layers.SimpleRNN", **unless("tanh", activation=op.activation))
 
 
 @lower(LSTM)
 def lstm(op: LSTM, site: Site) -> Lowered:
-    """`layers.LSTM`."""
-    return _recurrent(op, site, "LSTM")
+    """`layers.LSTM`; with a projection a class of its own."""
+    if op.projection is not None:
+        return _recurrent(
+            op, site, PROJECTED.name, PROJECTED_CELL, PROJECTED, projection=op.projection
+        )
+    return _recurrent(op, site, "layers.LSTM")
 
 
 @lower(GRU)
 def gru(op: GRU, site: Site) -> Lowered:
     """`layers.GRU`, the reset after the product."""
-    return _recurrent(op, site, "GRU")
+    return _recurrent(op, site, "layers.GRU")
 
 
 @lower(LSTMCell)

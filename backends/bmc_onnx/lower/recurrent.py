@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site
+from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, ListExpr, call, lit
 from bmc.ops.recurrent import GRU, LSTM, RNN, LSTMCell, Recurrent
 from bmc_onnx.lower.common import listed
@@ -75,6 +75,8 @@ def rnn(op: RNN, site: Site) -> Lowered:
 @lower(LSTM)
 def lstm(op: LSTM, site: Site) -> Lowered:
     """`LSTM`, whose gates are i, o, f, c."""
+    if op.projection is not None:
+        return Unsupported("its LSTM has no projection")
     return _recurrent(op, site, "LSTM", [0, 3, 1, 2], ("bias_ih",))
 
 

@@ -22,6 +22,8 @@ def _recurrent(op: Recurrent, site: Site, kind: str, support: tuple[Support, ...
     settings = unless(1, num_layers=op.layers)
     settings |= unless(False, bidirectional=op.bidirectional)
     settings |= unless(True, bias=op.bias)
+    if isinstance(op, LSTM):
+        settings |= unless(None, proj_size=op.projection)
     if isinstance(op, RNN):
         settings |= unless("tanh", nonlinearity=op.activation)
 

@@ -66,14 +66,22 @@ class Recurrent(Layer):
             )
         if x.ragged and ragged_axis(x) != 0:
             raise Refusal(f"takes the steps on the first axis, and got {x}")
-        size = self.units * 2 if self.bidirectional else self.units
+        size = self.state_size() * 2 if self.bidirectional else self.state_size()
         kind = "bidirectional" if self.bidirectional else "sequence"
         states = retype(x, (x.shape[0], size), kind=kind)
         self._check_states(given)
         if not self.return_state:
             return states
-        last = TensorType("float", (self.units,), states.batched)
-        return states, *((last,) * self.carried)
+        last = [TensorType("float", (size,), states.batched) for size in self.state_sizes()]
+        return states, *last
+
+    def state_size(self) -> int:
+        """The size of what a step gives."""
+        return self.units
+
+    def state_sizes(self) -> tuple[int, ...]:
+        """The sizes of the states that go from step to step."""
+        return (self.units,) * self.carried
 
     def _check_states(self, given: list[TensorType]) -> None:
         if (given or self.return_state) and (self.bidirectional or self.layers != 1):
@@ -84,11 +92,11 @@ class Recurrent(Layer):
             )
         if given and len(given) != self.carried:
             raise Refusal(f"starts from {self.carried} states, and got {len(given)}")
-        for state in given:
+        for state, size in zip(given, self.state_sizes()):
             require_float(state)
             require_batch(state)
-            if state.shape != (self.units,):
-                raise Refusal(f"starts from states of [{self.units}], and got {state}")
+            if state.shape != (size,):
+                raise Refusal(f"starts from states of [{size}], and got {state}")
 
     def padding_rule(self, *inputs: TensorType) -> Padding:
         """Padding at the end changes no state before it; the second direction starts after it."""
@@ -107,17 +115,25 @@ class Recurrent(Layer):
         A second layer's end in `_l1`, and so on, those of the second direction in `_reverse`.
         """
         made: dict[str, Weight] = {}
-        above = self.units * 2 if self.bidirectional else self.units
+        above = self.state_size() * 2 if self.bidirectional else self.state_size()
         rows = self.units * self.gates if self.gates > 1 else self.units
         for layer, end in self.directions():
             size = above if layer else inputs[0].shape[1]
             made["weight_ih" + end] = Weight((rows, size), self.init, fan_in=size, fan_out=rows)
             made["weight_hh" + end] = Weight(
-                (rows, self.units), self.recurrent_init, fan_in=self.units, fan_out=rows
+                (rows, self.state_size()),
+                self.recurrent_init,
+                fan_in=self.state_size(),
+                fan_out=rows,
             )
             if self.bias:
                 made.update(self.biases(end))
+            made.update(self.projections(end))
         return made
+
+    def projections(self, end: str) -> dict[str, Weight]:
+        """What makes a cell's state smaller: nothing but in an `lstm`."""
+        return {}
 
     def biases(self, end: str) -> dict[str, Weight]:
         """The biases of one cell."""
@@ -157,6 +173,7 @@ class LSTM(Recurrent, name="lstm", aliases=("long_short_term_memory", "bilstm", 
     The rows of W, U and b hold i, f, g, o in this order. There is one bias; its part for the
     forget gate starts at one (Jozefowicz et al. 2015). `(x, h, c) -> lstm(…)` starts from given
     states, zeros otherwise; `y, h, c = x -> lstm(…, return_state=true)` gives the last ones.
+    With `projection` h' = W_hr (o tanh(c')) has so many elements (Sak et al. 2014).
     """
 
     units: int = param(COUNT, "size of the state")
@@ -166,6 +183,7 @@ class LSTM(Recurrent, name="lstm", aliases=("long_short_term_memory", "bilstm", 
     init: Initializer = param(Made("initializer"), _INIT, GlorotUniform(gain=1.0))
     recurrent_init: Initializer = param(Made("initializer"), _RECURRENT, Orthogonal(gain=1.0))
     return_state: bool = param(Bool(), _STATE, False)
+    projection: int = param(COUNT, "size of h, made from what the gates show", None)
 
     gates = 4
     carried = 2
@@ -179,7 +197,35 @@ class LSTM(Recurrent, name="lstm", aliases=("long_short_term_memory", "bilstm", 
         Sample({"units": 4, "return_state": True}, (("T", 3),)),
         Sample({"units": 4}, ((5, 3), (4,), (4,))),
         Sample({"units": 4, "return_state": True, "bias": False}, (("T", 3), (4,), (4,))),
+        Sample({"units": 4, "projection": 2, "layers": 2}, (("T", 3),)),
+        Sample({"units": 4, "projection": 2, "bidirectional": True, "bias": False}, ((5, 3),)),
+        Sample({"units": 4, "projection": 2, "return_state": True}, (("T", 3), (2,), (4,))),
     )
+
+    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
+        """[T, D] -> [T, projection or units], twice that when bidirectional; states beside it."""
+        if self.projection is not None:
+            known_dim(self.projection, "`projection`")
+            if isinstance(self.projection, int) and self.projection >= self.units:
+                raise Refusal(
+                    f"has states smaller than its {self.units} units", setting="projection"
+                )
+        return super().infer(*inputs)
+
+    def state_size(self) -> int:
+        """The size of h."""
+        return self.units if self.projection is None else self.projection
+
+    def state_sizes(self) -> tuple[int, ...]:
+        """Those of h and c."""
+        return self.state_size(), self.units
+
+    def projections(self, end: str) -> dict[str, Weight]:
+        """weight_hr (projection, units), what h is made by."""
+        if self.projection is None:
+            return {}
+        shape = (self.projection, self.units)
+        return {"weight_hr" + end: Weight(shape, self.init, fan_in=shape[1], fan_out=shape[0])}
 
     def biases(self, end: str) -> dict[str, Weight]:
         """One bias, one at the forget gate."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.language.test_entries import said
-from tests.models.agree import differences
+from tests.models.agree import differences, load
+
+from bmc.verify.probe import load_module
 
 PICTURES = """
 model Meets {{
@@ -101,6 +104,84 @@ model Meets {
 @pytest.mark.keras
 def test_projected_states_beside_plain_ones(tmp_path: Path) -> None:
     assert not differences(PROJECTED, tmp_path, 7, ("torch", "keras"))
+
+
+NORMED = """
+model Meets {
+  input x: float[3, 12]
+  a = x -> conv(4, kernel=3, padding=same, weight_norm=true) -> relu -> conv(4, kernel=3, padding=1)
+  b = a -> conv(4, kernel=3, padding=causal, dilation=2, weight_norm=true, bias=false)
+  output y = b -> global_avg_pool -> dense(4, weight_norm=true) -> dense(3)
+  output z = b -> dense(5, axis=0, weight_norm=true)
+}
+"""
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.onnx
+def test_weight_norms_beside_plain_layers(tmp_path: Path) -> None:
+    assert not differences(NORMED, tmp_path, 7)
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+def test_weight_norms_start_as_plain_layers(tmp_path: Path) -> None:
+    """A scale starts with the length of its row, so that the norm changes nothing at first."""
+    _, files = load(NORMED, tmp_path, ("torch", "keras"))
+    modules = {}
+    for backend, code in files.items():
+        path = tmp_path / f"started_{backend}.py"
+        path.write_text(code, encoding="utf-8")
+        modules[backend] = load_module(path)
+    state = modules["torch"].Meets().state_dict()
+    places = modules["keras"].name_weights(modules["keras"].build_meets())
+    for weights in (
+        {name: tensor.numpy() for name, tensor in state.items()},
+        {name: place.store() for name, place in places.items()},
+    ):
+        scales = [name for name in weights if name.endswith(".scale")]
+        assert len(scales) == 4
+        for name in scales:
+            rows = weights[name.replace(".scale", ".weight")]
+            lengths = np.linalg.norm(rows.reshape(len(rows), -1), axis=1)
+            np.testing.assert_allclose(weights[name], lengths, rtol=1e-5)
+
+
+@pytest.mark.keras
+def test_weight_norms_are_saved_with_the_model(tmp_path: Path) -> None:
+    import keras
+
+    _, files = load(NORMED, tmp_path, ("keras",))
+    (tmp_path / "normed.py").write_text(files["keras"], encoding="utf-8")
+    model = load_module(tmp_path / "normed.py").build_meets()
+    for layer in model.layers:
+        if hasattr(layer, "scale"):
+            layer.scale.assign(layer.scale * 2)
+    model.save(tmp_path / "model.keras")
+    other = keras.saving.load_model(tmp_path / "model.keras")
+    x = np.random.default_rng(0).normal(size=(2, 3, 12)).astype("float32")
+    for mine, theirs in zip(model(x), other(x), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+NORMLESS = {
+    "dense(3, weight_norm=true, init=zeros)": "rows that start with a length",
+    "dense(3, weight_norm=true, init=constant(0))": "rows that start with a length",
+    "conv(3, kernel=2, weight_norm=true, init=zeros)": "rows that start with a length",
+    "dense(3, bias=false, weight_norm=true, weight=one.weight)": "not of another's",
+}
+
+
+@pytest.mark.parametrize("given", NORMLESS)
+def test_weight_norms_that_cannot_be(given: str, tmp_path: Path) -> None:
+    text = f"""model Net {{
+      input x: float[3, 3]
+      layer one = dense(3)
+      h = x -> one
+      output y = h -> {given}
+    }}"""
+    assert NORMLESS[given] in said(text, tmp_path)
 
 
 WRONG = {

@@ -17,6 +17,7 @@ from bmc.types.tensor import TensorType
 from bmc_keras.lower.common import ALL, literals, starts
 from bmc_keras.lower.common import bias as kept_bias
 from bmc_keras.lower.initializers import explicit
+from bmc_keras.lower.linear import normed, normed_places
 from bmc_keras.lower.table import lower, part
 from bmc_keras.weights import At
 
@@ -69,6 +70,8 @@ def conv(op: Conv, site: Site) -> Lowered:
     }
     support: tuple[Support, ...] = (REPEAT_BORDER,) if op.padding_mode == "replicate" else ()
     groups = op.group_count(x)
+    if op.weight_norm and groups != 1:
+        return Unsupported("a weight norm of groups is not lowered yet")
     if groups != 1 and _depthwise(op, x, axes):
         return _by_channel(op, site, settings, use, support)
     kind, helper = f"layers.Conv{axes}D", HELPERS[axes]
@@ -76,6 +79,11 @@ def conv(op: Conv, site: Site) -> Lowered:
         kind, helper = f"GroupedConv{axes}D", f"grouped_{HELPERS[axes]}"
         settings = {"groups": groups, **settings}
         support += (filled("bmc_keras", "grouped_conv.py", kind, ("layers", "ops"), axes=axes),)
+    places = {"weight": KERNELS[axes], **kept_bias(op)}
+    if op.weight_norm:
+        kind, helper = f"WeightNormConv{axes}D", f"weight_norm_{helper}"
+        support += normed(kind, f"Conv{axes}D")
+        places = normed_places(places)
     return Module(
         Call(name(kind), (lit(op.filters),), keywords(settings)),
         use,
@@ -83,7 +91,7 @@ def conv(op: Conv, site: Site) -> Lowered:
         positional=("filters",),
         defaults=DEFAULTS,
         support=support,
-        weights={"weight": KERNELS[axes], **kept_bias(op)},
+        weights=places,
     )
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Module, Site, Support, Unsupported
 from bmc.emit.helpers import keywords
+from bmc.emit.parts import filled
 from bmc.emit.pyexpr import Attr, Call, Expr, call, lit, name
 from bmc.emit.rows import matrices
+from bmc.emit.templates import Code
 from bmc.ops.axes import axis_of
 from bmc.ops.embedding import Embedding
 from bmc.ops.linear import Dense, MatMul
+from bmc.records import replace
 from bmc_keras.lower.common import axis, bias, literals, spread, starts
-from bmc_keras.lower.table import lower
+from bmc_keras.lower.table import lower, part
 from bmc_keras.weights import At
+
+KERNEL_LENGTHS = part("kernel_lengths")
 
 
 @lower(Dense)
@@ -32,15 +37,36 @@ def dense(op: Dense, site: Site) -> Lowered:
     if op.weight is not None:
         return _borrowed(op, site, turned)
     settings = {"use_bias": op.bias, **initial}
-    made = Call(name("layers.Dense"), (lit(op.units),), keywords(settings))
+    kind, helper = "layers.Dense", "dense"
+    places = {"weight": At("kernel", (1, 0), "(in, out) -> (out, in)"), **bias(op)}
+    support: tuple[Support, ...] = ()
+    if op.weight_norm:
+        kind, helper = "WeightNormDense", "weight_norm_dense"
+        places = normed_places(places)
+        support = normed(kind, "Dense")
+    made = Call(name(kind), (lit(op.units),), keywords(settings))
     return Module(
         made,
         lambda layer, args: turned(Call(layer, (turned(args[0]),))),
-        helper="dense" if op.bias else "dense_without_bias",
+        helper=helper if op.bias else f"{helper}_without_bias",
         positional=("units",),
         defaults=literals(use_bias=True),
-        weights={"weight": At("kernel", (1, 0), "(in, out) -> (out, in)"), **bias(op)},
+        support=support,
+        weights=places,
     )
+
+
+def normed_places(places: dict[str, At]) -> dict[str, At]:
+    """Where such a subclass keeps its weights."""
+    direction = replace(places["weight"], attribute="direction")
+    return {**places, "weight": direction, "scale": At("scale", (0,))}
+
+
+def normed(name: str, kind: str) -> tuple[Support, ...]:
+    """The subclass of a layer whose outputs' weights have learned lengths, and what it needs."""
+    roots = ("keras", "layers", "ops")
+    made = filled("bmc_keras", "weight_norm.py", name, roots, kind=Code(kind))
+    return KERNEL_LENGTHS, made
 
 
 def _borrowed(op: Dense, site: Site, turned: Callable[[Expr], Expr]) -> Lowered:

@@ -62,3 +62,9 @@ class PaddedBatchNorm(layers.BatchNormalization):
 
     def compute_mask(self, inputs, previous_mask):
         return None  # masks are given to each layer that needs one
+
+
+def kernel_lengths(kernel: keras.KerasTensor) -> keras.KerasTensor:
+    """The length of what makes each output, the last axis of a kernel."""
+    axes = tuple(range(len(kernel.shape) - 1))
+    return ops.sqrt(ops.sum(ops.square(kernel), axis=axes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmc.emit.backend import Function, Lowered, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Site, Support, Unsupported
 from bmc.emit.pyexpr import Expr, call
 from bmc.emit.values import fixed, same_pads
 from bmc.ops.axes import explicit_padding
@@ -18,6 +18,8 @@ from bmc_onnx.lower.weighted import (
     CONV_TRANSPOSE,
     CONV_TRANSPOSE_WITHOUT_BIAS,
     CONV_WITHOUT_BIAS,
+    SCALED_WEIGHT,
+    WEIGHT,
 )
 
 
@@ -80,17 +82,26 @@ def conv(op: Conv, site: Site) -> Lowered:
         attributes["group"] = groups
     helper = CONV if op.bias else CONV_WITHOUT_BIAS
     shape = site.weights["weight"].shape
+    helpers: tuple[Support, ...] = (SCALED_WEIGHT, WEIGHT) if op.weight_norm else (helper,)
+
+    def run(value: Expr, label: Expr) -> Expr:
+        if not op.weight_norm:
+            return call(f"g.{helper.name}", value, shape, name=label, **attributes)
+        weights = [call("g.scaled_weight", shape, name=label)]
+        weights += [call("g.weight", below(label, "bias"), shape[0])] if op.bias else []
+        return call("g.add", "Conv", value, *weights, name=label, **attributes)
+
     if op.padding_mode == "zeros" or not added:
-        return method(helper, shape, **attributes)
+        return Function(lambda args: run(*args), helpers)
     mode = {"reflect": "reflect", "replicate": "edge"}[op.padding_mode]
 
     def build(args: list[Expr]) -> Expr:
         value, label = args
         sizes = image_pads(added["pads"])
         value = call("g.pad", value, sizes, name=below(label, "around"), mode=mode)
-        return call(f"g.{helper.name}", value, shape, name=label, **attributes)
+        return run(value, label)
 
-    return Function(build, (PAD, helper))
+    return Function(build, (PAD, *helpers))
 
 
 @lower(ConvTranspose)

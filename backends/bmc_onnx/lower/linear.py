@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call
 from bmc.ops.axes import axis_of
@@ -14,6 +17,7 @@ from bmc_onnx.lower.weighted import (
     DENSE_LAST_WITHOUT_BIAS,
     DENSE_WITHOUT_BIAS,
     MULTIPLY_TURNED,
+    SCALED_WEIGHT,
 )
 
 
@@ -31,6 +35,9 @@ def dense(op: Dense, site: Site) -> Lowered:
             return Unsupported(reason, "write `bias=false`")
         helper = MULTIPLY_TURNED
     shape = (op.units, x.shape[place])
+    order = [*(n for n in range(x.rank) if n != place), place]
+    if op.weight_norm:
+        return Function(turned(order, site, _normed(op, shape)), (SCALED_WEIGHT, MULTIPLY_TURNED))
 
     def run(args: list[Expr]) -> Expr:
         value, *weights, label = args
@@ -38,8 +45,22 @@ def dense(op: Dense, site: Site) -> Lowered:
             return call(f"g.{helper.name}", value, *weights, name=label)
         return call(f"g.{helper.name}", value, shape, name=label)
 
-    order = [*(n for n in range(x.rank) if n != place), place]
     return Function(turned(order, site, run), (helper,))
+
+
+def _normed(op: Dense, shape: tuple[Any, ...]) -> Callable[[list[Expr]], Expr]:
+    """With a weight whose rows have learned lengths."""
+
+    def run(args: list[Expr]) -> Expr:
+        value, label = args
+        weight = call("g.scaled_weight", shape, name=label)
+        if not op.bias:
+            return call("g.multiply_turned", value, weight, name=label)
+        product = call("g.multiply_turned", value, weight, name=below(label, "product"))
+        bias = call("g.weight", below(label, "bias"), shape[0])
+        return call("g.add", "Add", product, bias, name=label)
+
+    return run
 
 
 @lower(MatMul)

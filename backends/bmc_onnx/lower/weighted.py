@@ -5,6 +5,7 @@ from __future__ import annotations
 from bmc_onnx.lower.table import part
 
 WEIGHT = part("weight")
+SCALED_WEIGHT = part("scaled_weight")
 CONV = part("conv")
 CONV_WITHOUT_BIAS = part("conv_without_bias")
 CONV_TRANSPOSE = part("conv_transpose")

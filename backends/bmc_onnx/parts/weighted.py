@@ -15,6 +15,16 @@ class Weighted(Graph):
         self.weights[name] = shape
         return name
 
+    def scaled_weight(self, shape: tuple[int, ...], name: str) -> str:
+        """A weight whose rows, what makes an output, have learned lengths."""
+        weight = self.weight(f"{name}.weight", *shape)
+        scale = self.weight(f"{name}.scale", shape[0])
+        axes = list(range(1, len(shape)))
+        lengths = self.reduce("ReduceL2", weight, axes, name=f"{name}.lengths")
+        ratio = self.add("Div", scale, lengths, name=f"{name}.ratio")
+        wide = self.widen(ratio, axes, name=f"{name}.wide")
+        return self.add("Mul", weight, wide, name=f"{name}.scaled")
+
     def conv(self, x: str, shape: tuple[int, ...], name: str, **attributes: Any) -> str:
         """Convolve with a weight (filters, channels, *kernel), and add a bias."""
         weight = self.weight(f"{name}.weight", *shape)
@@ -69,7 +79,7 @@ class Weighted(Graph):
         return self.add("MatMul", x, turned, name=name)
 
     def multiply_turned(self, x: str, weight: str, name: str) -> str:
-        """Multiply the last axis by another layer's transposed weight (out, in)."""
+        """Multiply the last axis by a transposed weight (out, in)."""
         turned = self.add("Transpose", weight, name=f"{name}.turned", perm=[1, 0])
         return self.add("MatMul", x, turned, name=name)
 

@@ -11,6 +11,7 @@ from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv, ConvTranspose
 from bmc.types.tensor import TensorType
+from bmc_torch.lower.linear import normed
 from bmc_torch.lower.table import lower, part
 
 SAME_PADDING = part("pad_same")
@@ -37,7 +38,11 @@ def conv(op: Conv, site: Site) -> Lowered:
     def use(layer: Expr, args: list[Expr]) -> Expr:
         return Call(layer, (before(args[0]) if before else args[0],))
 
-    made = call(f"nn.Conv{axes}d", x.shape[0], op.filters, **settings)
+    kind = f"nn.Conv{axes}d"
+    if op.weight_norm:
+        kind, more = normed(f"Conv{axes}d")
+        support += more
+    made = call(kind, x.shape[0], op.filters, **settings)
     return Module(made, use, support=support)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from bmc.emit.backend import Function, Lowered, Module, Site, Unsupported
+from bmc.emit.backend import Function, Lowered, Module, Site, Support, Unsupported
+from bmc.emit.parts import filled
 from bmc.emit.pyexpr import Attr, Bin, Call, Expr, call, method
 from bmc.emit.rows import dim, matrices, spread
+from bmc.emit.templates import Code
 from bmc.emit.values import unless
 from bmc.ops.axes import axis_of
 from bmc.ops.linear import Dense, MatMul
-from bmc_torch.lower.table import lower
+from bmc_torch.lower.table import lower, part
 
+SCALE_ROWS = part("scale_rows")
 BORROWED = Unsupported("a matrix of another layer beside a bias of its own is not lowered yet",
                        "write `bias=false`")  # fmt: skip
 
@@ -28,10 +31,22 @@ def dense(op: Dense, site: Site) -> Lowered:
             return BORROWED
         return Function(lambda args: turned(call("F.linear", turned(args[0]), args[1])))
 
+    kind, support = normed("Linear") if op.weight_norm else ("nn.Linear", ())
     return Module(
-        call("nn.Linear", x.shape[axis], op.units, **unless(True, bias=op.bias)),
+        call(kind, x.shape[axis], op.units, **unless(True, bias=op.bias)),
         lambda layer, args: turned(Call(layer, (turned(args[0]),))),
+        support=support,
     )
+
+
+def normed(kind: str) -> tuple[str, tuple[Support, ...]]:
+    """A subclass whose weight has rows of learned lengths, and what it needs."""
+    name = f"WeightNorm{kind}"
+    roots = ("torch", "Tensor", "nn", *(("F",) if kind == "Linear" else ()))
+    made = filled(
+        "bmc_torch", "weight_norm.py", name, roots, kind=Code(kind), dense=kind == "Linear"
+    )
+    return name, (SCALE_ROWS, made)
 
 
 @lower(MatMul)

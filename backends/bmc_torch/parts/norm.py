@@ -31,3 +31,10 @@ class PaddedBatchNorm(nn.BatchNorm1d):
         y = torch.zeros_like(x)
         y[mask] = super().forward(steps.flatten(0, -2)).view_as(steps)
         return y
+
+
+def scale_rows(weight: Tensor, scale: Tensor) -> Tensor:
+    """Give the rows of a weight, what makes one output, these lengths."""
+    axes = tuple(range(1, weight.ndim))
+    lengths = torch.linalg.vector_norm(weight, dim=axes, keepdim=True)
+    return weight * (scale.view_as(lengths) / lengths)

@@ -28,8 +28,9 @@ from bmc.ops.base import (
     require_float,
     require_rank,
 )
-from bmc.ops.initializers import GlorotUniform, Normal, Zeros
+from bmc.ops.initializers import GlorotUniform, Normal, RowLengths, Zeros
 from bmc.ops.kinds import Bool, Made, OneOf, Refusal, Words
+from bmc.ops.linear import WEIGHT_NORM, check_weight_norm
 from bmc.types.symbolic import Dim, product
 from bmc.types.tensor import Shape, TensorType
 
@@ -71,7 +72,8 @@ class Conv(
 
     `padding=same` gives ceil(n / stride); what is odd goes after. `causal` (one axis) pads
     dilation * (kernel - 1) before, so that nothing later is seen. With `groups`, channels are
-    split and convolved apart; `depthwise` is one group for each channel.
+    split and convolved apart; `depthwise` is one group for each channel. With `weight_norm` the
+    windows are scale * weight / |weight|, as in `dense`.
     """
 
     filters: int = param(COUNT, "number of output channels")
@@ -85,8 +87,23 @@ class Conv(
     padding_mode: str = param(
         Words("zeros", "reflect", "replicate"), "what the padding is made of", "zeros"
     )
+    weight_norm: bool = param(Bool(), WEIGHT_NORM, False)
 
     samples = (
+        Sample({"filters": 4, "kernel": 3, "padding": "causal", "weight_norm": True}, ((3, "T"),)),
+        Sample(
+            {
+                "filters": 4,
+                "kernel": 3,
+                "bias": False,
+                "weight_norm": True,
+                "padding": 1,
+                "padding_mode": "reflect",
+            },
+            ((3, 8, 9),),
+        ),
+        Sample({"filters": 4, "kernel": 2, "weight_norm": True}, ((2, 4, 5, 6),)),
+        Sample({"filters": 4, "kernel": 3, "groups": 2, "weight_norm": True}, ((2, 9),)),
         Sample({"filters": 6, "kernel": 3}, ((3, 8, 9),)),
         Sample({"filters": 6, "kernel": 3, "stride": 2, "padding": 1}, ((3, 8, 9),)),
         Sample({"filters": 6, "kernel": (3, 5), "padding": (1, 2), "bias": False}, ((3, 8, 9),)),
@@ -137,6 +154,7 @@ class Conv(
         """Refuses a padding mode without a padding to fill."""
         if self.padding_mode != "zeros" and self.padding == "causal":
             raise Refusal("pads with zeros when it is causal", setting="padding_mode")
+        check_weight_norm(self)
 
     def group_count(self, x: TensorType) -> int:
         """The number of groups as a number."""
@@ -160,7 +178,7 @@ class Conv(
         return retype(x, (self.filters, *shape), kind=CHANNELS_FIRST)
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
-        """weight (filters, C / groups, *kernel), bias (filters,)."""
+        """weight (filters, C / groups, *kernel), bias (filters,), scale (filters,)."""
         (x,) = inputs
         kernel = per_axis(self.kernel, x.rank - 1, "kernel")
         part = _divide(x.shape[0], self.group_count(x), "channels")  # type: ignore[arg-type]
@@ -175,6 +193,8 @@ class Conv(
         }
         if self.bias:
             made["bias"] = Weight((self.filters,), Zeros(), decay=False)
+        if self.weight_norm:
+            made["scale"] = Weight((self.filters,), RowLengths(), decay=False)
         return made
 
     def padding_rule(self, *inputs: TensorType) -> Padding:

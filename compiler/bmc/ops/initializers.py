@@ -118,6 +118,10 @@ class ForgetGateOne(Initializer, name="forget_gate_one"):
             )
 
 
+class RowLengths(Initializer):
+    """The lengths of the rows that the weight beside it starts with; no spec names it."""
+
+
 class ZeroRow(Initializer, name="zero_row"):
     """As another initialiser says, but for one row, which is zero: the vector of a padding id."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bmc.ops.arithmetic import broadcast
 from bmc.ops.axes import (
     AXIS,
@@ -14,17 +16,32 @@ from bmc.ops.axes import (
     retype,
 )
 from bmc.ops.base import Initializer, Layer, Sample, Weight, param, require_float
-from bmc.ops.initializers import GlorotUniform, Zeros
+from bmc.ops.initializers import Constant, GlorotUniform, RowLengths, Zeros
 from bmc.ops.kinds import Bool, Made, Refusal, SharedWeight, WeightRef
 from bmc.types.symbolic import Dim, product
 from bmc.types.tensor import TensorType, show_shape
+
+WEIGHT_NORM = "whether the weight's rows have learned lengths"
+
+
+def check_weight_norm(layer: Any) -> None:
+    """Refuses rows that start without a length."""
+    start = layer.init
+    if (
+        layer.weight_norm
+        and isinstance(start, Zeros | Constant)
+        and not start.values().get("value")
+    ):
+        raise Refusal("needs rows that start with a length", setting="weight_norm")
 
 
 class Dense(Layer, name="dense", aliases=("linear", "fc", "fully_connected", "affine", "gemm")):
     """A weighted sum of one axis, the last unless told otherwise: y = x W^T + b.
 
     Works on inputs of any rank; every other axis is kept. With `weight=embed.weight` the
-    matrix is another layer's, as when a language model's head is tied to its embedding.
+    matrix is another layer's, as when a language model's head is tied to its embedding. With
+    `weight_norm` the rows of W are scale * weight / |weight|, which learns their lengths apart from
+    their directions (Salimans & Kingma 2016).
     """
 
     units: int = param(COUNT, "size of the axis afterwards")
@@ -32,16 +49,25 @@ class Dense(Layer, name="dense", aliases=("linear", "fc", "fully_connected", "af
     weight: SharedWeight | None = param(Optional(WeightRef()), "a matrix of another layer", None)
     axis: int = param(AXIS, "the axis that is summed over", -1)
     init: Initializer = param(Made("initializer"), "how the matrix starts", GlorotUniform(gain=1.0))
+    weight_norm: bool = param(Bool(), WEIGHT_NORM, False)
 
     says_shape = True
     samples = (
         Sample({"units": 4}, ((8,),)),
+        Sample({"units": 4, "weight_norm": True}, ((8,),)),
+        Sample({"units": 5, "axis": 0, "bias": False, "weight_norm": True}, ((8, 3),)),
         Sample({"units": 4, "bias": False}, ((3, 8),)),
         Sample({"units": 5, "axis": 0}, ((8, 3),)),
         Sample({"units": 5, "axis": -2, "bias": False}, ((2, 8, 3),)),
         Sample({"units": 4}, (("T", 8),)),
         Sample({"units": 4, "init": Zeros()}, ((8,),)),
     )
+
+    def check(self) -> None:
+        """Refuses a norm of what is not its own, or has no length."""
+        check_weight_norm(self)
+        if self.weight_norm and self.weight is not None:
+            raise Refusal("is of the layer's own matrix, not of another's", setting="weight_norm")
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """[..., in] -> [..., units]."""
@@ -64,13 +90,15 @@ class Dense(Layer, name="dense", aliases=("linear", "fc", "fully_connected", "af
         return retype(x, replace_axis(x.shape, axis, self.units), kind=kind)
 
     def weights(self, *inputs: TensorType) -> dict[str, Weight]:
-        """weight (units, in), bias (units,)."""
+        """weight (units, in), bias (units,), scale (units,) of a weight norm."""
         size = inputs[0].shape[axis_of(inputs[0], self.axis)]
         made: dict[str, Weight] = {}
         if self.weight is None:
             made["weight"] = Weight((self.units, size), self.init, fan_in=size, fan_out=self.units)
         if self.bias:
             made["bias"] = Weight((self.units,), Zeros(), decay=False)
+        if self.weight_norm:
+            made["scale"] = Weight((self.units,), RowLengths(), decay=False)
         return made
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:

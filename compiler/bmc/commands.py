@@ -275,13 +275,19 @@ def _convert(program: Program, options: argparse.Namespace, problems: Problems) 
 
 def _propose(program: Program, options: argparse.Namespace, problems: Problems) -> int:
     """Prints a map that may make another file's names fit, and says what it leaves open."""
-    from bmc.weights.files import expected, shapes_of
+    from bmc.diagnostics.problems.backend import WeightsDiffer
+    from bmc.diagnostics.problems.files import nowhere
+    from bmc.weights.files import expected, few, shapes_of
     from bmc.weights.propose import propose
 
-    theirs = shapes_of(Path(options.source))
-    if not theirs:
+    theirs, ours = shapes_of(Path(options.source)), expected(program.main)
+    if not theirs or set(ours) <= set(theirs):  # no file, or the names are right
         return _finish(problems, options)
-    made = propose(theirs, expected(program.main))
+    fits = sum(theirs.get(name) == shape for name, shape in ours.items())
+    told = f"{fits} of the model's {len(ours)} tensors are in it, by their names and shapes"
+    problems = Problems()
+    problems.add(WeightsDiffer(nowhere(options.source), told, ()))
+    made = propose(theirs, ours)
     data = {"proposed": made.names, "missing": made.missing, "spare": made.spare}
     if options.format == "text":
         lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in made.names.items()]
@@ -291,7 +297,7 @@ def _propose(program: Program, options: argparse.Namespace, problems: Problems) 
         say = "this map is proposed, from names and shapes; check it and give it as --names"
         print(say, file=sys.stderr)
         for what, names in (("the model", made.missing), ("the file", made.spare)):
-            for name in names:
+            for name in few(names):
                 print(f"  open in {what}: {escape(name)}", file=sys.stderr)
     return code
 

@@ -326,14 +326,49 @@ def test_a_map_is_proposed() -> None:
     }
 
 
+def test_a_map_is_proposed_by_order_where_names_say_nothing() -> None:
+    """Numbers become words, counted on; norms go with the convolutions beside them."""
+    ours: dict[str, tuple[int, ...]] = {"stem.conv.weight": (4, 3), "stem.norm.weight": (4,)}
+    theirs: dict[str, tuple[int, ...]] = {"conv1.weight": (4, 3), "bn1.weight": (4,)}
+    right = {"conv1.weight": "stem.conv.weight", "bn1.weight": "stem.norm.weight"}
+    for stage, width in enumerate((4, 8, 16)):
+        for block in (0, 1):
+            source, target = f"layer{stage + 1}.{block}", f"basics{block + 1}.{stage}"
+            halves = 2 if stage and not block else 1
+            places = {"1": ("1", width // halves), "2": ("2", width)}
+            for their, (our, size) in places.items():
+                right[f"{source}.conv{their}.weight"] = f"{target}.unit{our}.conv.weight"
+                right[f"{source}.bn{their}.weight"] = f"{target}.unit{our}.norm.weight"
+                for name in (f"{source}.conv{their}.weight", f"{target}.unit{our}.conv.weight"):
+                    (theirs if name in right else ours)[name] = (width, size, 3)
+                theirs[f"{source}.bn{their}.weight"] = (width,)
+                ours[f"{target}.unit{our}.norm.weight"] = (width,)
+    theirs["bn1.num_batches_tracked"] = ()
+    made = propose(dict(sorted(theirs.items())), ours)
+    assert made.names == {
+        "{path*}.num_batches_tracked": None,
+        "bn1.weight": "stem.norm.weight",
+        "conv1.weight": "stem.conv.weight",
+        "layer{n}.{m}.bn{k}.weight": "basics{m+1}.{n-1}.unit{k}.norm.weight",
+        "layer{n}.{m}.conv{k}.weight": "basics{m+1}.{n-1}.unit{k}.conv.weight",
+    }
+    marked = {
+        name: np.full(shape, place, "f") for place, (name, shape) in enumerate(theirs.items())
+    }
+    found = apply_map(parse_map(json.dumps(made.names)), marked).tensors
+    assert {name: array.flat[0] for name, array in found.items()} == {
+        target: marked[source].flat[0] for source, target in right.items()
+    }
+    assert not made.missing and not made.spare
+
+
 def test_a_map_is_proposed_for_any_names() -> None:
     """Braces and more numbers than there are letters are names like others."""
     odd = {"a.{x}.0.w": (3,), "a.{x}.1.w": (4,), "1.2.3.4.5.6.7.8.b": (5,), "plain": ()}
     made = propose(odd, {"dense.0.w": (3,), "dense.1.w": (4,), "last.b": (5,), "scale": ()})
     assert made.names == {
-        "a.{x}.0.w": "dense.0.w",
-        "a.{x}.1.w": "dense.1.w",
-        "{n}.{m}.{k}.{h}.{i}.{j}.7.8.b": "last.b",
+        "a.{x}.{n}.w": "dense.{n}.w",
+        "1.2.3.4.5.6.7.8.b": "last.b",
         "plain": "scale",
     }
 
@@ -378,7 +413,9 @@ def test_the_command_converts_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     )
     assert cli.main(["weights", spec, "--from", source]) == 1
     said = capsys.readouterr()
-    assert "tensors are missing" in said.err and "open in the file: fc2.w" in said.err
+    assert (
+        "0 of the model's 3 tensors are in it" in said.err and "open in the file: fc2.w" in said.err
+    )
     assert json.loads(said.out) == {"fc1.{leaf}": "dense1.{leaf}"}
     given = ["weights", spec, "--from", source, "--names", str(tmp_path / "names.json")]
     assert cli.main([*given, "-o", out]) == 0

@@ -97,6 +97,17 @@ WORDS: dict[str, Word] = {
         "it is at the next step.",
         _STATE,
     ),
+    "scan": Word(
+        "Runs a block step by step along the first axis of a sequence; its outputs at all steps "
+        "come out as sequences. An input with as many axes as the value that flows in is given "
+        "whole to each step.",
+        _STATE,
+    ),
+    "undo": Word(
+        "In `predict`, does the steps of an entry of the data backwards: a class becomes its word "
+        "again, a standardized number its own.",
+        f"{TABLE}\n{NET}\n{LEARNING}\npredict {{ kind = logits -> argmax -> undo(data.kind) }}",
+    ),
     "let": Word(
         "A name for a value, for the whole file.",
         _model("input x: float[4]\noutput y = x -> dense(width)", "Net", "let width = 16\n"),

@@ -25,7 +25,8 @@ class OnnxBody(FunctionBody):
     reserved: frozenset[str] = frozenset()  # names that no node may have
     taken = frozenset(
         {"Any", "Graph", "Path", "TensorProto", "finish", "g", "helper", "json", "main"}
-        | {"name", "np", "onnx", "save"}
+        | {"name", "np", "onnx", "save", "export", "fill", "load_file", "numpy_helper"}
+        | {"SafetensorError"}
     )
 
     def begin(self) -> None:

@@ -54,7 +54,10 @@ class ModelFile(FunctionFile):
             return ""
         constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
         stem = self.program.stem
-        about = parts.model_doc(self.program, main) + f"\n\npython {stem}.py -o {stem}.onnx"
+        about = (
+            parts.model_doc(self.program, main)
+            + f"\n\npython {stem}.py --weights weights.safetensors -o {stem}.onnx"
+        )
         doc = "\n".join(docstring(about, 0, 88))
         methods = self._methods()
         return fill(
@@ -72,7 +75,8 @@ class ModelFile(FunctionFile):
             ),
             functions=Code("\n\n\n".join(self.functions)),
             build=Code(function_name(main)),
-            output=f"{stem}.onnx",
+            stem=Code(stem),
+            source=parts.file_name(self.program.file),
         )
 
     def _methods(self) -> dict[str, Support]:

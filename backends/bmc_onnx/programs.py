@@ -72,9 +72,12 @@ def describe(run: Run, build: str) -> Framework:
             names=Code(f"[{names}]"),
             outputs=outputs_of(run),
         ),
-        constants=('GRAPH = Path(__file__).with_name("model.onnx")',),
+        constants=('GRAPH = Path(__file__).with_name("model_graph.onnx")',),
         files=FILES,
-        commands=("python model.py -o model.onnx", *others),
+        commands=(
+            "python model.py --weights run/weights.safetensors -o model.onnx",
+            *others,
+        ),
         notes=text_of("bmc_onnx", "notes.md"),
         alone=text_of("bmc_onnx", "alone.py", build=Code(build)),
     )

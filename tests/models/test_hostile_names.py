@@ -172,3 +172,25 @@ def test_names_that_no_part_can_have(lines: str, code: str, tmp_path: Path) -> N
     project, source = open_project(str(path))
     assert driver.load(source, project, problems) is None
     assert code in {problem.code for problem in problems}
+
+
+def test_settings_that_programs_have_as_names(tmp_path: Path) -> None:
+    """Constants are written in capitals: `F` is a module of PyTorch's, `AB` comes twice."""
+    names = (
+        "f",
+        "opset",
+        "place",
+        "tensor",
+        "nn",
+        "np",
+        "g",
+        "aB",
+        "ab",
+        "apart",
+        "torch",
+        "keras",
+    )
+    layers = " -> ".join(f"dense({name}) -> relu" for name in names)
+    settings = ", ".join(f"{name}={size}" for size, name in enumerate(names, 2))
+    text = f"model Net({settings}) {{\n  input x: float[3]\n  output y = x -> {layers}\n}}\n"
+    same_weights(text, tmp_path)

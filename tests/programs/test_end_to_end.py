@@ -74,7 +74,7 @@ def test_onnx_needs_no_onnx_once_the_graph_is_written(
     programs: dict[str, Path], trained: Path, data: Path, tmp_path: Path
 ) -> None:
     folder = programs["onnx"]
-    succeed(folder, "model.py", "-o", "model.onnx")
+    succeed(folder, "model.py")
     blocker = tmp_path / "onnx"
     blocker.mkdir()
     (blocker / "__init__.py").write_text("raise ImportError('not here')\n")

@@ -61,7 +61,7 @@ def test_columns_of_a_table(tmp_path: Path) -> None:
     made = {b: written(tmp_path / b, path, b) for b in ("torch", "keras", "onnx")}
     data = ("--data", tmp_path / "rows.csv")
     succeed(made["torch"], "train.py", *data, "--out", tmp_path / "run")
-    succeed(made["onnx"], "model.py", "-o", "model.onnx")
+    succeed(made["onnx"], "model.py")
     given = ("--weights", tmp_path / "run" / "weights.safetensors")
     found = []
     for backend, folder in made.items():

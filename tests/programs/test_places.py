@@ -148,7 +148,7 @@ def test_scores_and_predictions_are_the_same_everywhere(table: Path, tmp_path: P
     made = {b: written(tmp_path / b, path, b) for b in ("torch", "keras", "onnx")}
     out = tmp_path / "run"
     succeed(made["torch"], "train.py", "--data", table, "--out", out)
-    succeed(made["onnx"], "model.py", "-o", "model.onnx")
+    succeed(made["onnx"], "model.py")
     given = ("--weights", out / "weights.safetensors", "--data", table)
     text = (made["torch"] / "predict.py").read_text()
     found, lines = {}, {}

@@ -117,7 +117,7 @@ def test_weights_without_records_have_no_curves(tmp_path: Path) -> None:
     torch, onnx = (written(tmp_path / b, spec, b) for b in ("torch", "onnx"))
     succeed(torch, "train.py", "--data", data, "--out", tmp_path / "run", "--epochs", "1")
     (tmp_path / "run" / "metrics.jsonl").unlink()
-    succeed(onnx, "model.py", "-o", "model.onnx")
+    succeed(onnx, "model.py")
     given = ("--weights", tmp_path / "run" / "weights.safetensors", "--data", data)
     worst = []
     for made in (torch, onnx):

@@ -16,12 +16,13 @@ from bmc.types.symbolic import Num, Real, literal
 from bmc.types.tensor import TensorType
 
 LONGEST_DOC = 76
+TAKEN = {"F"}  # as programs call `torch.nn.functional`
 
 
 def model_doc(program: Program, spec: BlockSpec) -> str:
     """The docstring of model.py: what it is, where it comes from, what goes in and out."""
     about = (program.doc or spec.doc or f"{spec.name}.").strip()
-    lines = [f" Source: {_file(program.file)}. {parameters(spec):,} parameters."]
+    lines = [f" Source: {file_name(program.file)}. {parameters(spec):,} parameters."]
     ends = [("Input:", e.value.name, e.value.type, _more(e)) for e in spec.inputs]
     ends += [("Output:", output.name, output.value.type, "") for output in spec.outputs]
     for label, name, kind, more in ends:
@@ -40,7 +41,8 @@ def _shape(kind: TensorType, spec: BlockSpec) -> str:
     return shape_text(kind.shape, kind, spec) or str(kind)
 
 
-def _file(path: str) -> str:
+def file_name(path: str) -> str:
+    """The last part of a path, whatever stands between its parts."""
     return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
@@ -96,16 +98,23 @@ def parameter(spec: BlockSpec, name: str) -> p.Param:
 
 def constants(spec: BlockSpec, used: set[str]) -> list[p.Statement]:
     """`WIDTH = 128`: the settings of a model that its code reads."""
+    names = constant_names(spec)
     return [
-        p.Assign(p.Name(name.upper()), p.lit(literal(value)))
+        p.Assign(p.Name(names[name]), p.lit(literal(value)))
         for name, value in spec.settings.items()
         if name in used and isinstance(value, Num | Real | bool | str)
     ]
 
 
 def constant_names(spec: BlockSpec) -> dict[str, str]:
-    """How a model's settings are called in its program."""
-    return {name: name.upper() for name in spec.settings}
+    """How a model's settings are called in its program, each in its own way."""
+    found: dict[str, str] = {}
+    for name in spec.settings:
+        word = name.upper()
+        while word in TAKEN or word in found.values():
+            word += "_"
+        found[name] = word
+    return found
 
 
 def specs_below(spec: BlockSpec) -> list[BlockSpec]:

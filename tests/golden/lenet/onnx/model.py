@@ -5,7 +5,7 @@ Source: lenet.bm. 61,706 parameters.
 Input:  image, float (B, 1, 28, 28).
 Output: logits, float (B, 10).
 
-python model.py -o model.onnx
+python model.py --weights weights.safetensors -o model.onnx
 """
 
 import argparse
@@ -13,11 +13,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
-
-OPSET = 23
-IR_VERSION = 11
+from onnx import TensorProto, helper, numpy_helper
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 
 class Graph:
@@ -85,30 +85,83 @@ def finish(
     inputs: list[onnx.ValueInfoProto],
     outputs: list[onnx.ValueInfoProto],
 ) -> onnx.ModelProto:
-    """Make a model whose weights stay in weights.safetensors."""
+    """Make a model whose weights are given to it: as it is opened, or by `fill`."""
     weights = []
     for key, shape in g.weights.items():
         tensor = TensorProto(name=key, data_type=TensorProto.FLOAT, dims=shape)
         tensor.data_location = TensorProto.EXTERNAL
-        tensor.external_data.add(key="location", value="weights.safetensors")
+        # No such file is there: weights that nobody gave are an error.
+        tensor.external_data.add(key="location", value="given-apart")
         weights.append(tensor)
     graph = helper.make_graph(g.nodes, name, inputs, outputs, weights)
-    opset = helper.make_opsetid("", OPSET)
-    return helper.make_model(graph, ir_version=IR_VERSION, opset_imports=[opset])
+    model = helper.make_model(
+        graph,
+        producer_name="bmc",
+        doc_string=__doc__,
+        ir_version=11,
+        opset_imports=[helper.make_opsetid("", 23)],
+    )
+    helper.set_model_props(model, {"source": "lenet.bm"})
+    return onnx.shape_inference.infer_shapes(model)
 
 
 def save(model: onnx.ModelProto, path: str | Path) -> None:
-    """Write the graph, and beside it the shapes of the weights that it reads."""
+    """Write a graph without weights, and beside it the shapes of those that it reads."""
     onnx.save(model, path)
     shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
     Path(path).with_suffix(".json").write_text(json.dumps(shapes, indent=1))
 
 
+def fill(model: onnx.ModelProto, weights: Path) -> None:
+    """Put the tensors of a weights.safetensors into a graph.
+
+    What training learned from the data, learned.json beside them, becomes metadata.
+    """
+    try:
+        tensors = load_file(weights)
+    except FileNotFoundError:
+        raise SystemExit(f"{weights}: no such file") from None
+    except (OSError, SafetensorError) as error:
+        raise SystemExit(f"{weights}: no safetensors file: {error}") from None
+    for tensor in model.graph.initializer:
+        array, shape = tensors.get(tensor.name), tuple(tensor.dims)
+        if array is None or array.shape != shape:
+            raise SystemExit(f"{weights}: no {tensor.name} of shape {shape}")
+        if not np.isfinite(array).all():
+            raise SystemExit(f"{weights}: {tensor.name} is not finite everywhere")
+        tensor.CopyFrom(numpy_helper.from_array(array.astype("float32"), tensor.name))
+    learned = weights.with_name("learned.json")
+    if learned.exists():
+        model.metadata_props.add(key="learned", value=learned.read_text("utf-8"))
+
+
+def export(
+    model: onnx.ModelProto, weights: Path, path: Path, largest: int = 2**31 - 2**24
+) -> None:
+    """Write a graph with its weights; those of more bytes beside it, as `path`.data."""
+    fill(model, weights)
+    size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    if size < largest:
+        onnx.save(model, path)
+        return
+    beside = Path(f"{path}.data")
+    beside.unlink(missing_ok=True)
+    onnx.save(model, path, save_as_external_data=True, location=beside.name)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-o", "--output", default="model.onnx")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help="weights.safetensors to put in; left out, the graph alone is written",
+    )
+    parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
-    save(build_lenet(), args.output)
+    if args.weights is None:
+        save(build_lenet(), args.output or "model_graph.onnx")
+    else:
+        export(build_lenet(), args.weights, args.output or Path("model.onnx"))
 
 
 if __name__ == "__main__":

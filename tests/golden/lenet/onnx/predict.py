@@ -17,7 +17,7 @@ from table import write_table
 from weights import read_weights
 
 BATCH = 1000
-GRAPH = Path(__file__).with_name("model.onnx")
+GRAPH = Path(__file__).with_name("model_graph.onnx")
 
 
 def choose_device(name: str) -> list[str]:

@@ -11,7 +11,7 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Function, Module, Support
-from bmc.emit.body import Body, instances, results
+from bmc.emit.body import Body, instances, joined, results
 from bmc.emit.lowering import lowered
 from bmc.emit.merge import Marked
 from bmc.emit.names import TORCH_MODULE, attribute
@@ -134,18 +134,19 @@ class TorchBody(Body):
     ) -> p.Expr | None:
         parts: list[p.Expr] = []
         done = 0
-        for number, copy in repeat.runs:
+        runs = joined(repeat.runs, self.construct)
+        for number, copy in runs:
             place, within = self._place(target, done, number, repeat, turns)
             made = self._single(copy, place, within)
             if made is None:
                 return None
             count: Any = repeat.count if number == repeat.count else number
-            if len(repeat.runs) == 2 and done == 1:
+            if len(runs) == 2 and done == 1:
                 count = repeat.count - 1
             several = p.GeneratorExp(made, p.Name("_"), p.call("range", count))
-            if number == 1 and len(repeat.runs) > 1:
+            if number == 1 and len(runs) > 1:
                 parts.append(made)
-            elif len(repeat.runs) == 1 and not self._in_row(repeat):
+            elif len(runs) == 1 and not self._in_row(repeat):
                 return p.call("nn.ModuleList", several)
             else:
                 parts.append(p.Starred(several))

@@ -16,7 +16,7 @@ ELEMENTS = {"float": "TensorProto.FLOAT", "int": "TensorProto.INT64", "bool": "T
 
 def info(label: str | Expr, kind: TensorType) -> Expr:
     """`helper.make_tensor_value_info("image", TensorProto.FLOAT, ["B", 1, 28, 28])`"""
-    sizes: list[Any] = [int(d) if known(d) else str(d) for d in kind.shape]  # type: ignore[arg-type]
+    sizes: list[Any] = [d if known(d) else str(d) for d in kind.shape]
     shape = [*(["B"] if kind.batched else []), *sizes]
     return call("helper.make_tensor_value_info", label, name(ELEMENTS[kind.dtype]), shape)
 

@@ -8,7 +8,7 @@ only when the value that had it is not needed any more. Knows no backend.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -356,3 +356,24 @@ def instances(spec: BlockSpec) -> list[Instance]:
     for instance in spec.instances:
         found.setdefault(instance.name, instance)
     return list(found.values())
+
+
+def joined(
+    runs: list[tuple[int, Instance]], said: Callable[[Instance], p.Expr | None]
+) -> list[tuple[int, Instance]]:
+    """The runs of a repeat, those in a row as one that are blocks said alike.
+
+    They may differ in what no program says, as in where their input comes from.
+    """
+    found: list[tuple[int, Instance]] = []
+    if len(runs) < 2 or not all(isinstance(copy.target, BlockSpec) for _, copy in runs):
+        return runs
+    before: p.Expr | None = None
+    for number, copy in runs:
+        made = said(copy)
+        if found and made == before:
+            found[-1] = (found[-1][0] + number, found[-1][1])
+        else:
+            found.append((number, copy))
+        before = made
+    return found

@@ -12,7 +12,7 @@ from typing import Any
 
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Support
-from bmc.emit.body import Body
+from bmc.emit.body import Body, joined
 from bmc.emit.rolled import Labels
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan
 from bmc.types.symbolic import Num, expression_of
@@ -91,7 +91,7 @@ class FunctionBody(Body):
         found: list[p.Statement] = []
         done = 0
         counter = self._counter(names)
-        for number, copy in repeat.runs:
+        for number, copy in self._runs(use, repeat, counter, args):
             label = self.label(use.instance, done if number == 1 else counter)
             before = len(self.statements)
             if isinstance(copy.target, BlockSpec):
@@ -111,6 +111,15 @@ class FunctionBody(Body):
             found += steps if number == 1 else [p.For(counter, p.call("range", *ends), steps)]
             done += number
         return found
+
+    def _runs(
+        self, use: Apply, repeat: Repeat, counter: p.Name, args: list[p.Expr]
+    ) -> list[tuple[int, Instance]]:
+        """The runs of a repeat; what is used twice is made where it is used first."""
+        if self.uses(use.instance) > 1:
+            return repeat.runs
+        label = self.label(use.instance, counter)
+        return joined(repeat.runs, lambda copy: self.call(use, copy, label, args))
 
     def restored(self, use: Apply, copy: Instance, names: list[str]) -> list[p.Statement]:
         """What brings the results of one turn into the form in which the next takes them."""

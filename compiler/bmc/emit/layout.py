@@ -253,28 +253,14 @@ class Printer:
     def _bracketed(self, node: p.Expr, prefix: str, suffix: str, indent: int) -> list[str] | None:
         """A call, index or literal broken inside its own brackets; None when it has none."""
         if isinstance(node, p.Call) and (node.args or node.kwargs):
-            if len(node.args) == 1 and not node.kwargs and isinstance(node.args[0], p.GeneratorExp):
-                return self._broken_comprehension(
-                    node.args[0], f"{prefix}{self._wrap(node.fn, POSTFIX)}(", f"){suffix}", indent
-                )
-            parts = [("", arg) for arg in node.args] + [(f"{k}=", v) for k, v in node.kwargs]
-            opening = f"{prefix}{self._wrap(node.fn, POSTFIX)}("
-            method = node.fn if isinstance(node.fn, p.Attr) else None
-            inner = node.fn if method is None else method.base
-            if isinstance(inner, p.Call) and indent + len(opening) > self.width:
-                rest = f"({', '.join(self._arguments(node))}){suffix}"
-                begin = "(" if method is None else f".{method.name}("
-                if indent + 1 + len(begin) - 1 + len(rest) <= self.width:
-                    return self._bracketed(inner, prefix, begin[:-1] + rest, indent)
-                first = self._bracketed(inner, prefix, begin, indent)  # both are broken
-                last = self._items(parts, "", f"){suffix}", indent)[1:]
-                return None if first is None else [*first, *last]
-            return self._items(parts, opening, f"){suffix}", indent)
+            return self._bracketed_call(node, prefix, suffix, indent)
         if isinstance(node, p.Index):
             parts = [("", item) for item in node.items]
-            return self._items(
-                parts, f"{prefix}{self._wrap(node.base, POSTFIX)}[", f"]{suffix}", indent
-            )
+            opening = f"{prefix}{self._wrap(node.base, POSTFIX)}["
+            if isinstance(node.base, p.Call) and indent + len(opening) > self.width:
+                items = ", ".join(self.flat(item) for item in node.items)
+                return self._bracketed(node.base, prefix, f"[{items}]{suffix}", indent)
+            return self._items(parts, opening, f"]{suffix}", indent)
         if isinstance(node, p.ListExpr | p.TupleExpr) and node.items:
             opening, closing = ("[", "]") if isinstance(node, p.ListExpr) else ("(", ")")
             parts = [("", item) for item in node.items]
@@ -293,6 +279,28 @@ class Printer:
         if isinstance(node, p.Attr) and isinstance(node.base, p.Call):
             return self._bracketed(node.base, prefix, f".{node.name}{suffix}", indent)
         return None
+
+    def _bracketed_call(
+        self, node: p.Call, prefix: str, suffix: str, indent: int
+    ) -> list[str] | None:
+        """A call broken between its arguments, or in what is called, or in both."""
+        if len(node.args) == 1 and not node.kwargs and isinstance(node.args[0], p.GeneratorExp):
+            return self._broken_comprehension(
+                node.args[0], f"{prefix}{self._wrap(node.fn, POSTFIX)}(", f"){suffix}", indent
+            )
+        parts = [("", arg) for arg in node.args] + [(f"{k}=", v) for k, v in node.kwargs]
+        opening = f"{prefix}{self._wrap(node.fn, POSTFIX)}("
+        method = node.fn if isinstance(node.fn, p.Attr) else None
+        inner = node.fn if method is None else method.base
+        if isinstance(inner, p.Call) and indent + len(opening) > self.width:
+            rest = f"({', '.join(self._arguments(node))}){suffix}"
+            begin = "(" if method is None else f".{method.name}("
+            if indent + 1 + len(begin) - 1 + len(rest) <= self.width:
+                return self._bracketed(inner, prefix, begin[:-1] + rest, indent)
+            first = self._bracketed(inner, prefix, begin, indent)  # both are broken
+            last = self._items(parts, "", f"){suffix}", indent)[1:]
+            return None if first is None else [*first, *last]
+        return self._items(parts, opening, f"){suffix}", indent)
 
     def _items(
         self,

@@ -150,7 +150,7 @@ class Split(Layer, name="split", aliases=("chunk", "unbind")):
                     f"has parts of {int(sum(self.parts))} for an axis of {int(size)}",
                     setting="parts",
                 )
-            return tuple(map(int, self.parts))
+            return self.parts
         if self.parts > 1024:
             raise Refusal("makes at most 1024 parts", setting="parts")
         if size % self.parts:

@@ -106,7 +106,7 @@ def finish(
 
 
 def save(model: onnx.ModelProto, path: str | Path) -> None:
-    """Write a graph without weights, and beside it the shapes of those that it reads."""
+    """Write a graph without weights, and beside it the shapes of what it reads."""
     onnx.save(model, path)
     shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
     Path(path).with_suffix(".json").write_text(json.dumps(shapes, indent=1))
@@ -158,10 +158,11 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
+    model = build_lenet()
     if args.weights is None:
-        save(build_lenet(), args.output or "model_graph.onnx")
+        save(model, args.output or "model_graph.onnx")
     else:
-        export(build_lenet(), args.weights, args.output or Path("model.onnx"))
+        export(model, args.weights, args.output or Path("model.onnx"))
 
 
 if __name__ == "__main__":

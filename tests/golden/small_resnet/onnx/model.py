@@ -18,6 +18,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
+
 WIDTH = 16
 DEPTH = 2
 
@@ -176,7 +177,7 @@ def finish(
 
 
 def save(model: onnx.ModelProto, path: str | Path) -> None:
-    """Write a graph without weights, and beside it the shapes of those that it reads."""
+    """Write a graph without weights, and beside it the shapes of what it reads."""
     onnx.save(model, path)
     shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
     Path(path).with_suffix(".json").write_text(json.dumps(shapes, indent=1))
@@ -228,10 +229,11 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
+    model = build_smallresnet()
     if args.weights is None:
-        save(build_smallresnet(), args.output or "model_graph.onnx")
+        save(model, args.output or "model_graph.onnx")
     else:
-        export(build_smallresnet(), args.weights, args.output or Path("model.onnx"))
+        export(model, args.weights, args.output or Path("model.onnx"))
 
 
 if __name__ == "__main__":

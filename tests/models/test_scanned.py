@@ -69,6 +69,24 @@ model Film {
   output label = h -> last -> global_avg_pool -> dense(2)
 }
 """
+
+
+@pytest.mark.parametrize("text", [TWO_INPUTS, GARCH, CONVOLUTIONAL], ids=["two", "numbers", "film"])
+def test_scans_are_saved_with_their_model(text: str, tmp_path: Path) -> None:
+    import keras
+
+    spec, files = load(text, tmp_path, ("keras",))
+    (tmp_path / "scanned.py").write_text(files["keras"], encoding="utf-8")
+    model = getattr(load_module(tmp_path / "scanned.py"), f"build_{spec.name.lower()}")()
+    model.save(tmp_path / "model.keras")
+    other = keras.saving.load_model(tmp_path / "model.keras")
+    inputs = draw_inputs(spec, "float32", 0, draw_lengths(spec))
+    given = inputs if len(inputs) > 1 else inputs[0]
+    one, two = (made if isinstance(made, list) else [made] for made in (model(given), other(given)))
+    for mine, theirs in zip(one, two, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 TOKENS = """
 block Cell(width) {
   input token: int[]

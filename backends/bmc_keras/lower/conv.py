@@ -78,7 +78,9 @@ def conv(op: Conv, site: Site) -> Lowered:
     if groups != 1:
         kind, helper = f"GroupedConv{axes}D", f"grouped_{HELPERS[axes]}"
         settings = {"groups": groups, **settings}
-        support += (filled("bmc_keras", "grouped_conv.py", kind, ("layers", "ops"), axes=axes),)
+        support += (
+            filled("bmc_keras", "grouped_conv.py", kind, ("keras", "layers", "ops"), axes=axes),
+        )
     places = {"weight": KERNELS[axes], **kept_bias(op)}
     if op.weight_norm:
         kind, helper = f"WeightNormConv{axes}D", f"weight_norm_{helper}"

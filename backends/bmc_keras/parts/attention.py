@@ -9,6 +9,7 @@ from keras import layers, ops
 from bmc_programs.model_parts.positions import bucket_edges
 
 
+@keras.saving.register_keras_serializable()
 def rotate(x, theta: float):
     """Turn pairs (i, i + size / 2) by angles that grow with the position."""
     rates = theta ** (-np.arange(0, x.shape[-1], 2) / x.shape[-1])
@@ -21,6 +22,7 @@ def rotate(x, theta: float):
     return ops.concatenate((a * cosine - b * sine, b * cosine + a * sine), axis=-1)
 
 
+@keras.saving.register_keras_serializable()
 def rotate_neighbours(x, theta: float):
     """Turn pairs (2 i, 2 i + 1) by angles that grow with the position."""
     rates = theta ** (-np.arange(0, x.shape[-1], 2) / x.shape[-1])
@@ -55,6 +57,7 @@ def alibi(heads: int, x):
     return ops.cast(-slopes * distance, x.dtype)
 
 
+@keras.saving.register_keras_serializable()
 class RelativeBias(layers.Layer):
     """A learned number for each head and distance of two positions.
 
@@ -67,10 +70,10 @@ class RelativeBias(layers.Layer):
         buckets: int,
         distance: int,
         embeddings_initializer,
-        name: str,
         causal: bool = False,
+        **settings,
     ):
-        super().__init__(name=name)
+        super().__init__(**settings)
         self.heads = heads
         self.buckets = buckets
         self.distance = distance
@@ -102,6 +105,16 @@ class RelativeBias(layers.Layer):
     def compute_output_shape(self, query_shape, key_shape=None):
         held = query_shape if key_shape is None else key_shape
         return (query_shape[0], self.heads, query_shape[-2], held[-2])
+
+    def get_config(self):
+        start = keras.initializers.serialize(self.embeddings_initializer)
+        return super().get_config() | {
+            "heads": self.heads,
+            "buckets": self.buckets,
+            "distance": self.distance,
+            "embeddings_initializer": start,
+            "causal": self.causal,
+        }
 
 
 def relative_places(window: int) -> np.ndarray:
@@ -138,6 +151,7 @@ def see_recent(x, window: int):
     return ops.logical_and(apart >= 0, apart < window)
 
 
+@keras.saving.register_keras_serializable()
 class AttentionCore(layers.Layer):
     """Attention between given queries, keys and values: (..., heads, T, size).
 
@@ -204,14 +218,15 @@ class AttentionCore(layers.Layer):
         return ops.abs(apart) < self.window
 
 
+@keras.saving.register_keras_serializable()
 class RotaryPositions(layers.Layer):
     """Turn the first `size` elements by the position: (..., T, width) -> the same.
 
     `turn` says which of them are pairs.
     """
 
-    def __init__(self, turn, theta: float, size: int, name: str):
-        super().__init__(name=name)
+    def __init__(self, turn, theta: float, size: int, **settings):
+        super().__init__(**settings)
         self.turn = turn
         self.theta = theta
         self.size = size
@@ -223,3 +238,15 @@ class RotaryPositions(layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "turn": keras.saving.serialize_keras_object(self.turn),
+            "theta": self.theta,
+            "size": self.size,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        turn = keras.saving.deserialize_keras_object(config.pop("turn"))
+        return cls(turn, **config)

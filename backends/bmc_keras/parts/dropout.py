@@ -6,11 +6,12 @@ import keras
 from keras import layers, ops
 
 
+@keras.saving.register_keras_serializable()
 class SampleNormal(layers.Layer):
     """Draw mean + spread * noise, anew at every use (Kingma & Welling 2014)."""
 
-    def __init__(self, name: str):
-        super().__init__(name=name)
+    def __init__(self, **settings):
+        super().__init__(**settings)
         self.seed = keras.random.SeedGenerator()
 
     def call(self, mean, spread):

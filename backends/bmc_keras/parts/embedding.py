@@ -7,12 +7,16 @@ import numpy as np
 from keras import layers, ops
 
 
+@keras.saving.register_keras_serializable()
 class PaddedEmbedding(layers.Embedding):
     """An embedding whose vector of one id starts as zero and never changes."""
 
     def __init__(self, *args, pad: int, **settings):
         super().__init__(*args, **settings)
         self.pad = pad
+
+    def get_config(self):
+        return super().get_config() | {"pad": self.pad}
 
     def build(self, input_shape=None):
         super().build(input_shape)
@@ -25,11 +29,12 @@ class PaddedEmbedding(layers.Embedding):
         return ops.where(padding, ops.stop_gradient(vectors), vectors)
 
 
+@keras.saving.register_keras_serializable()
 class LearnedPositions(layers.Layer):
     """Add a learned vector to each position: (..., T, width) -> (..., T, width)."""
 
-    def __init__(self, count: int, embeddings_initializer, name: str):
-        super().__init__(name=name)
+    def __init__(self, count: int, embeddings_initializer, **settings):
+        super().__init__(**settings)
         self.count = count
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
 
@@ -46,6 +51,13 @@ class LearnedPositions(layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
+    def get_config(self):
+        start = keras.initializers.serialize(self.embeddings_initializer)
+        return super().get_config() | {
+            "count": self.count,
+            "embeddings_initializer": start,
+        }
+
 
 def sinusoids(x, size: int, theta: float):
     """Return sine and cosine of x * theta ** (-2 i / size), on a new last axis."""
@@ -56,11 +68,12 @@ def sinusoids(x, size: int, theta: float):
     return ops.cast(ops.sin(angles), x.dtype), ops.cast(ops.cos(angles), x.dtype)
 
 
+@keras.saving.register_keras_serializable()
 class SinusoidalPositions(layers.Layer):
     """Add sines and cosines to each position: (..., T, width) -> (..., T, width)."""
 
-    def __init__(self, theta: float, name: str):
-        super().__init__(name=name)
+    def __init__(self, theta: float, **settings):
+        super().__init__(**settings)
         self.theta = theta
 
     def call(self, x):
@@ -74,11 +87,12 @@ class SinusoidalPositions(layers.Layer):
         return input_shape
 
 
+@keras.saving.register_keras_serializable()
 class SinusoidalPositions2D(layers.Layer):
     """Add sines and cosines of rows and of columns: (..., H, W, width) -> the same."""
 
-    def __init__(self, theta: float, name: str):
-        super().__init__(name=name)
+    def __init__(self, theta: float, **settings):
+        super().__init__(**settings)
         self.theta = theta
 
     def call(self, x):

@@ -17,6 +17,7 @@ def standardize_series(
     return (x - mean) / deviation, ops.concatenate((mean, deviation), axis=axis)
 
 
+@keras.saving.register_keras_serializable()
 class BatchNorm(layers.BatchNormalization):
     """Batch normalisation that keeps the unbiased variance, as PyTorch does.
 
@@ -34,6 +35,7 @@ class BatchNorm(layers.BatchNormalization):
         return outputs
 
 
+@keras.saving.register_keras_serializable()
 class PaddedBatchNorm(layers.BatchNormalization):
     """Batch normalisation of the steps that are data; padding becomes zeros.
 

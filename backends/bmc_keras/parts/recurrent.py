@@ -24,6 +24,7 @@ def is_stack_both_ways(layer: layers.Layer, kind: type[layers.Layer]) -> bool:
     return isinstance(layer, keras.Sequential) and is_both_ways(layer.layers[0], kind)
 
 
+@keras.saving.register_keras_serializable()
 class PaddedBothWays(layers.Bidirectional):
     """A layer in both directions over sequences that are padded at the end.
 
@@ -34,6 +35,7 @@ class PaddedBothWays(layers.Bidirectional):
         return None
 
 
+@keras.saving.register_keras_serializable()
 class PaddedStack(keras.Sequential):
     """Layers one after the other, each of which is given the mask."""
 

@@ -17,6 +17,7 @@ WIDTH = 16
 DEPTH = 2
 
 
+@keras.saving.register_keras_serializable()
 class BatchNorm(layers.BatchNormalization):
     """Batch normalisation that keeps the unbiased variance, as PyTorch does.
 

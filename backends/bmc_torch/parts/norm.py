@@ -23,14 +23,34 @@ class GroupNorm(nn.GroupNorm):
 class PaddedBatchNorm(nn.BatchNorm1d):
     """Batch normalisation of the steps that are data; padding becomes zeros.
 
-    (B, T, ..., C), (B, T) -> (B, T, ..., C)
+    (B, T, ..., C), (B, T) -> (B, T, ..., C). Sums over a mask have shapes that are
+    known, so that the model can be compiled and exported whole.
     """
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
-        steps = x[mask]
-        y = torch.zeros_like(x)
-        y[mask] = super().forward(steps.flatten(0, -2)).view_as(steps)
-        return y
+        data = mask.view(*mask.shape, *[1] * (x.ndim - 2))  # (B, T, ..., 1)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # for the sums
+        mean, variance = self.running_mean, self.running_var
+        assert mean is not None and variance is not None
+        if self.training:
+            over = tuple(range(x.ndim - 1))
+            n = data.expand(*x.shape[:-1], 1).sum().clamp(min=1)  # in each channel
+            mean = wide.where(data, 0.0).sum(dim=over) / n
+            variance = (wide - mean).where(data, 0.0).square().sum(dim=over) / n
+            self.keep(mean, variance * n / (n - 1).clamp(min=1))
+        y = (wide - mean) * torch.rsqrt(variance + self.eps)
+        if self.affine:
+            y = y * self.weight + self.bias
+        return y.where(data, 0.0).to(x.dtype)
+
+    @torch.no_grad()
+    def keep(self, mean: Tensor, variance: Tensor) -> None:
+        """Follow the statistics of a batch."""
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None and self.momentum is not None
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+        self.running_var.lerp_(variance.to(self.running_var.dtype), self.momentum)
 
 
 def scale_rows(weight: Tensor, scale: Tensor) -> Tensor:

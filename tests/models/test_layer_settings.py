@@ -113,6 +113,8 @@ model Meets {
   b = a -> conv(4, kernel=3, padding=causal, dilation=2, weight_norm=true, bias=false)
   output y = b -> global_avg_pool -> dense(4, weight_norm=true) -> dense(3)
   output z = b -> dense(5, axis=0, weight_norm=true)
+  layer one = dense(3, weight_norm=true)
+  output w = (x -> mean(axis=1) -> one) -> dense(3, bias=false, weight=one.weight)
 }
 """
 
@@ -141,7 +143,7 @@ def test_weight_norms_start_as_plain_layers(tmp_path: Path) -> None:
         {name: place.store() for name, place in places.items()},
     ):
         scales = [name for name in weights if name.endswith(".scale")]
-        assert len(scales) == 4
+        assert len(scales) == 5
         for name in scales:
             rows = weights[name.replace(".scale", ".weight")]
             lengths = np.linalg.norm(rows.reshape(len(rows), -1), axis=1)

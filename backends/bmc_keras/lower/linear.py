@@ -78,8 +78,9 @@ def _borrowed(op: Dense, site: Site, turned: Callable[[Expr], Expr]) -> Lowered:
         reverse = (("reverse", lit(True)),)
         return Function(lambda args: turned(Call(args[1], (turned(args[0]),), reverse)))
     if isinstance(site.owner, Dense):
+        kept = "direction" if site.owner.weight_norm else "kernel"
         return Function(
-            lambda args: turned(call("ops.matmul", turned(args[0]), Attr(args[1], "kernel")))
+            lambda args: turned(call("ops.matmul", turned(args[0]), Attr(args[1], kept)))
         )
     return Unsupported("a matrix of this layer is not lowered yet")
 

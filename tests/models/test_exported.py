@@ -37,6 +37,7 @@ MODELS = {
 def test_models_are_exported(kind: str, tmp_path: Path) -> None:
     import torch
 
+    torch.set_default_dtype(torch.float32)  # whatever other tests left
     spec, files = load(f"model Net {{{MODELS[kind]}\n}}\n", tmp_path, ("torch",))
     (tmp_path / "exported.py").write_text(files["torch"], encoding="utf-8")
     model = load_module(tmp_path / "exported.py").Net().eval()

@@ -29,6 +29,7 @@ from bmc_keras.names import distinct
 from bmc_keras.weights import Places, Said
 
 Layouts = tuple[BlockSpec, tuple[bool, ...]]  # a block, and which of its inputs are channels last
+REGISTERED = "@keras.saving.register_keras_serializable"
 ROOTS = {
     "keras": Import("keras"),
     "layers": Import("keras", "layers"),
@@ -69,13 +70,17 @@ class ModelFile(FunctionFile):
             return ""
         definitions = self.helpers.functions()
         self.used += definitions
-        texts = [helper.code.strip("\n") for helper in self.support.values()]
+        texts = [self._registered(helper.code.strip("\n")) for helper in self.support.values()]
         texts += [render([one]).rstrip("\n") for one in definitions]
         texts += [*self.functions, *self._endings()]
         constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
         doc = "\n".join(docstring(parts.model_doc(self.program, main), 0, 88))
         top = [self._imports().render().rstrip("\n"), *([constants] if constants else [])]
         return f"{HEADER}{doc}\n\n" + "\n\n".join(top) + "\n\n\n" + "\n\n\n".join(texts) + "\n"
+
+    def _registered(self, code: str) -> str:
+        """A class of our own under the model's name: other programs may have one of its name."""
+        return code.replace(f"{REGISTERED}()", f'{REGISTERED}("{self.program.main.name[:40]}")')
 
     def _endings(self) -> list[str]:
         """`Place`, what else reads weights, and `name_weights`."""

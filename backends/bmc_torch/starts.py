@@ -13,8 +13,9 @@ from bmc.emit.backend import Module
 from bmc.emit.layout import expression
 from bmc.ir.model import Instance
 from bmc.ops.base import Weight
-from bmc.ops.initializers import Zeros
+from bmc.ops.initializers import RowLengths, Zeros
 from bmc_torch.lower.initializers import initialise
+from bmc_torch.lower.linear import NORMED
 
 MODULE = p.Name("module")
 ALREADY = (
@@ -49,7 +50,7 @@ class Starts:
 
     def _note(self, kind: str, key: str, weight: Weight) -> None:
         known = self.calls.setdefault(kind, {})
-        calls = initialise(_parameter(MODULE, key), weight.init, weight)
+        calls = _started(MODULE, key, weight)
         if not calls or any(isinstance(node, p.Var) for call in calls for node in p.walk(call)):
             self.mixed.add(kind)
             return
@@ -73,7 +74,7 @@ class Starts:
                 continue
             place = p.Attr(target, path) if path else target
             for key, weight in weights.items():
-                calls = initialise(_parameter(place, key, looped), weight.init, weight)
+                calls = _started(place, key, weight, looped)
                 found += [p.ExprStmt(call) for call in calls]
         return found
 
@@ -113,8 +114,9 @@ class Starts:
         What is left to the constructors of a class stays so for the one that it is made from,
         whose name covers both.
         """
-        own = kind.removeprefix("nn.")
-        if own != kind and own in self.calls and self._apart(own):
+        bare = kind.removeprefix("nn.")
+        made = (bare, f"{NORMED}{bare}") if bare != kind else ()
+        if any(own in self.calls and self._apart(own) for own in made):
             return True
         seen = self.seen.get(kind, {})
         some = any(key != "bias" and count != self.count[kind] for key, count in seen.items())
@@ -128,6 +130,14 @@ class Starts:
             return statements
         there = p.Compare("is not", p.Attr(MODULE, key), p.Lit(None))
         return (p.IfStmt(there, statements),)
+
+
+def _started(module: p.Expr, key: str, weight: Weight, looped: bool = False) -> tuple[p.Call, ...]:
+    """The calls that start a weight of a module."""
+    target = _parameter(module, key, looped)
+    if isinstance(weight.init, RowLengths):
+        return (p.call("start_scale", target, _parameter(module, "weight", looped)),)
+    return initialise(target, weight.init, weight)
 
 
 def _parameter(module: p.Expr, key: str, looped: bool = False) -> p.Expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -46,6 +47,13 @@ def load(
     return program.main, files
 
 
+def module_of(code: str, folder: Path, backend: str) -> ModuleType:
+    """A `model.py` as a module of its own."""
+    path = folder / f"{backend}{next(NUMBERS)}.py"
+    path.write_text(code, encoding="utf-8")
+    return load_module(path)
+
+
 def differences(
     text: str, folder: Path, seed: int = 0, backends: tuple[str, ...] = BACKENDS
 ) -> list[str]:
@@ -59,10 +67,9 @@ def differences(
     wrong: list[str] = []
     outputs: dict[str, list[np.ndarray]] = {}
     for backend, code in files.items():
-        path = folder / f"{backend}{next(NUMBERS)}.py"
-        path.write_text(code, encoding="utf-8")
+        module = module_of(code, folder, backend)
         probe = importlib.import_module(f"bmc_{backend}.probe")
-        model = probe.Model(load_module(path), class_name(spec.name), numbers, "float32")
+        model = probe.Model(module, class_name(spec.name), numbers, "float32")
         shapes = {name: tuple(map(int, w.shape)) for name, w in weights(spec)}
         if model.weights() != shapes:
             wrong.append(f"{backend}: other weights than declared")

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.models.agree import load
+from tests.models.agree import load, module_of
 
 from bmc.verify.chance import draw_inputs
-from bmc.verify.probe import load_module
 
 pytestmark = pytest.mark.torch
 MODELS = {
@@ -39,8 +38,7 @@ def test_models_are_exported(kind: str, tmp_path: Path) -> None:
 
     torch.set_default_dtype(torch.float32)  # whatever other tests left
     spec, files = load(f"model Net {{{MODELS[kind]}\n}}\n", tmp_path, ("torch",))
-    (tmp_path / "exported.py").write_text(files["torch"], encoding="utf-8")
-    model = load_module(tmp_path / "exported.py").Net().eval()
+    model = module_of(files["torch"], tmp_path, "torch").Net().eval()
     (entry,) = spec.inputs
     sizes = entry.value.type.shape
     free = {axis for axis, size in enumerate(sizes, 1) if not isinstance(size, int)}

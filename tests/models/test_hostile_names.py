@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import itertools
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.models.agree import BACKENDS, differences, load
+from tests.models.agree import BACKENDS, differences, load, module_of
 from tests.models.names import WORDS
 
 from bmc.emit.names import class_name
 from bmc.ir.model import weights
 from bmc.verify.chance import draw_inputs, draw_lengths, draw_weights
-from bmc.verify.probe import load_module
 
 pytestmark = [pytest.mark.torch, pytest.mark.keras, pytest.mark.onnx]
-NUMBERS = itertools.count()
 BLOCKS = (
     "Norm", "Depthwise", "Dense", "Conv", "Deviation", "Relu", "Place", "Parameter", "Graph",
     "CausalSelfAttention", "SelfAttention", "Initialize", "Net2", "Layers", "Module", "Linear",
@@ -33,10 +30,9 @@ def same_weights(text: str, folder: Path) -> None:
     inputs = draw_inputs(spec, "float32", 0, draw_lengths(spec))
     found: dict[str, list[np.ndarray]] = {}
     for backend in BACKENDS:
-        path = folder / f"{backend}{next(NUMBERS)}.py"
-        path.write_text(files[backend], encoding="utf-8")
         probe = importlib.import_module(f"bmc_{backend}.probe")
-        made = probe.Model(load_module(path), class_name(spec.name), numbers, "float32")
+        module = module_of(files[backend], folder, backend)
+        made = probe.Model(module, class_name(spec.name), numbers, "float32")
         assert made.weights() == expected, backend
         found[backend] = made.run(inputs)
     for backend in ("keras", "onnx"):

@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.language.test_entries import said
-from tests.models.agree import differences, load
-
-from bmc.verify.probe import load_module
+from tests.models.agree import differences, load, module_of
 
 PICTURES = """
 model Meets {{
@@ -131,11 +129,7 @@ def test_weight_norms_beside_plain_layers(tmp_path: Path) -> None:
 def test_weight_norms_start_as_plain_layers(tmp_path: Path) -> None:
     """A scale starts with the length of its row, so that the norm changes nothing at first."""
     _, files = load(NORMED, tmp_path, ("torch", "keras"))
-    modules = {}
-    for backend, code in files.items():
-        path = tmp_path / f"started_{backend}.py"
-        path.write_text(code, encoding="utf-8")
-        modules[backend] = load_module(path)
+    modules = {backend: module_of(code, tmp_path, backend) for backend, code in files.items()}
     state = modules["torch"].Meets().state_dict()
     places = modules["keras"].name_weights(modules["keras"].build_meets())
     for weights in (
@@ -150,13 +144,33 @@ def test_weight_norms_start_as_plain_layers(tmp_path: Path) -> None:
             np.testing.assert_allclose(weights[name], lengths, rtol=1e-5)
 
 
+STARTS = """
+model Meets(width = 6) {
+  input x: float[width]
+  h = x -> dense(width, weight_norm=true, init=normal(1e-4)) * 3
+  h = h -> dense(width, weight_norm=true) * 2
+  output y = h -> dense(2)
+}
+"""
+
+
+@pytest.mark.torch
+def test_weight_norms_that_start_differently(tmp_path: Path) -> None:
+    """Neither kind of start takes the other's place, nor that of the class they are made from."""
+    _, files = load(STARTS, tmp_path, ("torch",))
+    state = module_of(files["torch"], tmp_path, "torch").Meets().state_dict()
+    for name in (name for name in state if name.endswith(".scale")):
+        lengths = np.linalg.norm(state[name.replace(".scale", ".weight")].numpy(), axis=1)
+        np.testing.assert_allclose(state[name].numpy(), lengths, rtol=1e-5)
+        assert (lengths < 1e-3).all() == name.startswith("denses1")
+
+
 @pytest.mark.keras
 def test_weight_norms_are_saved_with_the_model(tmp_path: Path) -> None:
     import keras
 
     _, files = load(NORMED, tmp_path, ("keras",))
-    (tmp_path / "normed.py").write_text(files["keras"], encoding="utf-8")
-    model = load_module(tmp_path / "normed.py").build_meets()
+    model = module_of(files["keras"], tmp_path, "keras").build_meets()
     for layer in model.layers:
         if hasattr(layer, "scale"):
             layer.scale.assign(layer.scale * 2)

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.models.agree import differences, load
+from tests.models.agree import differences, load, module_of
 
 from bmc.verify.chance import draw_inputs, draw_lengths, draw_weights
 from bmc.verify.compare import difference
-from bmc.verify.probe import load_module
 
 pytestmark = [pytest.mark.torch, pytest.mark.keras, pytest.mark.onnx]
 
@@ -76,8 +75,8 @@ def test_scans_are_saved_with_their_model(text: str, tmp_path: Path) -> None:
     import keras
 
     spec, files = load(text, tmp_path, ("keras",))
-    (tmp_path / "scanned.py").write_text(files["keras"], encoding="utf-8")
-    model = getattr(load_module(tmp_path / "scanned.py"), f"build_{spec.name.lower()}")()
+    module = module_of(files["keras"], tmp_path, "keras")
+    model = getattr(module, f"build_{spec.name.lower()}")()
     model.save(tmp_path / "model.keras")
     other = keras.saving.load_model(tmp_path / "model.keras")
     inputs = draw_inputs(spec, "float32", 0, draw_lengths(spec))
@@ -159,10 +158,9 @@ def test_gradients_agree(name: str, tmp_path: Path) -> None:
     inputs = draw_inputs(spec, "float64", 1, draw_lengths(spec))
     found: dict[str, dict[str, np.ndarray]] = {}
     for backend in ("torch", "keras"):
-        path = tmp_path / f"{backend}_model.py"
-        path.write_text(files[backend], encoding="utf-8")
         probe = importlib.import_module(f"bmc_{backend}.probe")
-        model = probe.Model(load_module(path), spec.name, weights, "float64")
+        module = module_of(files[backend], tmp_path, backend)
+        model = probe.Model(module, spec.name, weights, "float64")
         found[backend] = model.gradients(inputs)
     assert found["torch"].keys() == found["keras"].keys() >= weights.keys()
     for key, theirs in found["torch"].items():

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from tests.models.agree import BACKENDS, NUMBERS
+from tests.models.agree import BACKENDS, module_of
 from tests.models.definitions import definitions
 from tests.programs.project import SPECS
 
@@ -23,7 +23,6 @@ from bmc.emit.names import class_name
 from bmc.ir.cost import parameters
 from bmc.project import open_project
 from bmc.verify.compare import difference
-from bmc.verify.probe import load_module
 from bmc.weights.files import read_weights
 
 pytestmark = [pytest.mark.torch, pytest.mark.keras, pytest.mark.onnx, pytest.mark.nightly]
@@ -79,11 +78,10 @@ def agree(
     assert set(mapped.unused) <= unused
     for backend in BACKENDS:
         code = driver.compile(ours, backend, problems)["model.py"]
-        module = folder / f"{backend}{next(NUMBERS)}.py"
-        module.write_text(code, encoding="utf-8")
+        module = module_of(code, folder, backend)
         probe = importlib.import_module(f"bmc_{backend}.probe")
         numbers = mapped.tensors
-        model = probe.Model(load_module(module), class_name(ours.main.name), numbers, "float32")
+        model = probe.Model(module, class_name(ours.main.name), numbers, "float32")
         for made, mine, other in zip(ours.main.outputs, model.run(inputs), theirs, strict=True):
             found = difference(made.name, mine, other, OUTPUTS)
             assert found.fine, f"{backend}: {made.name} differs by {found.share:.1e}"
@@ -194,23 +192,6 @@ def test_decoders(model: str, tmp_path: Path) -> None:
     agree(ours, arrays(theirs.state_dict()), path, [TOKENS], [logits], tmp_path)
 
 
-def test_mamba(tmp_path: Path) -> None:
-    transformers = load_transformers()
-    import torch
-
-    torch.set_default_dtype(torch.float32)
-    config = transformers.MambaConfig(
-        vocab_size=90, hidden_size=32, state_size=5, num_hidden_layers=3, time_step_rank=4
-    )
-    theirs = randomized(transformers.MambaForCausalLM(config))
-    with torch.no_grad():
-        logits = theirs(torch.from_numpy(TOKENS)).logits.numpy()
-    sizes = {"vocab": "90", "dim": "32", "depth": "3", "size": "5", "rank": "4"}
-    ours = program("mamba_130m", tmp_path, {f"Mamba.{key}": size for key, size in sizes.items()})
-    names = SPECS / "text" / "names" / "mamba.json"
-    agree(ours, arrays(theirs.state_dict()), names, [TOKENS], [logits], tmp_path)
-
-
 def test_bert(tmp_path: Path) -> None:
     transformers = load_transformers()
     import torch
@@ -282,6 +263,13 @@ OTHERS: dict[str, tuple[Any, ...]] = {
          "decoder_start_token_id": 0},
         {**DEPTHS, "vocab": 90, "hidden": 48}, {},
         {"input_ids": LONG, "decoder_input_ids": IDS}, ("logits",),
+    ),
+    "Mamba": (
+        "text/mamba_130m", "MambaForCausalLM",
+        {"vocab_size": 90, "hidden_size": 32, "state_size": 5, "num_hidden_layers": 3,
+         "time_step_rank": 4},
+        {"vocab": 90, "dim": 32, "depth": 3, "size": 5, "rank": 4}, {},
+        {"input_ids": TOKENS}, ("logits",),
     ),
     "ViT": (
         "vision/vit_b16", "ViTForImageClassification",

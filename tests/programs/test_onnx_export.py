@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.programs.project import succeed, written
+from tests.programs.project import run, succeed, written
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 SPEC = """
@@ -94,6 +94,16 @@ def test_large_weights_stand_beside_the_graph(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("given", [(), ("--weights", "run/weights.safetensors")])
+def test_a_place_that_cannot_be_written_is_named(given: tuple[str, ...], tmp_path: Path) -> None:
+    made = program(tmp_path)
+    draw(made)
+    for path, said in (("none/net.onnx", "No such file"), ("run", "Is a directory")):
+        done = run(made, "model.py", *given, "-o", path)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert f"{path}: can't be written: {said}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -105,7 +115,6 @@ def test_large_weights_stand_beside_the_graph(tmp_path: Path) -> None:
 )
 def test_weights_that_do_not_fit_are_named(change: str, said: str, tmp_path: Path) -> None:
     from safetensors.numpy import save_file
-    from tests.programs.project import run
 
     made = program(tmp_path)
     weights, tensors = draw(made)

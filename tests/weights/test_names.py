@@ -214,6 +214,15 @@ def test_norms_that_cannot_be_folded(
         start.rename(tensors)
 
 
+def test_a_norm_is_folded_once(tmp_path: Path) -> None:
+    names = {"conv": "a.weight", "{bn}.{leaf}": {"to": "a.weight", "fold": 0}}
+    tensors = {"conv": np.ones((2, 1))} | {
+        f"{bn}.running_{kind}": np.ones(2) for bn in ("bn1", "bn2") for kind in ("mean", "var")
+    }
+    with pytest.raises(BadMap, match=r"two tensors become `a.weight`, the second is `bn2"):
+        apply_map(entries(tmp_path, names), tensors)
+
+
 def test_what_a_file_lacks_takes_a_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -360,6 +369,17 @@ def test_a_map_is_proposed_by_order_where_names_say_nothing() -> None:
         target: marked[source].flat[0] for source, target in right.items()
     }
     assert not made.missing and not made.spare
+
+
+def test_names_that_are_right_are_kept() -> None:
+    """What is missing between others moves none of them; zeros before a number are letters."""
+    ours: dict[str, tuple[int, ...]] = {f"norm{n}.{leaf}": (8,) for n in range(3) for leaf in "ab"}
+    theirs = {name: shape for name, shape in ours.items() if not name.startswith("norm1")}
+    made = propose(theirs, ours)
+    assert made.names == {"norm{n}.{leaf}": "norm{n}.{leaf}"}
+    assert made.missing == ["norm1.a, b"] and not made.spare
+    made = propose({"b01.w": (3,), "b02.w": (3,)}, {"c.0.w": (3,), "c.1.w": (3,)})
+    assert made.names == {"b0{n}.w": "c.{n-1}.w"}
 
 
 def test_a_map_is_proposed_for_any_names() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bmc.emit.pyexpr import Attr, Call, Expr, Index, Un, call, lit, method
+from bmc.emit.pyexpr import Call, Expr, Index, Un, call, lit, method
 from bmc.emit.values import unless
 from bmc.ops import initializers as ops
 from bmc.ops.base import Initializer, Weight
@@ -22,9 +22,6 @@ def initialise(target: Expr, init: Initializer, weight: Weight) -> tuple[Call, .
     if isinstance(init, ops.ForgetGateOne):
         gate = Index(method(target, "chunk", 4), (lit(1),))
         return call("nn.init.zeros_", target), call("nn.init.ones_", gate)
-    if isinstance(init, ops.RowLengths):
-        assert isinstance(target, Attr)
-        return (method(target.base, "start_scale"),)
     rule = RULES.get(type(init))
     return (rule(target, init, weight),) if rule else ()
 

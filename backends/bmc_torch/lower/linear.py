@@ -12,7 +12,8 @@ from bmc.ops.axes import axis_of
 from bmc.ops.linear import Dense, MatMul
 from bmc_torch.lower.table import lower, part
 
-SCALE_ROWS = part("scale_rows")
+ROWS = tuple(map(part, ("row_lengths", "scale_rows", "start_scale")))
+NORMED = "WeightNorm"  # before the name of a class of PyTorch, ours that is made from it
 BORROWED = Unsupported("a matrix of another layer beside a bias of its own is not lowered yet",
                        "write `bias=false`")  # fmt: skip
 
@@ -41,12 +42,12 @@ def dense(op: Dense, site: Site) -> Lowered:
 
 def normed(kind: str) -> tuple[str, tuple[Support, ...]]:
     """A subclass whose weight has rows of learned lengths, and what it needs."""
-    name = f"WeightNorm{kind}"
+    name = f"{NORMED}{kind}"
     roots = ("torch", "Tensor", "nn", *(("F",) if kind == "Linear" else ()))
     made = filled(
         "bmc_torch", "weight_norm.py", name, roots, kind=Code(kind), dense=kind == "Linear"
     )
-    return name, (SCALE_ROWS, made)
+    return name, (*ROWS, made)
 
 
 @lower(MatMul)

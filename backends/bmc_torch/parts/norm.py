@@ -53,8 +53,18 @@ class PaddedBatchNorm(nn.BatchNorm1d):
         self.running_var.lerp_(variance.to(self.running_var.dtype), self.momentum)
 
 
+def row_lengths(weight: Tensor) -> Tensor:
+    """Measure the rows of a weight, what makes one output: (out, ...) -> (out,)."""
+    return torch.linalg.vector_norm(weight.flatten(1), dim=1)
+
+
 def scale_rows(weight: Tensor, scale: Tensor) -> Tensor:
-    """Give the rows of a weight, what makes one output, these lengths."""
-    axes = tuple(range(1, weight.ndim))
-    lengths = torch.linalg.vector_norm(weight, dim=axes, keepdim=True)
-    return weight * (scale.view_as(lengths) / lengths)
+    """Give the rows of a weight these lengths."""
+    ratio = scale / row_lengths(weight)
+    return weight * ratio.view(-1, *[1] * (weight.ndim - 1))
+
+
+@torch.no_grad()
+def start_scale(scale: Tensor, weight: Tensor) -> None:
+    """Start with the lengths that the rows have."""
+    scale.copy_(row_lengths(weight))

@@ -13,31 +13,29 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bmc.ir.name_map import BadMap, Entry, filled, parse_map
+from bmc.ir.name_map import FOLDED, BadMap, Entry, filled, parse_map
 from bmc.records import record
 
 Shapes = Mapping[str, tuple[int, ...]]
-NUMBER = re.compile(r"\d+")
-BETWEEN = re.compile(r"(?<![^.])\d+(?![^.])")  # that stands alone between dots
+NUMBER = re.compile(r"0(?!\d)|[1-9]\d*")  # zeros before it are letters
+BETWEEN = re.compile(rf"(?<![^.])(?:{NUMBER.pattern})(?![^.])")  # that stands between dots
 WORD = re.compile(r"[a-z]+|\d+")
 # What is called in many ways.
-MEANING = {
+MEANING = FOLDED | {
     word: meaning
     for meaning, words in {
         "query": "q query",
         "key": "k key",
         "value": "v value",
         "output": "o out output",
-        "weight": "weight kernel gamma scale w",
-        "bias": "bias beta b offset",
+        "weight": "kernel w",
+        "bias": "b",
         "norm": "norm layernorm ln rms bn batchnorm",
         "dense": "dense fc linear lin mlp ffn",
         "attention": "attention attn",
         "embed": "embed embedding embeddings wte tokens",
         "positions": "positions position wpe pos",
         "conv": "conv convolution projection",
-        "mean": "mean moving_mean running_mean",
-        "variance": "var variance moving_variance running_var",
         "head": "head classifier logits lm",
     }.items()
     for word in words.split()
@@ -45,8 +43,6 @@ MEANING = {
 # Words that say what comes first where nothing else does.
 LATER = {"decoder": (1, 0, 0), "feedforward": (0, 1, 0), "after": (0, 0, 1), "post": (0, 0, 1),
          "final": (0, 2, 1)}  # fmt: skip
-
-
 COUNTED = "num_batches_tracked"  # which nothing but PyTorch's batch norm has
 LETTERS = "nmkhij"
 
@@ -86,7 +82,8 @@ def propose(theirs: Shapes, ours: Shapes) -> Proposal:
     pairs: list[Pair] = []
     for leaves in dict.fromkeys(one.leaves for one in given):
         mine = [one for one in given if one.leaves == leaves]
-        pairs += _paired(sorted(mine, key=_place_of), [w for w in wanted if w.leaves == leaves])
+        mine.sort(key=lambda one: one.place)
+        pairs += _paired(mine, [one for one in wanted if one.leaves == leaves])
     pairs.sort(key=lambda pair: pair[0].place)
     names: dict[str, Any] = {f"{{path*}}.{COUNTED}": None} if counted else {}
     names |= _lines(pairs)
@@ -99,7 +96,13 @@ def propose(theirs: Shapes, ours: Shapes) -> Proposal:
 
 
 def _paired(given: list[Module], wanted: list[Module]) -> list[Pair]:
-    """Which module of those with the same tensors is which."""
+    """Which module of those with the same tensors is which; one of the same name is that one."""
+    known = {one.stem: one for one in wanted}
+    same = [(one, known[one.stem]) for one in given if one.stem in known]
+    if same:
+        named = {one.stem for one, _ in same}
+        rest = ([one for one in some if one.stem not in named] for some in (given, wanted))
+        return same + _paired(*rest)
     pairs: list[Pair] = []
     for number in (NUMBER, BETWEEN):
         pairs = _alike(_groups(given, number), _groups(wanted, number))
@@ -261,10 +264,6 @@ def _module(tensors: dict[str, tuple[int, ...]]) -> tuple[Any, Any, Any]:
         leaves.append((MEANING.get(leaf.lower(), leaf), shape[::-1] if turns else shape))
         turned.append(turns)
     return tuple(leaves), tuple(ordered), tuple(turned)
-
-
-def _place_of(module: Module) -> tuple[Any, ...]:
-    return module.place
 
 
 def _place(stem: str) -> tuple[Any, ...]:

@@ -131,27 +131,34 @@ def _place(
         if not target:
             continue
         target = filled(target, words)
-        taken: Any = found.tensors if entry.part is None else held.parts.get(target, {})
-        taken = held.lengths if entry.length else taken
-        once = not entry.add and entry.fold is None
-        if once and (target if entry.part is None else entry.part) in taken:
+        where, key = _where(entry, target, name, found, held)
+        if not entry.add and key in where:
             raise BadMap(f"two tensors become `{target}`, the second is `{name}`")
         part = made[start:end] if len(ends) > 1 else made
-        if entry.part is not None:
-            held.parts.setdefault(target, {})[entry.part] = part
-        elif entry.length:
-            held.lengths[target] = part
-        elif entry.fold is not None:
-            kind = FOLDED.get(name.rpartition(".")[2])
-            if kind is None:
-                raise BadMap(f"`{name}` is no part of a batch norm that can be folded")
-            held.folds.setdefault(target, (entry.fold, {}))[1][kind] = part
-        elif entry.add and target in found.tensors:
-            if found.tensors[target].shape != part.shape:
+        if where is not found.tensors:
+            where[key] = part
+        elif target in where:
+            if where[target].shape != part.shape:
                 raise BadMap(f"`{name}` {list(part.shape)} is added to another shape")
-            found.tensors[target] = found.tensors[target] + part
+            where[target] = where[target] + part
         else:
-            found.tensors[target] = part.copy(order="C")
+            where[target] = part.copy(order="C")
+
+
+def _where(
+    entry: Entry, target: str, name: str, found: Mapped, held: _Held
+) -> tuple[dict[Any, np.ndarray], Any]:
+    """What a tensor goes into, and under which key."""
+    if entry.part is not None:
+        return held.parts.setdefault(target, {}), entry.part
+    if entry.length:
+        return held.lengths, target
+    if entry.fold is None:
+        return found.tensors, target
+    kind = FOLDED.get(name.rpartition(".")[2])
+    if kind is None:
+        raise BadMap(f"`{name}` is no part of a batch norm that can be folded")
+    return held.folds.setdefault(target, (entry.fold, {}))[1], kind
 
 
 def _ends(entry: Entry, made: np.ndarray) -> list[tuple[int, int]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.contract.layers import sample as samples
 from tests.contract.layers.test_contract import built, cases
+from tests.models.agree import load, module_of
 
 from bmc.ops.base import Sample
 
@@ -34,3 +36,22 @@ def test_keras_models_come_back(name: str, sample: Sample, tmp_path: Path) -> No
     outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
     for one, two in zip(made.run(arrays), outputs, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+
+
+def test_two_programs_have_classes_of_one_name(tmp_path: Path) -> None:
+    """What one saved is not read with the class of the other, which came later."""
+    import keras
+
+    one, _ = (attending(name, positions, tmp_path) for name, positions in
+              (("Turned", "rope"), ("Sloped", "alibi")))  # fmt: skip
+    one.save(tmp_path / "one.keras")
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "one.keras")(x), one(x))
+
+
+def attending(name: str, positions: str, folder: Path) -> Any:
+    """A model with attention, which is called the same in all programs."""
+    body = f"input x: float[5, 4]\n output y = x -> self_attention(2, positions={positions})"
+    _, files = load(f"model {name} {{\n {body}\n}}\n", folder, ("keras",))
+    assert "class SelfAttention(" in files["keras"]
+    return getattr(module_of(files["keras"], folder, "keras"), f"build_{name.lower()}")()

@@ -158,11 +158,15 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
-    model = build_lenet()
-    if args.weights is None:
-        save(model, args.output or "model_graph.onnx")
-    else:
-        export(model, args.weights, args.output or Path("model.onnx"))
+    model, alone = build_lenet(), args.weights is None
+    path = args.output or Path("model_graph.onnx" if alone else "model.onnx")
+    try:
+        if alone:
+            save(model, path)
+        else:
+            export(model, args.weights, path)
+    except OSError as error:
+        raise SystemExit(f"{path}: can't be written: {error.strerror}") from None
 
 
 if __name__ == "__main__":

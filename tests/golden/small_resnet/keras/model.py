@@ -17,7 +17,7 @@ WIDTH = 16
 DEPTH = 2
 
 
-@keras.saving.register_keras_serializable()
+@keras.saving.register_keras_serializable("SmallResNet")
 class BatchNorm(layers.BatchNormalization):
     """Batch normalisation that keeps the unbiased variance, as PyTorch does.
 

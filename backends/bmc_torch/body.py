@@ -16,6 +16,7 @@ from bmc.emit.lowering import lowered
 from bmc.emit.merge import Marked
 from bmc.emit.names import TORCH_MODULE, attribute
 from bmc.emit.rolled import Members
+from bmc.emit.values import fixed
 from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan, Value
 from bmc.ops.base import Layer, Weight
 from bmc.records import replace
@@ -141,10 +142,10 @@ class TorchBody(Body):
             if made is None:
                 return None
             count: Any = repeat.count if number == repeat.count else number
-            if len(runs) == 2 and done == 1:
-                count = repeat.count - 1
+            rest = len(runs) == 2 and done == 1
+            count = repeat.count - 1 if rest else count
             several = p.GeneratorExp(made, p.Name("_"), p.call("range", count))
-            if number == 1 and len(runs) > 1:
+            if number == 1 and len(runs) > 1 and not (rest and not fixed(count)):
                 parts.append(made)
             elif len(runs) == 1 and not self._in_row(repeat):
                 return p.call("nn.ModuleList", several)

@@ -6,6 +6,7 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Call, Expr, call
+from bmc.emit.values import as_whole
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
@@ -123,7 +124,7 @@ def pad(op: ops.Pad, site: Site) -> Lowered:
     pads[place + 1] = (op.before, op.after)
     more: dict[str, Any] = {"mode": "reflect"} if op.mode == "reflect" else {}
     if op.mode == "constant" and op.value != 0:
-        more["constant_values"] = int(op.value) if x.dtype == "int" else op.value
+        more["constant_values"] = as_whole(op.value) if x.dtype == "int" else op.value
     return Function(lambda args: call("ops.pad", args[0], tuple(pads), **more))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Expr, call, lit, name
-from bmc.emit.values import number
+from bmc.emit.values import as_float, number
 from bmc.ops import activation as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import Layer
@@ -131,7 +131,7 @@ def _between(low: Any, high: Any) -> Function:
     def build(args: list[Expr]) -> Expr:
         x, label = args
         ends: list[Expr] = [
-            lit("") if end is None else call("g.number", float(end), name=below(label, word))
+            lit("") if end is None else call("g.number", as_float(end), name=below(label, word))
             for end, word in ((low, "low"), (high, "high"))
         ]
         given = ends[:1] if high is None else ends
@@ -199,7 +199,7 @@ def prelu(op: ops.PRelu, site: Site) -> Lowered:
 def keep_top(op: ops.KeepTop, site: Site) -> Lowered:
     """`TopK`, and `ScatterElements` onto the fill."""
     place = axis(site.inputs[0], op.axis)
-    return method(KEEP_TOP, op.count, number(float(op.fill)), axis=place)
+    return method(KEEP_TOP, op.count, number(as_float(op.fill)), axis=place)
 
 
 @lower(ops.Glu)

@@ -7,6 +7,7 @@ from typing import Any
 from bmc.emit.attention import sight
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call
+from bmc.emit.values import as_float
 from bmc.ops.attention_core import AttentionCore
 from bmc.ops.axes import known_dim
 from bmc_onnx.lower.common import below, listed, permuted, spread
@@ -78,7 +79,7 @@ def _composed(op: AttentionCore, site: Site) -> Lowered:
             else:
                 named["seen"] = other
         cap = {} if op.softcap is None else {"cap": op.softcap}
-        return call("g.attend", asked, turned, taken, float(scale), name=label, **cap, **named)
+        return call("g.attend", asked, turned, taken, as_float(scale), name=label, **cap, **named)
 
     support = (ATTEND, *((seen,) if masked else ()), *((TAKE,) if shared > 1 else ()))
     return Function(build, (*support, WIDEN))

@@ -7,6 +7,7 @@ from typing import Any
 
 from bmc.emit.backend import Function, Site, Support
 from bmc.emit.pyexpr import Expr, FString, ListExpr, Lit, Name, call, lit, name
+from bmc.emit.values import as_float, as_whole
 from bmc.types.symbolic import known
 from bmc.types.tensor import TensorType
 from bmc_onnx.lower.support import WIDEN
@@ -99,8 +100,8 @@ def widening(types: tuple[TensorType, ...]) -> tuple[Support, ...]:
 def own_number(value: float, dtype: str, label: Expr) -> Expr:
     """A number of the graph's own, whole beside whole numbers; `NUMBER` helps with the others."""
     if dtype == "int":
-        return call("g.add", "Constant", name=label, value_int=int(value))
-    return call("g.number", float(value), name=label)
+        return call("g.add", "Constant", name=label, value_int=as_whole(value))
+    return call("g.number", as_float(value), name=label)
 
 
 def permuted(value: Expr, order: list[int], batched: bool, label: Expr) -> Expr:

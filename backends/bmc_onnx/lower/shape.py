@@ -6,7 +6,7 @@ from typing import Any
 
 from bmc.emit.backend import Function, Lowered, Site, Unsupported
 from bmc.emit.pyexpr import Expr, call, name
-from bmc.emit.values import number
+from bmc.emit.values import as_float, number
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.base import per_axis
@@ -133,7 +133,7 @@ def pad(op: ops.Pad, site: Site) -> Lowered:
 def upsample(op: ops.Upsample, site: Site) -> Lowered:
     """`Resize`."""
     axes = site.inputs[0].rank - 1
-    factors = [float(factor) for factor in per_axis(op.factor, axes, "factor")]
+    factors = [as_float(factor) for factor in per_axis(op.factor, axes, "factor")]
     if op.mode == "linear" and axes > 1:
         return method(INTERPOLATE, listed([1.0, 1.0, *factors]))
     named: dict[str, Any] = {"mode": op.mode}
@@ -153,8 +153,8 @@ def roll(op: ops.Roll, site: Site) -> Lowered:
         if not isinstance(size, int):
             moves.append((place, "g.roll", shift))
         elif shift % int(size):
-            first = -int(shift) % int(size)
-            moves.append((place, "g.roll_by", [first, int(size) - first]))
+            first = (size - shift) % size
+            moves.append((place, "g.roll_by", [first, size - first]))
 
     def build(args: list[Expr]) -> Expr:
         value, label = args

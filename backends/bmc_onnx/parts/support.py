@@ -28,7 +28,7 @@ class Support(Graph):
 
     def number(self, value: float, name: str) -> str:
         """A number of the graph's own."""
-        return self.add("Constant", name=name, value_float=value)
+        return self.add("Constant", name=name, value_float=float(value))
 
     def integers(self, values: list[int], name: str) -> str:
         """Whole numbers of the graph's own: axes, sizes."""

@@ -7,7 +7,7 @@ from typing import Any
 from bmc.emit.backend import Function, Lowered, Site
 from bmc.emit.pyexpr import Compare, Expr, call, lit, method, name
 from bmc.emit.rows import dim
-from bmc.emit.values import number
+from bmc.emit.values import as_whole, number
 from bmc.ops import shape as ops
 from bmc.ops.axes import axis_of
 from bmc.ops.pattern import Group
@@ -163,7 +163,7 @@ def pad(op: ops.Pad, site: Site) -> Lowered:
     after_axis = x.rank - 1 - axis_of(x, op.axis)
     if op.mode == "constant":
         pads = (*(0, 0) * after_axis, op.before, op.after)
-        value = int(op.value) if x.dtype == "int" else op.value
+        value = as_whole(op.value) if x.dtype == "int" else op.value
         return Function(lambda args: call("F.pad", args[0], pads, value=value))
     settings = {"dim": dim(x, op.axis), "reflect": op.mode == "reflect"}
     return Function(

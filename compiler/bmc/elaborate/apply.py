@@ -26,7 +26,7 @@ from bmc.ops.kinds import REGISTRY, show
 from bmc.records import replace
 from bmc.source import Span
 from bmc.syntax import ast
-from bmc.types.symbolic import Dim, Num, Var
+from bmc.types.symbolic import Dim, Num, Var, alike, expression_names, expression_of
 from bmc.types.tensor import TensorType
 
 AXES_BY_RANK = {
@@ -288,13 +288,8 @@ def _chain_instance(
     title = "".join(part.capitalize() for part in name.split("_"))
     spec = BlockSpec(title, "chain", layer.span, {})
     inputs = []
-    for value in values:
-        names = AXES_BY_RANK.get(value.type.rank, ())
-        shape: list[Dim] = [
-            Num(int(dim), Var(label)) if isinstance(dim, int) else dim
-            for dim, label in zip(value.type.shape, names)
-        ]
-        kind = replace(value.type, shape=tuple(shape) or value.type.shape)
+    for value, shape in zip(values, _own_sizes(filling, values)):
+        kind = replace(value.type, shape=shape)
         inner = Value(kind, value.name, value.span, named=True)
         inputs.append(inner)
         spec.inputs.append(Input(inner))
@@ -306,6 +301,26 @@ def _chain_instance(
         spec.outputs.append(Output(f"y{number}" if number else "y", value))
     name_instances(spec, chain.sites)
     return spec_instance(filling, spec, {}, values, layer.span, name)
+
+
+def _own_sizes(filling: Filling, values: list[Value]) -> list[tuple[Dim, ...]]:
+    """The sizes that a chain sees, each under a word that means nothing else there."""
+    around = {word for thing in filling.scope.every_value() for word in expression_names(thing)}
+    own: dict[str, Dim] = {}
+    found = []
+    for value in values:
+        shape: list[Dim] = []
+        for dim, word in zip(value.type.shape, AXES_BY_RANK.get(value.type.rank, ())):
+            if isinstance(dim, int):
+                while (word in around and expression_of(dim) != Var(word)) or (
+                    word in own and not alike(own[word], dim)
+                ):
+                    word += "_in"
+                own[word] = dim
+                dim = Num(int(dim), Var(word))
+            shape.append(dim)
+        found.append(tuple(shape) or value.type.shape)
+    return found
 
 
 # --- repeats ------------------------------------------------------------------------
@@ -363,7 +378,9 @@ def _repeat_instance(
             return None
         following = _replaced(current, copy.outputs)
         stable = same_types(tuple(v.type for v in following), tuple(v.type for v in current))
-        number = left if stable else 1
+        # A size may be equal by chance after the first copy: the others are given their own words.
+        new = not runs and not _same_words(following, current)
+        number = left if stable and not new else 1
         if not filling.elaborator.within_budget(
             number * filling.elaborator.count(copy), target.span
         ):
@@ -371,6 +388,8 @@ def _repeat_instance(
         runs.append((number, copy))
         left -= number
         current = following
+    if expression_names(count) and len(runs) > 1 and runs[0][1].outputs != runs[1][1].outputs:
+        filling.spec.decided.append(count)
     base = plural(runs[0][1].base)
     outputs = tuple(value.type for value in current[:carried])
     repeat = Repeat(count, runs, carried)
@@ -379,6 +398,12 @@ def _repeat_instance(
 
 
 # --- uses ---------------------------------------------------------------------------
+
+
+def _same_words(left: list[Value], right: list[Value]) -> bool:
+    """Whether the sizes of values were computed in the same way."""
+    pairs = zip(left, right)
+    return all(alike(a, b) for x, y in pairs for a, b in zip(x.type.shape, y.type.shape))
 
 
 def _replaced(values: list[Value], types: tuple[TensorType, ...]) -> list[Value]:

@@ -16,6 +16,7 @@ from bmc.diagnostics.problems.params import BadExpression, UnsupportedHere
 from bmc.diagnostics.problems.shapes import AssertedType, UnpackCount
 from bmc.elaborate.apply import tensors
 from bmc.elaborate.context import Filling
+from bmc.elaborate.evaluate import Range
 from bmc.elaborate.expressions import evaluate
 from bmc.elaborate.naming import name_instances
 from bmc.elaborate.scan import close_states
@@ -34,7 +35,7 @@ from bmc.ops.kinds import REGISTRY, Refusal, Word, show
 from bmc.records import replace
 from bmc.source import Span
 from bmc.syntax import ast
-from bmc.types.symbolic import Sym, literal
+from bmc.types.symbolic import Sym, expression_names
 from bmc.types.tensor import TensorType
 
 
@@ -331,6 +332,7 @@ def _layer(filling: Filling, statement: ast.Layer) -> None:
         index = filling.evaluator.constant(place.index, filling.scope)
         if isinstance(index, int):
             bound.place = int(index)
+            filling.spec.decided += [index] if expression_names(index) else []
         _bind_member(filling, place, bound)
         return
     if place.name[0].isupper():
@@ -355,6 +357,8 @@ def _for(filling: Filling, statement: ast.For) -> None:
                 BadExpression(statement.iterable.span, message, "write `0..n` or `[a, b]`")
             )
         return
+    if isinstance(turns, Range) and expression_names(turns.count):
+        filling.spec.decided.append(turns.count)
     loop = Loop(statement.names, [], statement.span)
     outer_scope, outer_body = filling.scope, filling.body
     outer_body.append(loop)
@@ -382,7 +386,7 @@ def _turn(filling: Filling, statement: ast.For, item: Any, outer_scope: Scope, l
         if first is not None and not isinstance(outer_scope.find(name), Value | Tensors):
             filling.problems.add(SettingRebound(statement.span, name, first))
             return False
-        filling.scope.names[name] = literal(value)  # turns are written out
+        filling.scope.names[name] = value
         filling.scope.spans[name] = statement.span
     filling.body = turn.body
     filling.turn_counts.append({})

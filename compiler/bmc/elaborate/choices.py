@@ -24,6 +24,8 @@ ARITHMETIC = {sign: OPERATORS[sign] for sign in ("+", "-", "*", "//", "%")}
 def chosen(filling: Filling, expr: ast.If, taken: bool) -> Iterator[None]:
     """Notes that what is built meanwhile depends on a condition."""
     test = _test(filling, expr.condition, filling.scope)
+    if test is not None and _names(test):
+        filling.spec.decided.append(test)
     if filling.spec.kind != "block" or (test is not None and not _names(test)):
         yield  # a model is built once, and what no setting decides is the same in all uses
         return

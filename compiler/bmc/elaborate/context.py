@@ -62,15 +62,18 @@ class Filling:
         self.budgets: list[tuple[ast.Assert, Scope]] = []
 
 
-def outer(dim: Dim, environment: dict[str, Any]) -> Dim:
-    """A dimension of a block's output in the terms of the block's caller."""
+def outer(dim: Dim, environment: dict[str, Any], chain: bool = False) -> Dim:
+    """A dimension of a block's output in the terms of the block's caller.
+
+    A chain of layers is written among its caller's names, and may use any of them.
+    """
     if not isinstance(dim, int):
         return dim
     expression = expression_of(dim)
     names = expression.names()
     if not names:
         return dim
-    if not names <= set(environment):
+    if not chain and not names <= set(environment):
         return Num(int(dim))
-    known = {name: expression_of(environment[name]) for name in names}
+    known = {name: expression_of(environment[name]) for name in names & set(environment)}
     return Num(int(dim), expression.substitute(known))

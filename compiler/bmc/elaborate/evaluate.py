@@ -8,7 +8,7 @@ Nothing here runs code: expressions are numbers, words, lists and bounded arithm
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bmc.diagnostics.diagnostic import Problem, Problems
@@ -36,6 +36,18 @@ from bmc.types.symbolic import OPERATORS, Num, Real, Sym
 LARGEST = 2**62  # no size or count goes past it
 LONGEST_LIST = 10_000
 MADE = ("initializer", "positions", "stop", "checkpoint", "strategy", "reduction")
+
+
+class Range(tuple[Num, ...]):
+    """Whole numbers in a row, and how their number was computed."""
+
+    count: Any
+
+    def __new__(cls, count: Any, numbers: Iterable[Num]) -> Range:
+        """The numbers."""
+        made = super().__new__(cls, numbers)
+        made.count = count
+        return made
 
 
 class Evaluator:
@@ -213,7 +225,7 @@ class Evaluator:
             return self.fail(RepeatTooLarge(expr.span, int(high) - int(low), LONGEST_LIST))
         if not self.work.allows(int(max(high - low, 0)) // RANGE, expr.span):
             return UNKNOWN
-        return tuple(Num(i) for i in range(int(low), int(high)))
+        return Range(high - low, (Num(i) for i in range(int(low), int(high))))
 
     def arithmetic(self, expr: ast.Expr, operator: str, left: Any, right: Any) -> Any:
         """`left operator right`, with what can go wrong reported at `expr`."""

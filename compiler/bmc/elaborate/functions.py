@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from bmc.types.symbolic import Num, Real
+from bmc.types.symbolic import Num, asked
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "sum": lambda *a: sum(flattened(a)),
-    "min": lambda *a: min(flattened(a)),
-    "max": lambda *a: max(flattened(a)),
+    "min": lambda *a: asked("min", *flattened(a)),
+    "max": lambda *a: asked("max", *flattened(a)),
     "len": lambda a: Num(len(a)),
-    "abs": abs,
-    "round": lambda a: Num(round(a)),
-    "floor": lambda a: Num(math.floor(a)),
-    "ceil": lambda a: Num(math.ceil(a)),
-    "sqrt": lambda a: Real(math.sqrt(a)),
-    "log": lambda a: Real(math.log(a)),
-    "exp": lambda a: Real(math.exp(a)),
+    **{name: partial(asked, name) for name in ("abs", "round", "floor", "ceil")},
+    **{name: partial(asked, name) for name in ("sqrt", "log", "exp")},
 }
 COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": lambda a, b: bool(a == b),

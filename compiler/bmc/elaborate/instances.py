@@ -76,7 +76,7 @@ def spec_instance(
     outputs = []
     for output in spec.outputs:
         kind = output.value.type
-        shape = tuple(outer(dim, environment) for dim in kind.shape)
+        shape = tuple(outer(dim, environment, spec.kind == "chain") for dim in kind.shape)
         outputs.append(
             TensorType(kind.dtype, shape, batched=kind.batched, ragged=kind.ragged, kind=kind.kind)
         )

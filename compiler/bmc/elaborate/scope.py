@@ -113,6 +113,13 @@ class Scope:
         self.names[name] = thing
         self.spans[name] = span
 
+    def every_value(self) -> Iterator[Any]:
+        """What all names of this place stand for, those of the file aside."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield from scope.names.values()
+            scope = scope.parent
+
     def every_name(self) -> Iterator[str]:
         """All names that can be used here."""
         scope: Scope | None = self

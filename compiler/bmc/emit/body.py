@@ -361,12 +361,12 @@ def instances(spec: BlockSpec) -> list[Instance]:
 def joined(
     runs: list[tuple[int, Instance]], said: Callable[[Instance], p.Expr | None]
 ) -> list[tuple[int, Instance]]:
-    """The runs of a repeat, those in a row as one that are blocks said alike.
+    """The runs of a repeat, those in a row as one that are said alike.
 
     They may differ in what no program says, as in where their input comes from.
     """
     found: list[tuple[int, Instance]] = []
-    if len(runs) < 2 or not all(isinstance(copy.target, BlockSpec) for _, copy in runs):
+    if len(runs) < 2 or not all(isinstance(copy.target, BlockSpec | Layer) for _, copy in runs):
         return runs
     before: p.Expr | None = None
     for number, copy in runs:

@@ -14,6 +14,7 @@ from bmc.emit import pyexpr as p
 from bmc.emit.backend import Support
 from bmc.emit.body import Body, joined
 from bmc.emit.rolled import Labels
+from bmc.emit.values import fixed
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan
 from bmc.types.symbolic import Num, expression_of
 from bmc.types.tensor import TensorType
@@ -91,8 +92,10 @@ class FunctionBody(Body):
         found: list[p.Statement] = []
         done = 0
         counter = self._counter(names)
-        for number, copy in self._runs(use, repeat, counter, args):
-            label = self.label(use.instance, done if number == 1 else counter)
+        runs = self._runs(use, repeat, counter, args)
+        for number, copy in runs:
+            last = done > 0 and len(runs) == 2 and not fixed(repeat.count)
+            label = self.label(use.instance, done if number == 1 and not last else counter)
             before = len(self.statements)
             if isinstance(copy.target, BlockSpec):
                 made: p.Expr | None = self.call(use, copy, label, args)
@@ -106,9 +109,13 @@ class FunctionBody(Body):
             steps = (*self.statements[before:], assigned, *self.restored(use, copy, names))
             del self.statements[before:]
             ends: tuple[Any, ...] = (done, done + number) if done else (number,)
-            if number == repeat.count:
-                ends = (repeat.count,)
-            found += steps if number == 1 else [p.For(counter, p.call("range", *ends), steps)]
+            if number == repeat.count or last:
+                ends = (repeat.count,) if not done else (done, repeat.count)
+            found += (
+                steps
+                if number == 1 and not last
+                else [p.For(counter, p.call("range", *ends), steps)]
+            )
             done += number
         return found
 

@@ -11,11 +11,13 @@ from bmc.emit.body import shape_text
 from bmc.emit.names import identifier
 from bmc.ir.cost import parameters
 from bmc.ir.model import BlockSpec, Input, Instance, Program
+from bmc.ir.settled import settled
 from bmc.ops.kinds import REGISTRY
 from bmc.types.symbolic import Num, Real, literal
 from bmc.types.tensor import TensorType
 
 LONGEST_DOC = 76
+DECIDES = "decides more than sizes: change it in the .bm file"
 TAKEN = {"F"}  # as programs call `torch.nn.functional`
 
 
@@ -99,8 +101,13 @@ def parameter(spec: BlockSpec, name: str) -> p.Param:
 def constants(spec: BlockSpec, used: set[str]) -> list[p.Statement]:
     """`WIDTH = 128`: the settings of a model that its code reads."""
     names = constant_names(spec)
+    decide = settled(spec)
     return [
-        p.Assign(p.Name(names[name]), p.lit(literal(value)))
+        p.Assign(
+            p.Name(names[name]),
+            p.lit(literal(value)),
+            comment=DECIDES if name in decide else None,
+        )
         for name, value in spec.settings.items()
         if name in used and isinstance(value, Num | Real | bool | str)
     ]

@@ -318,7 +318,7 @@ def lit(value: Any) -> Expr:
     if isinstance(value, list):
         return ListExpr(tuple(lit(item) for item in value))
     if isinstance(value, Num | Real) and isinstance(
-        value.expression, symbolic.BinOp | symbolic.Var
+        value.expression, symbolic.BinOp | symbolic.Var | symbolic.Asked
     ):
         return from_expression(value.expression, "float" if isinstance(value, Real) else "int")
     if isinstance(value, Sym):
@@ -342,6 +342,10 @@ def from_expression(expression: symbolic.Expression, kind: str = "int") -> Expr:
         return lit(expression.value)
     if isinstance(expression, symbolic.Var):
         return Var(expression.name, kind)
+    if isinstance(expression, symbolic.Asked):
+        given = (from_expression(one, kind) for one in expression.arguments)
+        own = expression.function in ("round", "abs", "min", "max")
+        return call(expression.function if own else f"math.{expression.function}", *given)
     assert isinstance(expression, symbolic.BinOp)
     sides = (from_expression(side, kind) for side in (expression.left, expression.right))
     return Bin(expression.operator, *sides)

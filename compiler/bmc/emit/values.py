@@ -29,6 +29,16 @@ def unless(default: Any, **settings: Any) -> dict[str, Any]:
     return {k: v for k, v in settings.items() if v != default or not fixed(v)}
 
 
+def as_float(value: Any) -> Any:
+    """A literal with a decimal point; what is computed from settings stays as it is."""
+    return float(value) if fixed(value) else value
+
+
+def as_whole(value: Any) -> Any:
+    """A literal without a decimal point; what is computed from settings stays as it is."""
+    return int(value) if fixed(value) else value
+
+
 def number(value: Any) -> Expr:
     """A number as program text; what is not finite has no literal, a free size is a name."""
     if isinstance(value, Sym):

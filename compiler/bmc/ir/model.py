@@ -217,6 +217,7 @@ class BlockSpec:
     outputs: list[Output] = field(default_factory=list)
     unused: list[Any] = field(default_factory=list)  # warnings on what was left out
     choices: dict[Guard, Choice] = field(default_factory=dict)
+    decided: list[Any] = field(default_factory=list)  # by numbers: conditions, and how many turns
     doc: str | None = None
 
     def applies(self) -> Iterator[Apply]:

@@ -10,7 +10,7 @@ from typing import Any
 from bmc.ops.axes import Number, Optional, common_ragged, ragged_axis, retype
 from bmc.ops.base import Layer, Padding, Sample, param
 from bmc.ops.kinds import Kind, Refusal, Words
-from bmc.types.symbolic import Dim, Sym, product
+from bmc.types.symbolic import Dim, Sym, plainer, product
 from bmc.types.tensor import TensorType, show_shape
 
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
@@ -45,7 +45,7 @@ def broadcast(left: TensorType, right: TensorType, operation: str) -> tuple[Dim,
                 f"shapes {show_shape(left.shape)} and {show_shape(right.shape)} "
                 f"do not match in `{operation}`"
             )
-        shape.append(b if a == 1 else a)
+        shape.append(b if a == 1 else a if b == 1 else plainer(a, b))
     return tuple(shape)
 
 

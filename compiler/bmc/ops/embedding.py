@@ -175,7 +175,8 @@ class RotaryPositions(
 
     def turned(self, x: TensorType) -> int:
         """How many elements turn."""
-        return round(self.fraction * known_dim(x.shape[-1], "the number of features"))
+        size = known_dim(x.shape[-1], "the number of features")
+        return size if self.fraction == 1 else round(self.fraction * size)
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """[..., T, D] -> the same."""

@@ -72,7 +72,8 @@ class Rope(Positions, name="rope", aliases=("rotary", "rotary_embedding")):
         """The base of the angles of so many elements."""
         if self.scaling != "ntk" or size <= 2:
             return self.theta
-        return float(self.theta * self.factor ** (size / (size - 2)))
+        base: float = self.theta * self.factor ** (size / (size - 2))
+        return base
 
 
 class Alibi(Positions, name="alibi"):

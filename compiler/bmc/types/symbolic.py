@@ -11,6 +11,7 @@ their normal forms are.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,8 +31,21 @@ OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
+ASKED: Mapping[str, Callable[..., Any]] = {
+    "round": round,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "abs": abs,
+    "sqrt": math.sqrt,
+    "log": math.log,
+    "exp": math.exp,
+    "min": min,
+    "max": max,
+}
+
+
 class Expression:
-    """How a number was computed: `Const`, `Var` or `BinOp`."""
+    """How a number was computed: `Const`, `Var`, `BinOp` or `Asked`."""
 
     __slots__ = ()
 
@@ -119,6 +133,33 @@ class BinOp(Expression):
         if isinstance(self.right, BinOp) and PRECEDENCE[self.right.operator] <= level:
             right = f"({right})"
         return f"{left} {self.operator} {right}"
+
+
+@record
+class Asked(Expression):
+    """A function of numbers."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+
+    @property
+    def leaves(self) -> int:
+        """The number of literals and names in it."""
+        return sum(argument.leaves for argument in self.arguments)
+
+    def names(self) -> frozenset[str]:
+        """The names of all arguments."""
+        return frozenset().union(*(argument.names() for argument in self.arguments))
+
+    def substitute(self, environment: Mapping[str, Expression]) -> Expression:
+        """The function of the arguments' substitutes, worked out where all are literals."""
+        given = [argument.substitute(environment) for argument in self.arguments]
+        if all(isinstance(one, Const) for one in given):
+            return Const(ASKED[self.function](*(one.value for one in given)))  # type: ignore[attr-defined]
+        return Asked(self.function, tuple(given))
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(map(str, self.arguments))})"
 
 
 def combine(symbol: str, left: Expression, right: Expression, whole: bool = True) -> Expression:
@@ -220,6 +261,13 @@ def expression_of(value: object) -> Expression:
     return Const(value)
 
 
+def expression_names(value: object) -> frozenset[str]:
+    """The settings and dimensions that a number, or the numbers of a list, came from."""
+    if isinstance(value, tuple):
+        return frozenset().union(*map(expression_names, value))
+    return value.expression.names() if isinstance(value, Num | Real) else frozenset()
+
+
 def _traced(symbol: str, swap: bool) -> Callable[[Any, Any], Any]:
     function = OPERATORS[symbol]
 
@@ -244,6 +292,18 @@ class _Traced:
 
     def __neg__(self) -> Any:
         return 0 - self
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return asked("round", self) if digits is None else round(plain(self), digits)  # type: ignore[arg-type]
+
+    def __floor__(self) -> Any:
+        return asked("floor", self)
+
+    def __ceil__(self) -> Any:
+        return asked("ceil", self)
+
+    def __abs__(self) -> Any:
+        return asked("abs", self)
 
     __add__, __radd__ = _traced("+", False), _traced("+", True)
     __sub__, __rsub__ = _traced("-", False), _traced("-", True)
@@ -291,6 +351,17 @@ def traced(value: int | float, expression: Expression) -> Num | Real:
     if isinstance(value, float):
         return Real(value, expression)
     return Num(value, expression)
+
+
+def asked(function: str, *numbers: Any) -> Num | Real:
+    """A function of numbers that remembers what it was asked of."""
+    made = ASKED[function](*map(plain, numbers))
+    if isinstance(numbers[0], int) and len(numbers) == 1 and function in ("round", "floor", "ceil"):
+        return traced(made, expression_of(numbers[0]))
+    given = tuple(map(expression_of, numbers))
+    return traced(
+        made, Asked(function, given) if any(one.names() for one in given) else Const(made)
+    )
 
 
 def plain(value: int | float) -> int | float:
@@ -506,6 +577,16 @@ Dim = int | Sym
 def known(dim: Dim) -> bool:
     """Whether a dimension has a value while compiling."""
     return isinstance(dim, int)
+
+
+def plainer(a: Dim, b: Dim) -> Dim:
+    """Of two equal sizes the one that takes fewer words to say."""
+    return b if expression_of(b).leaves < expression_of(a).leaves else a
+
+
+def alike(a: Dim, b: Dim) -> bool:
+    """Whether two sizes are equal and were computed in the same way."""
+    return a == b and expression_of(a) == expression_of(b)
 
 
 def product(dims: tuple[Dim, ...] | list[Dim]) -> Dim:

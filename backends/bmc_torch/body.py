@@ -16,6 +16,7 @@ from bmc.emit.lowering import lowered
 from bmc.emit.merge import Marked
 from bmc.emit.names import TORCH_MODULE, attribute
 from bmc.emit.rolled import Members
+from bmc.emit.series import SEVERAL, unified
 from bmc.emit.values import fixed
 from bmc.ir.model import Apply, BlockSpec, Instance, ParamTensor, Repeat, Scan, Value
 from bmc.ops.base import Layer, Weight
@@ -136,6 +137,11 @@ class TorchBody(Body):
         parts: list[p.Expr] = []
         done = 0
         runs = joined(repeat.runs, self.construct)
+        growing = self._growing([copy for _, copy in runs], repeat.count)
+        if growing is not None:
+            if self._in_row(repeat):
+                return p.call("nn.Sequential", p.Starred(growing))
+            return p.call("nn.ModuleList", growing)
         for number, copy in runs:
             place, within = self._place(target, done, number, repeat, turns)
             made = self._single(copy, place, within)
@@ -155,6 +161,16 @@ class TorchBody(Body):
         if self._in_row(repeat):
             return p.call("nn.Sequential", *parts)
         return p.call("nn.ModuleList", p.ListExpr(tuple(parts)))
+
+    def _growing(self, copies: list[Instance], count: Any) -> p.GeneratorExp | None:
+        """Blocks that differ by numbers of equal distance."""
+        if len(copies) != count or not all(isinstance(c.target, BlockSpec) for c in copies):
+            return None
+        if len(copies) < (SEVERAL if fixed(count) else 2):
+            return None
+        index = self.counter()
+        made = unified([self.construct(copy) for copy in copies], index)
+        return None if made is None else p.GeneratorExp(made, index, p.call("range", count))
 
     def _place(
         self, target: p.Expr, done: int, number: int, repeat: Repeat, turns: Turns

@@ -138,3 +138,40 @@ def test_chains_tell_their_sizes_from_those_around(tmp_path: Path) -> None:
 def test_chains_agree(tmp_path: Path) -> None:
     ran, wrong = Edited(CHAINS, tmp_path).check()
     assert ran == 4 and not wrong, wrong
+
+
+GROWING = """
+block Grow(n) {
+  input x: float[D]
+  output y = (x, x -> dense(n)) -> concat(axis=0)
+}
+block Stage(n, depth) {
+  input x: float[D]
+  output y = x -> Grow(n) * depth -> dense(D)
+}
+model Net(n = 2, depth = 5, last = 3) {
+  input x: float[7]
+  x = x -> Grow(n) * depth -> Stage(3, 4) -> Stage(n, last)
+  output y = x -> Grow(4) * 2 -> dense(1)
+}
+"""
+
+
+def test_copies_that_grow_are_one_line(tmp_path: Path) -> None:
+    program, problems = load(GROWING, tmp_path)
+    assert program is not None, problems
+    made = driver.compile(program, "torch", problems)["model.py"]
+    assert "*(Grow(dim=7 + i * N, n=N) for i in range(DEPTH))" in made, made
+    assert "for i in range(depth)" in made and "nn.Linear(dim + depth * n, dim)" in made
+    assert made.count("class Stage") == 1
+    for backend in ("keras", "onnx"):
+        made = driver.compile(program, backend, problems)["model.py"]
+        assert "for i in range(DEPTH):" in made and "for i in range(depth):" in made, made
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+@pytest.mark.onnx
+def test_copies_that_grow_agree(tmp_path: Path) -> None:
+    ran, wrong = Edited(GROWING, tmp_path).check()
+    assert ran == 6 and not wrong, wrong

@@ -26,6 +26,7 @@ from bmc.ops.kinds import REGISTRY, show
 from bmc.records import replace
 from bmc.source import Span
 from bmc.syntax import ast
+from bmc.types.series import after, progression
 from bmc.types.symbolic import Dim, Num, Var, alike, expression_names, expression_of
 from bmc.types.tensor import TensorType
 
@@ -388,16 +389,38 @@ def _repeat_instance(
         runs.append((number, copy))
         left -= number
         current = following
-    if expression_names(count) and len(runs) > 1 and runs[0][1].outputs != runs[1][1].outputs:
-        filling.spec.decided.append(count)
     base = plural(runs[0][1].base)
     outputs = tuple(value.type for value in current[:carried])
+    if expression_names(count) and len(runs) > 1 and runs[0][1].outputs != runs[1][1].outputs:
+        outputs = _grown(filling, values, [copy for _, copy in runs], count)
     repeat = Repeat(count, runs, carried)
     types = tuple(value.type for value in values)
     return Instance(repeat, base, types, outputs, target.span)
 
 
 # --- uses ---------------------------------------------------------------------------
+
+
+def _grown(
+    filling: Filling, values: list[Value], copies: list[Instance], count: int
+) -> tuple[TensorType, ...]:
+    """What comes of copies whose sizes grow, in terms of how many there are where they can be said."""
+    found = []
+    for place, kind in enumerate(copies[-1].outputs):
+        types = [values[place].type, *(copy.outputs[place] for copy in copies)]
+        if len(copies) < count or len({one.rank for one in types}) > 1:
+            filling.spec.decided.append(count)
+            return copies[-1].outputs
+        shape = []
+        for sizes in zip(*(one.shape for one in types)):
+            grown = progression(list(map(expression_of, sizes)))
+            if grown is None:
+                filling.spec.decided.append(count)
+                return copies[-1].outputs
+            size = after(*grown, expression_of(count))
+            shape.append(Num(int(sizes[-1]), size) if isinstance(sizes[-1], int) else sizes[-1])
+        found.append(replace(kind, shape=tuple(shape)))
+    return tuple(found)
 
 
 def _same_words(left: list[Value], right: list[Value]) -> bool:

@@ -268,6 +268,16 @@ class Body:
             word += "_"
         return word
 
+    def counter(self, busy: Container[str] = ()) -> p.Name:
+        """A variable that counts: no setting or size, and no value at hand."""
+        words = {identifier(name) for name in self.spec.settings} | set(self.holders)
+        for entry in self.spec.inputs:
+            words |= {name for dim in entry.value.type.shape for name in expression_of(dim).names()}
+        word = next((w for w in "ijkn" if w not in words and w not in busy), "i_")
+        while word in words or word in busy:
+            word += "_"
+        return p.Name(word)
+
     def name(self, value: Value, index: int, busy: Container[str] = ()) -> str:
         """A variable for what use number `index` makes, none of those that are busy."""
         own = self.safe(value.name)

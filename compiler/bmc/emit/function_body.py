@@ -14,6 +14,7 @@ from bmc.emit import pyexpr as p
 from bmc.emit.backend import Support
 from bmc.emit.body import Body, joined
 from bmc.emit.rolled import Labels
+from bmc.emit.series import SEVERAL, unified
 from bmc.emit.values import fixed
 from bmc.ir.model import Apply, BlockSpec, Instance, Repeat, Scan
 from bmc.types.symbolic import Num, expression_of
@@ -91,11 +92,10 @@ class FunctionBody(Body):
         args: list[p.Expr] = [p.Name(name) for name in names]
         found: list[p.Statement] = []
         done = 0
-        counter = self._counter(names)
+        counter = self.counter(names)
         runs = self._runs(use, repeat, counter, args)
-        for number, copy in runs:
-            last = done > 0 and len(runs) == 2 and not fixed(repeat.count)
-            label = self.label(use.instance, done if number == 1 and not last else counter)
+
+        def steps_of(copy: Instance, label: p.Expr, end: bool) -> tuple[p.Statement, ...] | None:
             before = len(self.statements)
             if isinstance(copy.target, BlockSpec):
                 made: p.Expr | None = self.call(use, copy, label, args)
@@ -104,10 +104,24 @@ class FunctionBody(Body):
             else:
                 made = self.make(use, copy, label, args)
             if made is None:
-                return []
-            assigned = p.Assign(target, made, comment=self.comment(use))
+                return None
+            assigned = p.Assign(target, made, comment=self.comment(use) if end else None)
             steps = (*self.statements[before:], assigned, *self.restored(use, copy, names))
             del self.statements[before:]
+            return steps
+
+        if len(runs) == repeat.count and len(runs) >= (SEVERAL if fixed(repeat.count) else 2):
+            label = self.label(use.instance, counter)
+            turns = [steps_of(copy, label, False) for _, copy in runs]
+            same = None if None in turns else unified(turns, counter)
+            if same is not None:
+                return [p.For(counter, p.call("range", repeat.count), same)]
+        for number, copy in runs:
+            last = done > 0 and len(runs) == 2 and not fixed(repeat.count)
+            label = self.label(use.instance, done if number == 1 and not last else counter)
+            steps = steps_of(copy, label, done + number == repeat.count)
+            if steps is None:
+                return []
             ends: tuple[Any, ...] = (done, done + number) if done else (number,)
             if number == repeat.count or last:
                 ends = (repeat.count,) if not done else (done, repeat.count)
@@ -131,12 +145,6 @@ class FunctionBody(Body):
     def restored(self, use: Apply, copy: Instance, names: list[str]) -> list[p.Statement]:
         """What brings the results of one turn into the form in which the next takes them."""
         return []
-
-    def _counter(self, names: list[str]) -> p.Name:
-        word = "i"
-        while word in self.holders or word in names:
-            word += "_"
-        return p.Name(word)
 
 
 def state_types(scan: Scan) -> list[TensorType]:

@@ -1,0 +1,73 @@
+"""Program text that repeats itself up to numbers that grow in steps: one text for any turn.
+
+Copies of a block whose input grows are written `DenseLayer((i + 2) * growth) for i in range(6)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bmc.emit import pyexpr as p
+from bmc.records import replace
+from bmc.types.series import after, less, progression
+from bmc.types.symbolic import Const, Expression, Var, combine
+
+SEVERAL = 3  # what two do may be chance
+INDEX = Var("\0")
+
+
+def unified(nodes: Sequence[Any], index: p.Expr, start: int = 0) -> Any:
+    """The node that all of these are for the numbers from `start` on; None where there is none."""
+    first = nodes[0]
+    if all(node == first for node in nodes):
+        return first
+    made = _progression(nodes, index, start)
+    if made is not None:
+        return made
+    if len({type(node) for node in nodes}) > 1:
+        return None
+    if isinstance(first, tuple):
+        if len({len(node) for node in nodes}) > 1:
+            return None
+        items = tuple(unified(items, index, start) for items in zip(*nodes))
+        return None if any(item is None for item in items) else items
+    if not isinstance(first, p.Expr | p.Statement) or isinstance(first, p.Lit | p.Var | p.Name):
+        return None
+    changes: dict[str, Any] = {}
+    for name, value in vars(first).items():
+        values = [getattr(node, name) for node in nodes]
+        if all(one == value for one in values):
+            continue
+        if name == "comment":  # of shapes that change from turn to turn
+            changes[name] = None
+            continue
+        changes[name] = unified(values, index, start)
+        if changes[name] is None:
+            return None
+    return replace(first, **changes)
+
+
+def _progression(nodes: Sequence[Any], index: p.Expr, start: int) -> p.Expr | None:
+    """Whole numbers of equal distance as a number of the turn."""
+    numbers = [_number(node) for node in nodes]
+    known = [number for number in numbers if number is not None]
+    found = progression(known) if len(known) == len(nodes) else None
+    if found is None:
+        return None
+    first, step = found
+    first = less(first, {rest: factor * start for rest, factor in step.items()})
+    made = p.from_expression(after(first, step, INDEX))
+    return p.mapped(made, lambda node: index if node == p.Var(INDEX.name) else None)  # type: ignore[no-any-return]
+
+
+def _number(node: Any) -> Expression | None:
+    """Whole-number arithmetic as a symbolic expression."""
+    if isinstance(node, p.Lit) and type(node.value) is int:
+        return Const(node.value)
+    if isinstance(node, p.Var) and node.kind == "int":
+        return Var(node.name)
+    if isinstance(node, p.Bin) and node.op in ("+", "-", "*", "//"):
+        left, right = _number(node.left), _number(node.right)
+        return None if left is None or right is None else combine(node.op, left, right)
+    return None

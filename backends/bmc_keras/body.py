@@ -201,6 +201,10 @@ class KerasBody(FunctionBody):
             return None
         return rule.apply(self.made[id(first)], args)
 
+    def forget(self, copy: Instance) -> None:
+        """That a layer was made, under a name that it has not."""
+        self.made.pop(id(copy), None)
+
     def _keep(self, instance: Instance, made: p.Expr, again: bool) -> None:
         """What makes a layer, or the variable that holds it where it is needed again."""
         if again:

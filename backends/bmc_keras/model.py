@@ -73,7 +73,9 @@ class ModelFile(FunctionFile):
         texts = [self._registered(helper.code.strip("\n")) for helper in self.support.values()]
         texts += [render([one]).rstrip("\n") for one in definitions]
         texts += [*self.functions, *self._endings()]
-        constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
+        constants = render(
+            parts.constants(main, parts.used_names(self.used), self.unrolled)
+        ).rstrip("\n")
         doc = "\n".join(docstring(parts.model_doc(self.program, main), 0, 88))
         top = [self._imports().render().rstrip("\n"), *([constants] if constants else [])]
         return f"{HEADER}{doc}\n\n" + "\n\n".join(top) + "\n\n\n" + "\n\n\n".join(texts) + "\n"

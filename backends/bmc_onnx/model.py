@@ -52,7 +52,9 @@ class ModelFile(FunctionFile):
         self._model(main)
         if self.problems.failed:
             return ""
-        constants = render(parts.constants(main, parts.used_names(self.used))).rstrip("\n")
+        constants = render(
+            parts.constants(main, parts.used_names(self.used), self.unrolled)
+        ).rstrip("\n")
         stem = self.program.stem
         about = (
             parts.model_doc(self.program, main)

@@ -114,8 +114,34 @@ class TorchBody(Body):
             if instance.name in self._gaps:
                 pairs = tuple((p.lit(str(turn.loops[0])), item) for turn, item in items)
                 return p.call("nn.ModuleDict", p.DictExpr(pairs))
-            return p.call("nn.ModuleList", p.ListExpr(tuple(item for _, item in items)))
+            return self._listed([item for _, item in items], self._turns(turns))
         return self._single(instance, _own(instance.name))
+
+    def _turns(self, members: list[Instance]) -> Any:
+        """How many turns of a loop made the members of a family, as the file says it."""
+        for loop in self.spec.loops():
+            made = [
+                use.instance for turn in loop.turns for use in turn.body if isinstance(use, Apply)
+            ]
+            if loop.count == len(members) and all(any(m is one for one in made) for m in members):
+                return loop.count
+        return len(members)
+
+    def _listed(self, made: list[p.Expr], count: Any) -> p.Expr:
+        """The members of a family, in one line where they differ by equal steps."""
+        if len(made) >= (SEVERAL if fixed(count) else 2):
+            busy = {n.id for one in made for n in p.walk(one) if isinstance(n, p.Name)}
+            index = self.counter(busy)
+            one = unified(made, index)
+            if one is not None:
+                alike = all(item == made[0] for item in made)
+                index = p.Name("_") if alike else index
+                return p.call("nn.ModuleList", p.GeneratorExp(one, index, p.call("range", count)))
+            one = unified(made[1:], index, 1) if len(made) > SEVERAL else None
+            if one is not None:  # the first begins in its own way
+                rest = p.GeneratorExp(one, index, p.call("range", 1, count))
+                return p.call("nn.ModuleList", p.ListExpr((made[0], p.Starred(rest))))
+        return p.call("nn.ModuleList", p.ListExpr(tuple(made)))
 
     def _single(self, instance: Instance, target: p.Expr, turns: Turns = ()) -> p.Expr | None:
         if isinstance(instance.target, BlockSpec):
@@ -136,7 +162,7 @@ class TorchBody(Body):
     ) -> p.Expr | None:
         parts: list[p.Expr] = []
         done = 0
-        runs = joined(repeat.runs, self.construct)
+        runs = joined(repeat.runs, self._said)
         growing = self._growing([copy for _, copy in runs], repeat.count)
         if growing is not None:
             if self._in_row(repeat):
@@ -161,6 +187,13 @@ class TorchBody(Body):
         if self._in_row(repeat):
             return p.call("nn.Sequential", *parts)
         return p.call("nn.ModuleList", p.ListExpr(tuple(parts)))
+
+    def _said(self, copy: Instance) -> p.Expr | None:
+        """What makes one copy of a repeat."""
+        if isinstance(copy.target, BlockSpec):
+            return self.construct(copy)
+        rule = self._rule(copy)
+        return rule.constructor if isinstance(rule, Module) else None
 
     def _growing(self, copies: list[Instance], count: Any) -> p.GeneratorExp | None:
         """Blocks that differ by numbers of equal distance."""
@@ -314,6 +347,13 @@ class TorchBody(Body):
         """Whether the class holds nothing for it."""
         return isinstance(instance.target, Layer) and isinstance(self._rule(instance), Function)
 
+    def unrolled(self, more: Iterable[p.Statement] = ()) -> list[Any]:
+        """Also where members that are made in a loop are used one by one."""
+        nodes = [node for one in self.statements for node in p.walk(one)]
+        alone = {node.base for node in nodes if isinstance(node, p.Index) and _is_place(node)}
+        made = [one.statement for one in self.init if isinstance(one.statement, p.Assign)]
+        return super().unrolled([*more, *(one for one in made if one.targets not in alone)])
+
     def finish(self) -> None:
         """Adds what sets the weights of layers that start in their own way, once all are known."""
         for rule, instance, target, turns in self.own_starts:
@@ -345,6 +385,10 @@ class Overwriting:
         if not isinstance(target, BlockSpec):
             return False
         return Overwriting(target).allowed(results(target)[maker.outputs.index(value)])
+
+
+def _is_place(node: p.Index) -> bool:
+    return len(node.items) == 1 and isinstance(node.items[0], p.Lit)
 
 
 def _own(name: str, kind: str = "_modules") -> p.Expr:

@@ -60,6 +60,7 @@ class ModelFile:
         self.classes: list[str] = []
         self.support: dict[str, Support] = {}
         self.used: list[Any] = []
+        self.unrolled: dict[BlockSpec, list[Any]] = {}
         self.shorter = short_names(LOWERINGS, program.main)
         self.blocks = parts.specs_below(program.main)
         self.uses = uses_of(program.main, steps=False)
@@ -85,7 +86,7 @@ class ModelFile:
             texts.append(render([ending]).strip("\n"))
         if self.has_counters():
             texts.append(part("name_weights").code.rstrip("\n"))
-        constants = parts.constants(main, parts.used_names(self.used))
+        constants = parts.constants(main, parts.used_names(self.used), self.unrolled)
         head = HEADER + "\n".join(docstring(parts.model_doc(self.program, main), 0, 88))
         top = [self._imports().render().rstrip("\n")]
         top += [render(constants).rstrip("\n")] if constants else []
@@ -132,6 +133,7 @@ class ModelFile:
         body.shorter = self.shorter
         body.run()
         body.finish()
+        self.unrolled[spec] = body.unrolled()
         return Printed(spec, body, body.init, self.uses.get(spec, []))
 
     def _key(self, printed: Printed) -> str:

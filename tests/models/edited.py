@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 import random
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from tests.models.agree import BACKENDS, module_of
+from tests.models.agree import module_of
 
 from bmc import driver
 from bmc.diagnostics.diagnostic import Problems
@@ -74,29 +73,25 @@ def others(value: int | float) -> list[int | float]:
 
 
 class Edited:
-    """A spec without what it asserts, its programs, and what becomes of their constants."""
+    """A spec without what it asserts, its program, and what becomes of its constants."""
 
-    def __init__(self, text: str, folder: Path, backends: tuple[str, ...] = BACKENDS) -> None:
-        self.folder = folder
+    def __init__(self, text: str, folder: Path, backend: str) -> None:
+        self.folder, self.backend = folder, backend
         self.path = folder / "specs" / "edited.bm"
         self.path.parent.mkdir(exist_ok=True)
         self.path.write_text(re.sub(r"(?m)^ *assert .*\n", "", text), encoding="utf-8")
         program = loaded(self.path, {})
         assert program is not None
         self.name = program.main.name
-        self.programs = self._programs(program, backends)
-        code = next(iter(self.programs.values()), "")
-        self.constants = constants(program.main, code)
+        self.code = self._program(program)
+        self.constants = constants(program.main, self.code)
         self.start = self._shrunk()
 
-    def _programs(self, program: Program, backends: Iterable[str]) -> dict[str, str]:
-        found = {}
-        for backend in backends:
-            problems = Problems()
-            made = driver.compile(program, backend, problems).get("model.py")
-            if made is not None and not problems.failed:
-                found[backend] = made
-        return found
+    def _program(self, program: Program) -> str:
+        """Its `model.py`; empty where the backend refuses it."""
+        problems = Problems()
+        made = driver.compile(program, self.backend, problems).get("model.py", "")
+        return "" if problems.failed else made
 
     def changed(self, values: Values) -> Program | None:
         """The changed spec; None where it is refused, or too large to be run."""
@@ -127,14 +122,17 @@ class Edited:
                 program = self.changed(values)
                 if program is None:
                     continue
+                theirs = self._program(program)
+                if not theirs:
+                    continue
                 ran += 1
-                for backend, theirs in self._programs(program, self.programs).items():
-                    mine = self._edit(self.programs[backend], values)
-                    if reason := _otherwise(program.main, backend, mine, theirs, self.folder):
-                        wrong.append(f"{backend}: {constant.name} = {other}: {reason}")
+                mine = self._edit(values)
+                if reason := _otherwise(program.main, self.backend, mine, theirs, self.folder):
+                    wrong.append(f"{self.backend}: {constant.name} = {other}: {reason}")
         return ran, wrong
 
-    def _edit(self, code: str, values: Values) -> str:
+    def _edit(self, values: Values) -> str:
+        code = self.code
         for constant, value in values.items():
             assert code.count(f"\n{constant.line}") == 1
             code = code.replace(f"\n{constant.line}", f"\n{constant.name} = {value!r}\n")

@@ -17,11 +17,11 @@ from bmc import driver
 ROOT = Path(__file__).parents[2]
 SPECS = sorted(path for path in (ROOT / "specs").glob("*/*.bm") if path.parent.name != "blocks")
 SOME = {
-    "torch": ("chargpt", "convnext_tiny", "densenet121", "phi_2", "resnet20", "t5_small", "sst2"),
-    "keras": ("chargpt", "resnet20"),
-    "onnx": ("chargpt", "phi_2", "resnet20", "t5_small"),
+    "torch": ("convnext_tiny", "densenet121", "phi_2", "resnet20"),
+    "keras": ("resnet20",),
+    "onnx": ("phi_2", "resnet20"),
 }
-SEEDS = {"torch": 60, "keras": 8, "onnx": 40}
+SEEDS = {"torch": 40, "keras": 5, "onnx": 25}
 
 
 def marked(backend: str, *values: object, nightly: bool = False) -> object:
@@ -31,7 +31,7 @@ def marked(backend: str, *values: object, nightly: bool = False) -> object:
 
 def of_spec(backend: str, path: Path, folder: Path) -> None:
     shutil.copytree(ROOT / "specs" / "blocks", folder / "blocks")
-    ran, wrong = Edited(path.read_text(encoding="utf-8"), folder, (backend,)).check()
+    ran, wrong = Edited(path.read_text(encoding="utf-8"), folder, backend).check()
     assert not wrong, "\n".join(wrong)
     assert ran or path.stem in ("garch", "lenet", "vgg16")  # which have no number at the top
 
@@ -59,7 +59,7 @@ def of_drawn(backend: str, seeds: range, folder: Path) -> None:
         chance = random.Random(f"edited {seed}")
         text = with_constants(chance.choice((generator.draw, wide.draw))(seed), chance)
         try:
-            edited = Edited(text, folder, (backend,))
+            edited = Edited(text, folder, backend)
         except AssertionError:  # a literal that may be no setting
             continue
         done, wrong = edited.check()
@@ -89,7 +89,7 @@ block Part(n, m) {
   h = if D > m then x -> dense(n) else x
   output y = h -> dense(D)
 }
-model Net(a = 4, b = 6, c = 3, d = 8, e = 5, g = 2) {
+model Net(a = 4, b = 6, c = 4, d = 8, e = 5, g = 2) {
   input x: float[b]
   x = if a == 4 then x -> dense(a) else x
   for i in 0..c { x = x -> dense(i + a) }
@@ -105,8 +105,8 @@ def test_what_decides_more_than_sizes_says_so(tmp_path: Path) -> None:
     for backend in ("torch", "keras", "onnx"):
         made = driver.compile(program, backend, problems)["model.py"]
         found = dict(re.findall(r"(?m)^([A-G]) = \d+(.*)$", made))
-        assert {name for name, said in found.items() if said} == {"A", "B", "D", "G"}, made
-        assert "E" in found and "C" not in found
+        assert {name for name, said in found.items() if said} == found.keys() - {"E"}, made
+        assert {"A", "B", "D", "E", "G"} <= found.keys()
 
 
 CHAINS = """
@@ -130,14 +130,6 @@ def test_chains_tell_their_sizes_from_those_around(tmp_path: Path) -> None:
     assert "DenseBlock(dim=DIM, dim_in=8)" in made
     assert "nn.Linear(dim_in, round(half * dim))" in made
     assert "max(dim, 3) + math.ceil(half)" in made
-
-
-@pytest.mark.torch
-@pytest.mark.keras
-@pytest.mark.onnx
-def test_chains_agree(tmp_path: Path) -> None:
-    ran, wrong = Edited(CHAINS, tmp_path).check()
-    assert ran == 4 and not wrong, wrong
 
 
 GROWING = """
@@ -169,9 +161,43 @@ def test_copies_that_grow_are_one_line(tmp_path: Path) -> None:
         assert "for i in range(DEPTH):" in made and "for i in range(depth):" in made, made
 
 
-@pytest.mark.torch
-@pytest.mark.keras
-@pytest.mark.onnx
-def test_copies_that_grow_agree(tmp_path: Path) -> None:
-    ran, wrong = Edited(GROWING, tmp_path).check()
-    assert ran == 6 and not wrong, wrong
+TURNS = """
+block Part(rate) {
+  input x: float[D]
+  output y = x + (x -> dense(D) -> dropout(rate))
+}
+block Stage(depth, before, rate) {
+  input x: float[D]
+  for i in 0..depth { x = x -> Part(rate * (before + i) / 9) }
+  output y = x
+}
+model Net(dim = 4, depth = 3, more = 4, rate = 0.1, rows = 3) {
+  input x: float[7]
+  for i in 0..more { x = x -> dense(dim + 2 * i) -> relu }
+  for i in 0..depth { x = x -> Stage(2, 3 * i, rate) }
+  x = x -> Stage(4, 0, rate) -> Stage(rows, 4, rate)
+  for i in 0..rows { x = x -> tanh -> dense(dim) }
+  for i in 0..5 { f[i] = x -> dense(i + 1) }
+  output y = f -> concat
+}
+"""
+
+
+def test_turns_that_grow_are_loops(tmp_path: Path) -> None:
+    program, problems = load(TURNS, tmp_path)
+    assert program is not None, problems
+    made = driver.compile(program, "torch", problems)["model.py"]
+    assert made.count("class Stage") == 1
+    assert "Part(dim=dim, rate=rate * (before + i) / 9) for i in range(depth)" in made
+    assert "*(nn.Linear(DIM + 2 * i - 2, DIM + 2 * i) for i in range(1, MORE))" in made
+    assert "nn.Linear(DIM, i + 1) for i in range(5)" in made
+    for backend in ("keras", "onnx"):
+        made = driver.compile(program, backend, problems)["model.py"]
+        assert made.count("def stage") == 1 and "for i in range(depth):" in made
+
+
+@pytest.mark.parametrize("backend", [marked(backend) for backend in SOME])
+@pytest.mark.parametrize("text", [CHAINS, GROWING, TURNS], ids=("chains", "copies", "turns"))
+def test_what_grows_can_be_edited(backend: str, text: str, tmp_path: Path) -> None:
+    ran, wrong = Edited(text, tmp_path, backend).check()
+    assert ran and not wrong, wrong

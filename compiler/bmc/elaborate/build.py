@@ -357,17 +357,35 @@ def _for(filling: Filling, statement: ast.For) -> None:
                 BadExpression(statement.iterable.span, message, "write `0..n` or `[a, b]`")
             )
         return
-    if isinstance(turns, Range) and expression_names(turns.count):
-        filling.spec.decided.append(turns.count)
     loop = Loop(statement.names, [], statement.span)
+    if isinstance(turns, Range) and expression_names(turns.count):
+        loop.count = turns.count
     outer_scope, outer_body = filling.scope, filling.body
     outer_body.append(loop)
     filling.loop_path = (*filling.loop_path, id(statement))
+    made: list[dict[str, Any]] = [_sizes(outer_scope)]
     for item in turns:
         if not _turn(filling, statement, item, outer_scope, loop):
             break
+        made.append(_sizes(outer_scope) if loop.count is not None else {})
+    if made[-2:] != made[-1:] * 2:  # what follows is made for so many turns
+        filling.spec.decided += [] if loop.count is None else [loop.count]
     filling.loop_path = filling.loop_path[:-1]
     filling.scope, filling.body = outer_scope, outer_body
+
+
+def _sizes(scope: Scope) -> dict[str, Any]:
+    """The shapes of the values at hand, and how many each family has."""
+    found: dict[str, Any] = {}
+    around: Scope | None = scope
+    while around is not None:
+        for name, thing in around.names.items():
+            if isinstance(thing, Value):
+                found.setdefault(name, thing.type.shape)
+            elif isinstance(thing, Family):
+                found.setdefault(name, len(thing.members))
+        around = around.parent
+    return found
 
 
 def _turn(filling: Filling, statement: ast.For, item: Any, outer_scope: Scope, loop: Loop) -> bool:

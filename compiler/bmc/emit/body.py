@@ -25,6 +25,7 @@ from bmc.records import replace
 from bmc.types.symbolic import Const, Num, Real, Sym, expression_of
 from bmc.types.tensor import TensorType
 
+RANGE = p.Name("range")
 LONGEST_DIM = 24
 
 
@@ -147,6 +148,13 @@ class Body:
 
     def begin(self) -> None:
         """What happens before the first layer."""
+
+    def unrolled(self, more: Iterable[p.Statement] = ()) -> list[Any]:
+        """How often what the file has as a loop is written out, where a setting says it."""
+        nodes = [node for one in (*self.statements, *more) for node in p.walk(one)]
+        counts = {node.args for node in nodes if isinstance(node, p.Call) and node.fn == RANGE}
+        loops = [loop for loop in self.spec.loops() if loop.count is not None]
+        return [loop.count for loop in loops if (p.lit(loop.count),) not in counts]
 
     def way(self) -> Members | Labels:
         """How members of a family that follow each other become a loop."""

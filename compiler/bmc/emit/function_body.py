@@ -62,7 +62,14 @@ class FunctionBody(Body):
 
     def way(self) -> Labels:
         """Loops that count."""
-        return Labels({*self.holders, *self.parameters, *self.spec.settings})
+        counts = {
+            use.instance.name: loop.count
+            for loop in self.spec.loops()
+            for turn in loop.turns
+            for use in turn.body
+            if loop.count is not None and isinstance(use, Apply)
+        }
+        return Labels({*self.holders, *self.parameters, *self.spec.settings}, counts)
 
     def uses(self, instance: Instance) -> int:
         """How often an instance is used in this block."""
@@ -110,12 +117,20 @@ class FunctionBody(Body):
             del self.statements[before:]
             return steps
 
-        if len(runs) == repeat.count and len(runs) >= (SEVERAL if fixed(repeat.count) else 2):
+        if len(runs) > 1 and self.uses(use.instance) == 1:
             label = self.label(use.instance, counter)
-            turns = [steps_of(copy, label, False) for _, copy in runs]
-            same = None if None in turns else unified(turns, counter)
+            alike = all(copy.outputs == runs[0][1].outputs for _, copy in runs)
+            turns = [steps_of(copy, label, alike) for _, copy in runs]
+            if None in turns:
+                return []
+            some = len(runs) == repeat.count and len(runs) >= (
+                SEVERAL if fixed(repeat.count) else 2
+            )
+            same = unified(turns, counter) if some or turns.count(turns[0]) == len(turns) else None
             if same is not None:
                 return [p.For(counter, p.call("range", repeat.count), same)]
+            for _, copy in runs:
+                self.forget(copy)
         for number, copy in runs:
             last = done > 0 and len(runs) == 2 and not fixed(repeat.count)
             label = self.label(use.instance, done if number == 1 and not last else counter)
@@ -133,11 +148,15 @@ class FunctionBody(Body):
             done += number
         return found
 
+    def forget(self, copy: Instance) -> None:
+        """That a layer was made, under a name that it has not."""
+
     def _runs(
         self, use: Apply, repeat: Repeat, counter: p.Name, args: list[p.Expr]
     ) -> list[tuple[int, Instance]]:
         """The runs of a repeat; what is used twice is made where it is used first."""
-        if self.uses(use.instance) > 1:
+        blocks = all(isinstance(copy.target, BlockSpec) for _, copy in repeat.runs)
+        if self.uses(use.instance) > 1 or not blocks:
             return repeat.runs
         label = self.label(use.instance, counter)
         return joined(repeat.runs, lambda copy: self.call(use, copy, label, args))

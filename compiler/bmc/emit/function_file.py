@@ -52,6 +52,7 @@ class FunctionFile:
         self.functions: list[str] = []
         self.support: dict[str, Support] = {}
         self.used: list[Any] = []
+        self.unrolled: dict[BlockSpec, list[Any]] = {}
         self.below = parts.specs_below(program.main)
         self.uses = uses_of(program.main, steps=True)
 
@@ -67,6 +68,7 @@ class FunctionFile:
     def run(self, body: FunctionBody) -> None:
         """Fills a body, and notes the helpers that it needs."""
         body.run()
+        self.unrolled[body.spec] = body.unrolled()
         gather(self.support, body.support)
 
     def write(self, bodies: Mapping[Hashable, FunctionBody]) -> None:

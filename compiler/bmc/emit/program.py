@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bmc.elaborate.naming import snake
@@ -98,10 +98,12 @@ def parameter(spec: BlockSpec, name: str) -> p.Param:
     return p.Param(identifier(name), p.Name(kind))
 
 
-def constants(spec: BlockSpec, used: set[str]) -> list[p.Statement]:
+def constants(
+    spec: BlockSpec, used: set[str], unrolled: Mapping[BlockSpec, list[Any]]
+) -> list[p.Statement]:
     """`WIDTH = 128`: the settings of a model that its code reads."""
     names = constant_names(spec)
-    decide = settled(spec)
+    decide = settled(spec, unrolled)
     return [
         p.Assign(
             p.Name(names[name]),

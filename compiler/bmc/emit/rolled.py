@@ -6,6 +6,7 @@ after the other, the program has the loop again. It runs the very statements tha
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
@@ -14,10 +15,12 @@ from bmc.elaborate.naming import singular
 from bmc.emit import pyexpr as p
 from bmc.emit.merge import Marked
 from bmc.emit.names import identifier
+from bmc.emit.series import SEVERAL, unified
 from bmc.records import replace
 
 LONGEST = 12  # statements of one turn
 HOLE = p.Name("\0")
+Opened = list[tuple[tuple[Any, ...], p.Statement]]  # steps of a turn, and what they depend on
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
@@ -45,6 +48,10 @@ class Members:
             return p.Index(node.base, (HOLE,)) if member and member[1] == number else None
 
         return p.mapped(statement, change)  # type: ignore[no-any-return]
+
+    def counted(self, steps: Opened, end: int) -> bool:
+        """Nothing counts here."""
+        return False
 
     def loop(self, body: Sequence[p.Statement], start: int, count: int) -> p.Statement | None:
         """`for stage, merge in zip(self.stages[:3], self.merges):`"""
@@ -99,10 +106,13 @@ class Members:
 
 
 class Labels:
-    """The way of functions: `for i in range(3)`, the number in the layers' names."""
+    """The way of functions: `for i in range(3)`, the number in the layers' names.
 
-    def __init__(self, taken: set[str]) -> None:
-        self.taken = taken
+    `counts` has the families that a loop of the file makes as often as a setting says.
+    """
+
+    def __init__(self, taken: set[str], counts: Mapping[str, Any]) -> None:
+        self.taken, self.counts = taken, counts
 
     def numbers(self, statement: p.Statement) -> set[int]:
         """The numbers in the names of a statement."""
@@ -120,19 +130,35 @@ class Labels:
 
         return p.mapped(statement, change)  # type: ignore[no-any-return]
 
+    def counted(self, steps: Opened, end: int) -> bool:
+        """Whether a setting says how many turns there are."""
+        families = {name for _, statement in steps for name in _families(statement)}
+        return any(self.counts.get(name) == end for name in families)
+
     def loop(self, body: Sequence[p.Statement], start: int, count: int) -> p.Statement:
         """`for i in range(5, 13):`"""
         busy = self.taken | _words(body)
         word = next((word for word in "ijkn" if word not in busy), "i_")
         while word in busy:
             word += "_"
-        ends = (start, start + count) if start else (count,)
+        families = {name for statement in body for name in _families(statement)}
+        said = [self.counts[name] for name in families if self.counts.get(name) == start + count]
+        end = said[0] if said else start + count
+        ends = (start, end) if start else (end,)
 
         def change(node: Any) -> Any:
             return p.Name(word) if node == HOLE else None
 
         steps = tuple(p.mapped(statement, change) for statement in body)
         return p.For(p.Name(word), p.call("range", *ends), steps)
+
+
+def _families(statement: p.Statement) -> list[str]:
+    """The families whose members a step of a loop names."""
+    parts = [node.parts for node in p.walk(statement) if isinstance(node, p.FString)]
+    pairs = [pair for one in parts for pair in itertools.pairwise(one)]
+    before = [text for text, hole in pairs if hole == HOLE and isinstance(text, str)]
+    return [text.strip(".").rsplit(".", 1)[-1] for text in before]
 
 
 def _word(family: str, alone: bool, busy: set[str]) -> str:
@@ -177,8 +203,10 @@ def rolled(marked: Sequence[Marked], way: Members | Labels) -> list[Marked]:
     found: list[Marked] = []
     place = 0
     while place < len(marked):
-        loop = _longest(marked, numbers, place, way) if numbers[place] else None
-        if loop is None:
+        loop = _longest(marked, numbers, place, way)
+        later = range(place + 1, place + LONGEST) if loop and not numbers[place] else ()
+        others = (_longest(marked, numbers, there, way) for there in later)
+        if loop is None or any(other is not None and other[1] >= loop[1] for other in others):
             found.append(marked[place])
             place += 1
         else:
@@ -199,6 +227,8 @@ def _longest(
         here = set().union(*numbers[place : place + size])
         if len(here) > 1:
             break
+        if not here:
+            continue
         (start,) = here
         if set().union(*numbers[place + size : place + 2 * size]) != {start + 1}:
             continue
@@ -206,21 +236,41 @@ def _longest(
         def turn(count: int, size: int = size) -> Sequence[Marked]:
             return marked[place + count * size : place + (count + 1) * size]
 
-        pattern = _opened(turn(0), start, way)
-        count = 1
-        while _opened(turn(count), start + count, way) == pattern:
-            count += 1
+        turns = [_opened(turn(0), start, way)]
+        pattern: Any = turns[0]
+        while True:
+            following = _opened(turn(len(turns)), start + len(turns), way)
+            found = _pattern([*turns, following], start, way)
+            if found is None:
+                break
+            pattern, turns = found, [*turns, following]
+        count = len(turns)
+        if count < SEVERAL and pattern != turns[0] and not way.counted(pattern, start + count):
+            continue
         if count > 1 and (best is None or count * size > best[1]):
-            turns = [turn(number) for number in range(count)]
-            body = [_said(pattern[step], [one[step] for one in turns]) for step in range(size)]
+            each = [turn(number) for number in range(count)]
+            body = [_said(pattern[step], [one[step] for one in each]) for step in range(size)]
             loop = way.loop(body, start, count)
             best = best if loop is None else (loop, count * size)
     return best
 
 
-def _opened(
-    marked: Sequence[Marked], number: int, way: Members | Labels
-) -> list[tuple[tuple[Any, ...], p.Statement]]:
+def _pattern(turns: list[Opened], start: int, way: Members | Labels) -> Opened | None:
+    """What any turn is: the same lines, but for numbers that a counter says."""
+    if turns[-1] == turns[0]:
+        return turns[0] if all(turn == turns[0] for turn in turns) else None
+    if isinstance(way, Members) or [len(turn) for turn in turns] != [len(turns[0])] * len(turns):
+        return None
+    found: Opened = []
+    for steps in zip(*turns):
+        made = unified([statement for _, statement in steps], HOLE, start)
+        if made is None or len({guards for guards, _ in steps}) > 1:
+            return None
+        found.append((steps[0][0], made))
+    return found
+
+
+def _opened(marked: Sequence[Marked], number: int, way: Members | Labels) -> Opened:
     return [(one.guards, _quiet(way.open(one.statement, number))) for one in marked]
 
 

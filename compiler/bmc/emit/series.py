@@ -22,9 +22,13 @@ def unified(nodes: Sequence[Any], index: p.Expr, start: int = 0) -> Any:
     first = nodes[0]
     if all(node == first for node in nodes):
         return first
-    made = _progression(nodes, index, start)
-    if made is not None:
-        return made
+    made = _inside(nodes, index, start)  # the author's form, if that goes
+    return _progression(nodes, index, start) if made is None else made
+
+
+def _inside(nodes: Sequence[Any], index: p.Expr, start: int) -> Any:
+    """The node whose parts are those of all nodes."""
+    first = nodes[0]
     if len({type(node) for node in nodes}) > 1:
         return None
     if isinstance(first, tuple):
@@ -65,7 +69,7 @@ def _number(node: Any) -> Expression | None:
     """Whole-number arithmetic as a symbolic expression."""
     if isinstance(node, p.Lit) and type(node.value) is int:
         return Const(node.value)
-    if isinstance(node, p.Var) and node.kind == "int":
+    if isinstance(node, p.Var):
         return Var(node.name)
     if isinstance(node, p.Bin) and node.op in ("+", "-", "*", "//"):
         left, right = _number(node.left), _number(node.right)

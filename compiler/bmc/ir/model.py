@@ -166,6 +166,7 @@ class Loop:
     turns: list[Turn]
     span: Span
     doc: str | None = None
+    count: Any = None  # how many turns, where a range of settings says it
 
 
 @record(frozen=False, eq=False)
@@ -219,6 +220,15 @@ class BlockSpec:
     choices: dict[Guard, Choice] = field(default_factory=dict)
     decided: list[Any] = field(default_factory=list)  # by numbers: conditions, and how many turns
     doc: str | None = None
+
+    def loops(self) -> Iterator[Loop]:
+        """Every loop in written order, those inside others once for each turn around them."""
+        waiting = list(self.body)
+        while waiting:
+            step = waiting.pop(0)
+            if isinstance(step, Loop):
+                yield step
+                waiting = [inner for turn in step.turns for inner in turn.body] + waiting
 
     def applies(self) -> Iterator[Apply]:
         """Every use of a layer in written order, loops unrolled."""

@@ -26,15 +26,18 @@ COMPARED = {
 }
 
 
-def settled(model: BlockSpec) -> set[str]:
-    """The settings whose halves, doubles or neighbours would make another model."""
+def settled(model: BlockSpec, more: Mapping[BlockSpec, list[Any]]) -> set[str]:
+    """The settings whose halves, doubles or neighbours would make another model.
+
+    `more` are numbers that a program holds as they are, by the block that they belong to.
+    """
     numbers = {
         name: value
         for name, value in model.settings.items()
         if isinstance(value, Num | Real) and not isinstance(value, bool)
     }
     found: set[str] = set()
-    for decided, environment in set(_decided(model, {name: Var(name) for name in numbers})):
+    for decided, environment in set(_decided(model, {name: Var(name) for name in numbers}, more)):
         around = dict(environment)
         if not isinstance(decided, Test):
             found |= decided.substitute(around).names() & set(numbers)
@@ -59,11 +62,11 @@ def _others(value: int | float) -> list[int | float]:
 
 
 def _decided(
-    spec: BlockSpec, environment: Environment
+    spec: BlockSpec, environment: Environment, more: Mapping[BlockSpec, list[Any]]
 ) -> Iterator[tuple[Test | Expression, tuple[tuple[str, Expression], ...]]]:
     """What was decided in a block and below it, and what its words mean in the model's terms."""
     around = tuple(sorted(environment.items(), key=lambda item: item[0]))
-    for decided in spec.decided:
+    for decided in (*spec.decided, *more.get(spec, ())):
         yield (decided if isinstance(decided, Test) else expression_of(decided)), around
     waiting: list[Instance] = list(spec.instances)
     seen: set[tuple[BlockSpec, tuple[tuple[str, Expression], ...]]] = set()
@@ -83,7 +86,7 @@ def _decided(
         key = (inner, tuple(sorted(given.items(), key=lambda item: item[0])))
         if key not in seen:
             seen.add(key)
-            yield from _decided(inner, given)
+            yield from _decided(inner, given, more)
 
 
 def _fixed_in(layer: Layer, instance: Instance) -> Iterator[Expression]:

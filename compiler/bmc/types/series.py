@@ -30,6 +30,8 @@ def after(first: Sum, step: Sum, turns: Expression) -> Expression:
             many = combine("*", Const(factor), turns)
             many = combine("+" if base >= 0 else "-", many, Const(abs(base)))
             return many if rest is None else combine("*", many, rest)
+        if rest is None:
+            return _said({**first, turns: factor})
     more = combine("*", turns, _said(step))
     return combine("+", _said(first), more) if first else more
 

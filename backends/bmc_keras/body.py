@@ -39,6 +39,7 @@ class KerasBody(FunctionBody):
     """The body of one function."""
 
     backend = "keras"
+    tensor = p.name("keras.KerasTensor")
     inline = frozenset({"arithmetic", "negate", "add"})
 
     def __init__(

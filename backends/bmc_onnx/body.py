@@ -22,6 +22,7 @@ class OnnxBody(FunctionBody):
     """The body of one function. `construct` calls the function of another block."""
 
     backend = "onnx"
+    tensor = p.name("str")
     reserved: frozenset[str] = frozenset()  # names that no node may have
     taken = frozenset(
         {"Any", "Graph", "Path", "TensorProto", "finish", "g", "helper", "json", "main"}

@@ -34,6 +34,7 @@ class TorchBody(Body):
     """The body of one class. `construct` gives the constructor of a block's instance."""
 
     backend = "torch"
+    tensor = p.name("Tensor")
     inline = frozenset({"arithmetic", "negate", "index", "add"})
 
     def __init__(
@@ -93,7 +94,8 @@ class TorchBody(Body):
                 places.setdefault(one.name, []).append(one.loops[0])
         found = {name: sorted(numbers) for name, numbers in places.items()}
         taken = {*self.holders, *self.parameters, *self.spec.settings, *self.taken}
-        return Members(found, self._gaps, taken)
+        taken -= self.families.variables
+        return Members(found, self._gaps, taken, self.families.sizes)
 
     def lent(self, owner: Instance, weight: str) -> p.Expr:
         """`self.embed.weight`"""

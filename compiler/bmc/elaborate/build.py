@@ -177,6 +177,7 @@ def _bind_member(filling: Filling, place: ast.Place, thing: Any) -> None:
     family.members[int(index)] = thing
     if isinstance(thing, Value) and not thing.named:
         thing.name = place.name
+        thing.family = thing.family or (place.name, int(index))
 
 
 # --- statements ---------------------------------------------------------------------

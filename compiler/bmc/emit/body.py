@@ -16,6 +16,7 @@ from bmc.diagnostics.diagnostic import Problems
 from bmc.diagnostics.problems.backend import Unsupported
 from bmc.emit import pyexpr as p
 from bmc.emit.backend import Function, Module
+from bmc.emit.families import Families
 from bmc.emit.merge import Marked
 from bmc.emit.names import identifier
 from bmc.emit.rolled import Labels, Members, rolled
@@ -34,6 +35,7 @@ class Body:
 
     backend: ClassVar[str] = ""
     inline: ClassVar[frozenset[str]] = frozenset()  # layers printed inside other expressions
+    tensor: ClassVar[p.Expr]  # the type of a value
     taken: ClassVar[frozenset[str]] = frozenset()  # names of the file that no value may have
     shorter: Mapping[str, str] = MappingProxyType({})  # what helpers of the file are called
 
@@ -130,6 +132,8 @@ class Body:
 
     def run(self) -> None:
         """Fills `parameters`, `statements` and `returns`."""
+        self.families = Families(self.spec, self.safe)
+        self.taken = self.taken | set(self.families.sizes)  # type: ignore[misc]
         self._lifetimes()
         for value in (*(e.value for e in self.spec.inputs), *(s.value for s in self.spec.states)):
             name = self.safe(value.name)
@@ -143,7 +147,25 @@ class Body:
             self._mark(use.statement, use.guards)
         if any(instance.loops for instance in self.spec.instances):
             self.marked = rolled(self.marked, self.way())
+        self.marked = [
+            replace(one, statement=self.families.whole(one.statement)) for one in self.marked
+        ]
+        for word in self.families.sizes:
+            said = [one.statement for one in self.marked]
+            if self.families.appends(word, said) == 1:
+                self.marked = [
+                    replace(one, statement=self.families.comprehension(one.statement))
+                    for one in self.marked
+                ]
+            if not self.families.appends(word, [one.statement for one in self.marked]):
+                continue
+            mentions = [p.Name(word) in p.walk(one.statement) for one in self.marked]
+            if True in mentions:
+                first = mentions.index(True)
+                begin = self.families.begin(word, self.tensor)
+                self.marked.insert(first, replace(self.marked[first], statement=begin))
         self.statements = spaced((one.group, one.statement) for one in self.marked)
+        self.index = len(self.applies)
         self.returns = [self.read(value) for value in results(self.spec)]
 
     def begin(self) -> None:
@@ -179,6 +201,8 @@ class Body:
             made = use.outputs[0]
             taker = consumer.get(made)
             if not self._inlines(use) or made in outputs or made.named or taker is None:
+                continue
+            if made in self.families.places:
                 continue
             if count[made] == 1 and self._inlines(taker) and taker.statement == use.statement:
                 self.inlined.add(made)
@@ -244,10 +268,13 @@ class Body:
             if held is not None:
                 self.last_use[held] = max(self.last_use.get(held, -1), self.last_use.get(value, -1))
             self.variables[value] = made
+            self._append(value)
             return
         names: list[str] = []
         for value in use.outputs:
-            if len(use.outputs) > 1 and value not in self.last_use:  # nothing reads it
+            listed = any(one in self.families.places for one in use.outputs)
+            unread = len(use.outputs) > 1 and value not in self.last_use and not listed
+            if unread:
                 names.append("_")
                 self.variables[value] = p.Name("_")
                 continue
@@ -257,11 +284,25 @@ class Body:
         targets: tuple[p.Expr, ...] = tuple(p.Name(name) for name in names)
         target = targets if len(targets) > 1 else targets[0]
         self.statements.append(p.Assign(target, made, comment=self.comment(use)))
+        for value in use.outputs:
+            self._append(value)
+
+    def _append(self, value: Value) -> None:
+        """`skips.append(skip)`"""
+        if value in self.families.places:
+            word, _ = self.families.places[value]
+            kept = self.variables[value]
+            self.statements.append(p.ExprStmt(p.method(p.Name(word), "append", kept)))
 
     # --- names of values ------------------------------------------------------------------------
 
     def read(self, value: Value) -> p.Expr:
         """The expression that stands for a value."""
+        if value in self.families.places:
+            made = self.variables[value]
+            held = isinstance(made, p.Name) and self.holders.get(made.id) is value
+            here = held and self.families.here(value, self._use_of(self.index))
+            return made if here else self.families.member(value)
         return self.variables[value]
 
     def hold(self, value: Value, name: str) -> None:
@@ -289,6 +330,10 @@ class Body:
     def name(self, value: Value, index: int, busy: Container[str] = ()) -> str:
         """A variable for what use number `index` makes, none of those that are busy."""
         own = self.safe(value.name)
+        if value in self.families.places:
+            own = self.safe(self.families.variable(value))
+            if own not in busy and self._free(own, index):
+                return own
         holder = self.holders.get("x")
         theirs = holder is not None and holder.named  # `x` is a word of the author's here
         for wanted in (own,) if value.named or theirs else ("x", own):
@@ -299,8 +344,13 @@ class Body:
             number += 1
         return f"{own}_{number}"
 
+    def _use_of(self, index: int) -> Apply | None:
+        return self.applies[index] if 0 <= index < len(self.applies) else None
+
     def _free(self, name: str, index: int) -> bool:
         held = self.holders.get(name)
+        if held in self.families.places and not self.families.here(held, self._use_of(index)):
+            return True  # it is in the list
         return held is None or self.last_use.get(held, -1) <= index
 
     # --- comments ---------------------------------------------------------------------------------

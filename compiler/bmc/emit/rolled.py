@@ -17,8 +17,10 @@ from bmc.emit.merge import Marked
 from bmc.emit.names import identifier
 from bmc.emit.series import SEVERAL, unified
 from bmc.records import replace
+from bmc.types.symbolic import OPERATORS
 
 LONGEST = 12  # statements of one turn
+TWO = "\0"  # of a name that stood for two things at once
 HOLE = p.Name("\0")
 Opened = list[tuple[tuple[Any, ...], p.Statement]]  # steps of a turn, and what they depend on
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
@@ -31,9 +33,26 @@ class Members:
     """
 
     def __init__(
-        self, places: Mapping[str, Sequence[int]], gaps: Container[str], taken: set[str]
+        self,
+        places: Mapping[str, Sequence[int]],
+        gaps: Container[str],
+        taken: set[str],
+        lists: Mapping[str, int],
     ) -> None:
-        self.places, self.gaps, self.taken = places, gaps, taken
+        self.places, self.gaps, self.taken, self.lists = places, gaps, taken, lists
+
+    def counts_only(self, statement: p.Statement) -> bool:
+        """Whether a counter would say nothing but members of families and of lists."""
+
+        def change(node: Any) -> Any:
+            if isinstance(node, p.Index) and len(node.items) == 1:
+                base, (item,) = node.base, node.items
+                if isinstance(base, p.Name) and base.id in self.lists:
+                    return base
+                return base if item == HOLE else None
+            return None
+
+        return HOLE not in p.walk(p.mapped(statement, change))
 
     def numbers(self, statement: p.Statement) -> set[int]:
         """The numbers of the members that a statement calls."""
@@ -55,21 +74,17 @@ class Members:
 
     def loop(self, body: Sequence[p.Statement], start: int, count: int) -> p.Statement | None:
         """`for stage, merge in zip(self.stages[:3], self.merges):`"""
-        families: dict[str, p.Attr] = {}
-        for statement in body:
-            for node in p.walk(statement):
-                if isinstance(node, p.Index) and node.items == (HOLE,):
-                    assert isinstance(node.base, p.Attr)
-                    families.setdefault(node.base.name, node.base)
+        families = list(dict.fromkeys(n for one in body for n in p.walk(one) if _is_open(n)))
         busy = self.taken | _words(body)
-        words = {name: _word(name, len(families) == 1, busy) for name in families}
+        words: dict[p.Index, str] = {}
+        for family in families:
+            words[family] = _word(_name(family.base), len(families) == 1, busy)
+            busy.add(words[family])
 
         def change(node: Any) -> Any:
-            if isinstance(node, p.Index) and node.items == (HOLE,):
-                return p.Name(words[node.base.name])  # type: ignore[attr-defined]
-            return None
+            return p.Name(words[node]) if _is_open(node) else None
 
-        members = [self._some(base, start, count) for base in families.values()]
+        members = [self._some(one, start, count) for one in families]
         some = tuple(one for one in members if one is not None)
         if len(some) < len(members):
             return None
@@ -92,9 +107,13 @@ class Members:
             return base.name, int(number)
         return (base.name, number) if type(number) is int else None
 
-    def _some(self, base: p.Attr, start: int, count: int) -> p.Expr | None:
+    def _some(self, family: p.Index, start: int, count: int) -> p.Expr | None:
         """The members that a loop goes over; None where nothing says them."""
-        places, end = self.places[base.name], start + count
+        base, end = family.base, start + count
+        if isinstance(base, p.Name):
+            return self._listed(base, [_at(family.items[0], turn) for turn in range(start, end)])
+        assert isinstance(base, p.Attr)
+        places = self.places[base.name]
         if base.name in self.gaps:
             everything = list(places) == list(range(start, end))
             return p.Call(p.Attr(base, "values")) if everything else None
@@ -103,6 +122,18 @@ class Members:
             return base
         first = p.lit(start) if start else None
         return p.Index(base, (p.SliceExpr(first, None if end == size else p.lit(end), None),))
+
+    def _listed(self, base: p.Name, numbers: list[int]) -> p.Expr | None:
+        """The members of a list, forwards or backwards."""
+        step = numbers[1] - numbers[0]
+        if abs(step) != 1 or min(numbers) < 0:
+            return None
+        low, high = min(numbers), max(numbers) + 1
+        end = None if high == self.lists[base.id] else p.lit(high)
+        some: p.Expr = base
+        if low or end is not None:
+            some = p.Index(base, (p.SliceExpr(p.lit(low) if low else None, end, None),))
+        return some if step > 0 else p.call("reversed", some)
 
 
 class Labels:
@@ -129,6 +160,10 @@ class Labels:
             return p.FString(tuple(part for one in parts for part in _cut(one, number)))
 
         return p.mapped(statement, change)  # type: ignore[no-any-return]
+
+    def counts_only(self, statement: p.Statement) -> bool:
+        """A counter may say anything here."""
+        return True
 
     def counted(self, steps: Opened, end: int) -> bool:
         """Whether a setting says how many turns there are."""
@@ -159,6 +194,30 @@ def _families(statement: p.Statement) -> list[str]:
     pairs = [pair for one in parts for pair in itertools.pairwise(one)]
     before = [text for text, hole in pairs if hole == HOLE and isinstance(text, str)]
     return [text.strip(".").rsplit(".", 1)[-1] for text in before]
+
+
+def _is_open(node: Any) -> bool:
+    """Whether a node is any member of a family or of a list."""
+    return (
+        isinstance(node, p.Index)
+        and len(node.items) == 1
+        and isinstance(node.base, p.Name | p.Attr)
+        and HOLE in p.walk(node.items[0])
+    )
+
+
+def _name(base: p.Expr) -> str:
+    return base.name if isinstance(base, p.Attr) else base.id  # type: ignore[attr-defined]
+
+
+def _at(number: Any, turn: int) -> int:
+    """What a whole number is in a turn."""
+    if number == HOLE:
+        return turn
+    if isinstance(number, p.Bin):
+        left, right = _at(number.left, turn), _at(number.right, turn)
+        return int(OPERATORS[number.op](left, right))
+    return int(number.value)
 
 
 def _word(family: str, alone: bool, busy: set[str]) -> str:
@@ -210,17 +269,17 @@ def rolled(marked: Sequence[Marked], way: Members | Labels) -> list[Marked]:
             found.append(marked[place])
             place += 1
         else:
-            statement, size = loop
-            found.append(replace(marked[place], statement=statement))
+            statements, size = loop
+            found += [replace(marked[place], statement=statement) for statement in statements]
             place += size
     return found
 
 
 def _longest(
     marked: Sequence[Marked], numbers: Sequence[set[int]], place: int, way: Members | Labels
-) -> tuple[p.Statement, int] | None:
+) -> tuple[list[p.Statement], int] | None:
     """The loop that begins at a place, and how many statements it stands for."""
-    best: tuple[p.Statement, int] | None = None
+    best: tuple[list[p.Statement], int] | None = None
     for size in range(1, min(LONGEST, (len(marked) - place) // 2) + 1):
         if marked[place + size - 1].guards != marked[place].guards:
             break
@@ -236,8 +295,10 @@ def _longest(
         def turn(count: int, size: int = size) -> Sequence[Marked]:
             return marked[place + count * size : place + (count + 1) * size]
 
-        turns = [_opened(turn(0), start, way)]
-        pattern: Any = turns[0]
+        first, second = _opened(turn(0), start, way), _opened(turn(1), start + 1, way)
+        entered, before = _entered(first, second)
+        turns = [entered]
+        pattern: Any = entered
         while True:
             following = _opened(turn(len(turns)), start + len(turns), way)
             found = _pattern([*turns, following], start, way)
@@ -245,21 +306,84 @@ def _longest(
                 break
             pattern, turns = found, [*turns, following]
         count = len(turns)
+        if before and count < SEVERAL:
+            continue
         if count < SEVERAL and pattern != turns[0] and not way.counted(pattern, start + count):
             continue
         if count > 1 and (best is None or count * size > best[1]):
             each = [turn(number) for number in range(count)]
             body = [_said(pattern[step], [one[step] for one in each]) for step in range(size)]
             loop = way.loop(body, start, count)
-            best = best if loop is None else (loop, count * size)
+            best = best if loop is None else ([*before, loop], count * size)
     return best
+
+
+def _entered(first: Opened, second: Opened) -> tuple[Opened, list[p.Statement]]:
+    """A first turn that reads other names than the next, and what gives those their values.
+
+    `y = block(image)` before `y = block(x)` is a turn like others after `x = image`.
+    """
+    names: dict[str, str] = {}
+    made: set[str] = set()
+    found: Opened = []
+    for (guards, mine), (_, following) in zip(first, second):
+        new: dict[str, str] = {}
+        aligned = _aligned(mine, following, new)
+        both = {word for word in new if names.get(word, new[word]) != new[word]}
+        if both or made & new.keys() or TWO in new.values():
+            return first, []
+        names |= new
+        if (names.keys() - made) & _reads(mine):
+            return first, []
+        made |= _makes(mine)
+        found.append((guards, aligned))
+    if not names or not names.keys() <= made:
+        return first, []
+    return found, [p.Assign(p.Name(word), p.Name(was)) for word, was in names.items()]
+
+
+def _aligned(mine: Any, following: Any, names: dict[str, str]) -> Any:
+    """A node that reads the names of another that is like it; `names` gets what they stood for."""
+    if mine == following or type(mine) is not type(following):
+        return mine
+    if isinstance(mine, p.Name):
+        if names.setdefault(following.id, mine.id) != mine.id:
+            names[following.id] = TWO
+        return following
+    if isinstance(mine, tuple):
+        if len(mine) != len(following):
+            return mine
+        return tuple(_aligned(a, b, names) for a, b in zip(mine, following))
+    if not isinstance(mine, p.Expr | p.Statement):
+        return mine
+    kept = {"targets", "target", "comment"}
+    changes = {
+        key: _aligned(value, getattr(following, key), names)
+        for key, value in vars(mine).items()
+        if key not in kept
+    }
+    return replace(mine, **changes)
+
+
+def _makes(statement: p.Statement) -> set[str]:
+    """The names that a statement gives a value."""
+    targets = getattr(statement, "targets", getattr(statement, "target", ()))
+    each = targets if isinstance(targets, tuple) else (targets,)
+    return {target.id for target in each if isinstance(target, p.Name)}
+
+
+def _reads(statement: p.Statement) -> set[str]:
+    """The names that a statement reads."""
+    if isinstance(statement, p.Assign):
+        return _words([p.ExprStmt(statement.value)])
+    return _words([statement])
 
 
 def _pattern(turns: list[Opened], start: int, way: Members | Labels) -> Opened | None:
     """What any turn is: the same lines, but for numbers that a counter says."""
     if turns[-1] == turns[0]:
         return turns[0] if all(turn == turns[0] for turn in turns) else None
-    if isinstance(way, Members) or [len(turn) for turn in turns] != [len(turns[0])] * len(turns):
+    if [len(turn) for turn in turns] != [len(turns[0])] * len(turns):
         return None
     found: Opened = []
     for steps in zip(*turns):
@@ -267,7 +391,7 @@ def _pattern(turns: list[Opened], start: int, way: Members | Labels) -> Opened |
         if made is None or len({guards for guards, _ in steps}) > 1:
             return None
         found.append((steps[0][0], made))
-    return found
+    return found if all(way.counts_only(made) for _, made in found) else None
 
 
 def _opened(marked: Sequence[Marked], number: int, way: Members | Labels) -> Opened:

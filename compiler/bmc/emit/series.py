@@ -10,7 +10,7 @@ from typing import Any
 
 from bmc.emit import pyexpr as p
 from bmc.records import replace
-from bmc.types.series import after, less, progression
+from bmc.types.series import after, less, powers, progression
 from bmc.types.symbolic import Const, Expression, Var, combine
 
 SEVERAL = 3  # what two do may be chance
@@ -56,12 +56,18 @@ def _progression(nodes: Sequence[Any], index: p.Expr, start: int) -> p.Expr | No
     """Whole numbers of equal distance as a number of the turn."""
     numbers = [_number(node) for node in nodes]
     known = [number for number in numbers if number is not None]
-    found = progression(known) if len(known) == len(nodes) else None
-    if found is None:
+    if len(known) < len(nodes):
         return None
-    first, step = found
-    first = less(first, {rest: factor * start for rest, factor in step.items()})
-    made = p.from_expression(after(first, step, INDEX))
+    found = progression(known)
+    if found is not None:
+        first, step = found
+        first = less(first, {rest: factor * start for rest, factor in step.items()})
+        said: Expression | None = after(first, step, INDEX)
+    else:
+        said = powers(known, INDEX, start)
+    if said is None:
+        return None
+    made = p.from_expression(said)
     return p.mapped(made, lambda node: index if node == p.Var(INDEX.name) else None)  # type: ignore[no-any-return]
 
 

@@ -28,6 +28,7 @@ class Value:
     name: str
     span: Span
     named: bool = False  # the author's own name, not one derived from the statement's
+    family: tuple[str, int] | None = None  # the one that it is a member of, and its number there
 
 
 @record(frozen=False, eq=False)

@@ -19,6 +19,35 @@ def progression(numbers: Sequence[Expression]) -> tuple[Sum, Sum] | None:
     return sums[0], step
 
 
+def powers(numbers: Sequence[Expression], index: Expression, start: int) -> Expression | None:
+    """At least three numbers, each a whole multiple of the one before, or the other way round."""
+    sums = [_sum(number) for number in numbers]
+    rests = {tuple(one) for one in sums}
+    if len(sums) < 3 or len(rests) > 1 or len(next(iter(rests))) != 1:
+        return None
+    ((rest,),) = rests
+    factors = [one[rest] for one in sums]
+    down = factors[0] > factors[-1]
+    small, large = (factors[1], factors[0]) if down else (factors[0], factors[1])
+    base = large // small if small > 0 else 0
+    pairs = [pair[::-1] if down else pair for pair in itertools.pairwise(factors)]
+    if base < 2 or any(high != base * low for low, high in pairs):
+        return None
+    exponent, factor = index, factors[0]
+    if down:
+        factor *= base**start
+    elif factor % base**start == 0:
+        factor //= base**start
+    else:
+        exponent = combine("-", index, Const(start))
+    power = BinOp("**", Const(base), exponent)
+    if down:
+        made: Expression = BinOp("//", _said({rest: factor}), power)
+        return made
+    before = _said({rest: factor})
+    return power if before == Const(1) else BinOp("*", before, power)
+
+
 def after(first: Sum, step: Sum, turns: Expression) -> Expression:
     """`first + turns * step`, what both have in common written once."""
     if not step:
@@ -26,9 +55,7 @@ def after(first: Sum, step: Sum, turns: Expression) -> Expression:
     if len(step) == 1:
         ((rest, factor),) = step.items()
         if set(first) <= {rest}:
-            base = first.get(rest, 0)
-            many = combine("*", Const(factor), turns)
-            many = combine("+" if base >= 0 else "-", many, Const(abs(base)))
+            many = _said({turns: factor, **({None: first[rest]} if first else {})})
             return many if rest is None else combine("*", many, rest)
         if rest is None:
             return _said({**first, turns: factor})
@@ -50,6 +77,8 @@ def _sum(value: Expression) -> Sum:
             factor, rest = factor * int(one.value), None
         elif isinstance(one, BinOp) and one.operator == "*" and isinstance(one.left, Const):
             factor, rest = factor * int(one.left.value), one.right
+        elif isinstance(one, BinOp) and one.operator == "*" and isinstance(one.right, Const):
+            factor, rest = factor * int(one.right.value), one.left
         found[rest] = found.get(rest, 0) + factor
 
     add(value, 1)

@@ -131,7 +131,7 @@ class TorchBody(Body):
 
     def _listed(self, made: list[p.Expr], count: Any) -> p.Expr:
         """The members of a family, in one line where they differ by equal steps."""
-        if len(made) >= (SEVERAL if fixed(count) else 2):
+        if len(made) >= SEVERAL:
             busy = {n.id for one in made for n in p.walk(one) if isinstance(n, p.Name)}
             index = self.counter(busy)
             one = unified(made, index)

@@ -89,10 +89,11 @@ block Part(n, m) {
   h = if D > m then x -> dense(n) else x
   output y = h -> dense(D)
 }
-model Net(a = 4, b = 6, c = 4, d = 8, e = 5, g = 2) {
+model Net(a = 4, b = 6, c = 4, d = 8, e = 5, g = 2, h = 3) {
   input x: float[b]
   x = if a == 4 then x -> dense(a) else x
   for i in 0..c { x = x -> dense(i + a) }
+  for i in 0..h { x = x -> dense(4 + i % 4) }
   x = x -> dense(d) -> Part(e, b) -> Part(g, 3) -> dense(g)
   output y = x -> softmax(axis=g - 3) -> dense(b)
 }
@@ -104,7 +105,7 @@ def test_what_decides_more_than_sizes_says_so(tmp_path: Path) -> None:
     assert program is not None, problems
     for backend in ("torch", "keras", "onnx"):
         made = driver.compile(program, backend, problems)["model.py"]
-        found = dict(re.findall(r"(?m)^([A-G]) = \d+(.*)$", made))
+        found = dict(re.findall(r"(?m)^([A-H]) = \d+(.*)$", made))
         assert {name for name, said in found.items() if said} == found.keys() - {"E"}, made
         assert {"A", "B", "D", "E", "G"} <= found.keys()
 
@@ -174,7 +175,7 @@ block Stage(depth, before, rate) {
 model Net(dim = 4, depth = 3, more = 4, rate = 0.1, rows = 3) {
   input x: float[7]
   for i in 0..more { x = x -> dense(dim + 2 * i) -> relu }
-  for i in 0..depth { x = x -> Stage(2, 3 * i, rate) }
+  for i in 0..depth { x = x -> Stage(3, 3 * i, rate) }
   x = x -> Stage(4, 0, rate) -> Stage(rows, 4, rate)
   for i in 0..rows { x = x -> tanh -> dense(dim) }
   for i in 0..5 { f[i] = x -> dense(i + 1) }

@@ -18,6 +18,7 @@ from bmc.elaborate.apply import tensors
 from bmc.elaborate.context import Filling
 from bmc.elaborate.evaluate import Range
 from bmc.elaborate.expressions import evaluate
+from bmc.elaborate.functions import FUNCTIONS
 from bmc.elaborate.naming import name_instances
 from bmc.elaborate.scan import close_states
 from bmc.elaborate.scope import UNKNOWN, BoundLayer, Chain, Family, Scope, Tensors
@@ -30,7 +31,7 @@ from bmc.ir.model import (
     Value,
 )
 from bmc.ir.prune import prune
-from bmc.ops.base import Initializer
+from bmc.ops.base import Initializer, layer_named
 from bmc.ops.kinds import REGISTRY, Refusal, Word, show
 from bmc.records import replace
 from bmc.source import Span
@@ -369,10 +370,31 @@ def _for(filling: Filling, statement: ast.For) -> None:
         if not _turn(filling, statement, item, outer_scope, loop):
             break
         made.append(_sizes(outer_scope) if loop.count is not None else {})
-    if made[-2:] != made[-1:] * 2:  # what follows is made for so many turns
+    if made[-2:] != made[-1:] * 2 or any(_asks(one, statement.names) for one in statement.body):
+        # What follows is made for so many turns, or each turn is made in its own way.
         filling.spec.decided += [] if loop.count is None else [loop.count]
     filling.loop_path = filling.loop_path[:-1]
     filling.scope, filling.body = outer_scope, outer_body
+
+
+def _asks(node: Any, names: tuple[str, ...], inside: bool = False) -> bool:
+    """Whether a statement asks more of a loop's variables than sums and products."""
+    if isinstance(node, tuple):
+        return any(_asks(item, names, inside) for item in node)
+    if not isinstance(node, ast.Node):
+        return False
+    if isinstance(node, ast.Name):
+        return inside and node.id in names
+    if isinstance(node, ast.If):
+        inner = (node.then, node.otherwise)
+        return _asks(node.condition, names, True) or _asks(inner, names, inside)
+    asks = isinstance(node, ast.Binary) and node.operator in ("%", "//")
+    asks = asks or (isinstance(node, ast.Call) and _is_function(node.function))
+    return any(_asks(value, names, inside or asks) for value in vars(node).values())
+
+
+def _is_function(node: Any) -> bool:
+    return isinstance(node, ast.Name) and node.id in FUNCTIONS and layer_named(node.id) is None
 
 
 def _sizes(scope: Scope) -> dict[str, Any]:

@@ -68,10 +68,6 @@ class Members:
 
         return p.mapped(statement, change)  # type: ignore[no-any-return]
 
-    def counted(self, steps: Opened, end: int) -> bool:
-        """Nothing counts here."""
-        return False
-
     def loop(self, body: Sequence[p.Statement], start: int, count: int) -> p.Statement | None:
         """`for stage, merge in zip(self.stages[:3], self.merges):`"""
         families = list(dict.fromkeys(n for one in body for n in p.walk(one) if _is_open(n)))
@@ -164,11 +160,6 @@ class Labels:
     def counts_only(self, statement: p.Statement) -> bool:
         """A counter may say anything here."""
         return True
-
-    def counted(self, steps: Opened, end: int) -> bool:
-        """Whether a setting says how many turns there are."""
-        families = {name for _, statement in steps for name in _families(statement)}
-        return any(self.counts.get(name) == end for name in families)
 
     def loop(self, body: Sequence[p.Statement], start: int, count: int) -> p.Statement:
         """`for i in range(5, 13):`"""
@@ -308,7 +299,7 @@ def _longest(
         count = len(turns)
         if before and count < SEVERAL:
             continue
-        if count < SEVERAL and pattern != turns[0] and not way.counted(pattern, start + count):
+        if count < SEVERAL and pattern != turns[0]:
             continue
         if count > 1 and (best is None or count * size > best[1]):
             each = [turn(number) for number in range(count)]

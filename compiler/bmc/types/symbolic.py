@@ -591,10 +591,10 @@ def alike(a: Dim, b: Dim) -> bool:
 
 def product(dims: tuple[Dim, ...] | list[Dim]) -> Dim:
     """The product of dimensions; 1 for none."""
-    total: Dim = 1
+    total: Dim | None = None
     for dim in dims:
-        total = dim if isinstance(total, int) and total == 1 else total * dim
-    return total
+        total = dim if total is None else total * dim
+    return 1 if total is None else total
 
 
 def literal(value: Any) -> Any:

@@ -49,12 +49,15 @@ class KerasBody(FunctionBody):
         helpers: Helpers,
         construct: Construct,
         results: Results,
+        turns_in: Callable[[BlockSpec, tuple[bool, ...]], int],
         last: tuple[bool, ...],
         others: Iterable[str] = (),
     ) -> None:
         super().__init__(spec, problems)
         self.taken = RESERVED | helpers.names() | set(others)  # type: ignore[misc]
         self.helpers, self.construct, self.results = helpers, construct, results
+        self.turns_in = turns_in
+        self.turns = 0  # of values to the other layout
         self.given = last
         self.last: dict[Value, bool] = {}
         self.forms: dict[tuple[Value, bool], p.Expr] = {}
@@ -118,7 +121,14 @@ class KerasBody(FunctionBody):
                 return layout == "last"
         spatial = [v for v in use.inputs if v.type.rank > 1]
         here = bool(spatial) and all(self.last.get(value, False) for value in spatial)
-        return self._kept(target, here) if isinstance(target, Repeat) else here
+        if isinstance(target, Repeat):
+            return self._kept(target, here)
+        if isinstance(target, BlockSpec) and not here:
+            # What the block would turn first of all is turned for it: so it has one text.
+            first, last = ((way,) * len(use.inputs) for way in (False, True))
+            taken = tuple(way and v.type.rank > 1 for way, v in zip(last, use.inputs))
+            return self.turns_in(target, taken) < self.turns_in(target, first)
+        return here
 
     def _kept(self, repeat: Repeat, here: bool) -> bool:
         """The layout in which a copy gives its values as it took them; `here` if both do."""
@@ -151,6 +161,7 @@ class KerasBody(FunctionBody):
 
     def _turn(self, value: Value, last: bool) -> p.Expr:
         made = _turned(self.read(value), value.type.rank, last)
+        self.turns += 1
         turned = Value(value.type, value.name, value.span)
         until = self.last_use.get(value, self.index)
         self.last_use[turned] = self.read_until.get(value, until)

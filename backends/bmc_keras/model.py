@@ -53,7 +53,7 @@ class ModelFile(FunctionFile):
         self.helpers = Helpers("layers.Layer")
         self.places = Places()
         self.bodies: list[KerasBody] = []
-        self.laid: dict[Layouts, tuple[tuple[bool, ...], set[Layouts]]] = {}
+        self.laid: dict[Layouts, tuple[tuple[bool, ...], set[Layouts], int]] = {}
         self.endings: dict[str, Support] = {}
         self.supported: set[str] = {PARAMETER.name, SCAN}  # functions and classes of our own
         self.shorter = short_names(LOWERINGS, program.main)
@@ -128,7 +128,14 @@ class ModelFile(FunctionFile):
 
     def _body(self, spec: BlockSpec, last: tuple[bool, ...]) -> KerasBody:
         body = KerasBody(
-            spec, self.problems, self.helpers, self._construct, self._results, last, self.supported
+            spec,
+            self.problems,
+            self.helpers,
+            self._construct,
+            self._results,
+            self._turns,
+            last,
+            self.supported,
         )
         body.shorter = self.shorter
         self.bodies.append(body)
@@ -159,25 +166,35 @@ class ModelFile(FunctionFile):
         """How a block lays out what it gives."""
         return self._lay(spec, last)[0]
 
+    def _turns(self, spec: BlockSpec, last: tuple[bool, ...]) -> int:
+        """How many values a block turns to the other layout, those in its blocks among them."""
+        return self._lay(spec, last)[2]
+
     def _lay(
         self, spec: BlockSpec, last: tuple[bool, ...]
-    ) -> tuple[tuple[bool, ...], set[Layouts]]:
-        """How a block lays out what it gives, and what it calls; found without writing it."""
+    ) -> tuple[tuple[bool, ...], set[Layouts], int]:
+        """How a block lays out what it gives, what it calls, and what it turns.
+
+        Found without writing it.
+        """
         key = (spec, last)
         if key not in self.laid:
             called: set[Layouts] = set()
+            inside: list[int] = []
 
             def note(
                 instance: Instance, last: tuple[bool, ...], label: p.Expr, args: list[p.Expr]
             ) -> p.Call:
                 assert isinstance(instance.target, BlockSpec)
                 called.add((instance.target, last))
+                inside.append(self._turns(instance.target, last))
                 return p.call("block")
 
-            body = KerasBody(spec, Problems(), self.helpers, note, self._results, last)
+            body = KerasBody(spec, Problems(), self.helpers, note, self._results, self._turns, last)
             body.shorter = self.shorter
             body.run()
-            self.laid[key] = tuple(body.last.get(value, False) for value in results(spec)), called
+            given = tuple(body.last.get(value, False) for value in results(spec))
+            self.laid[key] = given, called, body.turns + sum(inside)
         return self.laid[key]
 
     def _construct(

@@ -71,8 +71,8 @@ class OnnxBody(FunctionBody):
         return built
 
     def _may_have(self, made: Value, instance: Instance) -> bool:
-        """Whether a node may have the name of its value: no other node has it."""
-        if instance.weights and made.name != instance.name:
+        """Whether a node may have the name of its value: it says something, and no other has it."""
+        if made.name == "x" or (instance.weights and made.name != instance.name):
             return False
         others = {one.name for one in self.spec.instances if one is not instance}
         return made.name not in self.names | self.reserved | others

@@ -9,6 +9,7 @@ import pytest
 from tests.language.test_entries import said
 
 from bmc import cli, docs
+from bmc.elaborate.naming import snake
 from bmc.ops.keys import KEYS
 from bmc.words import WORDS
 
@@ -123,3 +124,16 @@ def test_several_outputs_have_names_at_once(tmp_path: Path) -> None:
     assert "`output a, b = …`" in said(net.format("y"), tmp_path)
     assert "3" in said(net.format("y, w, v"), tmp_path)
     assert "declared twice" in said(net.format("y, y"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("block", "word"),
+    [
+        ("DecoderLayer", "decoder_layer"), ("SwiGLU", "swiglu"), ("SparseMoE", "sparse_moe"),
+        ("MiniLM", "minilm"), ("ConvBNReLU", "conv_bn_relu"), ("UNet", "unet"),
+        ("ResNetBlock", "resnet_block"), ("Network", "network"), ("NetBlock", "net_block"),
+        ("ViTBlock", "vit_block"), ("RMSNorm", "rms_norm"), ("GPT2", "gpt2"),
+    ],
+)  # fmt: skip
+def test_blocks_have_the_words_of_the_field(block: str, word: str) -> None:
+    assert snake(block) == word

@@ -131,6 +131,8 @@ def test_chains_tell_their_sizes_from_those_around(tmp_path: Path) -> None:
     assert "DenseBlock(dim=DIM, dim_in=8)" in made
     assert "nn.Linear(dim_in, round(half * dim))" in made
     assert "max(dim, 3) + math.ceil(half)" in made
+    made = driver.compile(program, "keras", problems)["model.py"]
+    assert "def dense(units: int, name: str)" in made
 
 
 GROWING = """

@@ -113,6 +113,7 @@ def test_a_net_with_skips_is_two_loops(tmp_path: Path) -> None:
     for backend in ("keras", "onnx"):
         made = written(UNET, backend, tmp_path)
         assert "skips[3 - i]" in made and "WIDTH * 2**i" in made
+        assert made.count("def double(") == 1 and "double_2" not in made and 'name="x"' not in made
 
 
 def test_branches_are_a_list(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +122,55 @@ def test_programs_are_as_pinned(name: str, backend: str) -> None:
     assert {path.name for path in folder.iterdir()} == set(files)
     for file, text in files.items():
         assert text == (folder / file).read_text(encoding="utf-8"), file
+
+
+READ = (
+    *("vision/unet", "vision/resnet50", "vision/densenet121", "vision/mobilenetv2"),
+    *("sound/wavenet", "text/sst2", "text/gpt2", "text/seq2seq"),
+)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", READ)
+def test_models_are_as_pinned(name: str, backend: str) -> None:
+    """The `model.py` of eight specs, to be read; written anew as the programs are."""
+    path = GOLDEN / "models" / f"{Path(name).name}_{backend}.py"
+    text = compiled(SPECS / f"{name}.bm", backend)["model.py"]
+    if os.environ.get("BMC_UPDATE") == "1":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def shape(statement: ast.stmt) -> str:
+    """A statement without its numbers, and without those of members in names of layers."""
+
+    class Plain(ast.NodeTransformer):
+        def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+            if isinstance(node.value, str):
+                return ast.Constant(re.sub(r"\.\d+", ".0", node.value))
+            return ast.Constant(0) if isinstance(node.value, int | float) else node
+
+    return ast.dump(Plain().visit(copy.deepcopy(statement)))
+
+
+def repeated(text: str) -> list[str]:
+    """Three statements in a row that differ by numbers alone."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and not isinstance(node, ast.Module | ast.ClassDef):
+            shapes = [shape(statement) for statement in body]
+            for at, (one, two, three) in enumerate(zip(shapes, shapes[1:], shapes[2:])):
+                if one == two == three:
+                    found.append(ast.unparse(body[at]))
+    return found
+
+
+@pytest.mark.parametrize("spec", PUBLISHED, ids=lambda spec: spec.stem)
+def test_nothing_is_said_three_times(spec: Path) -> None:
+    for backend in BACKENDS:
+        assert repeated(compiled(spec, backend)["model.py"]) == [], backend
 
 
 COMPILE = """

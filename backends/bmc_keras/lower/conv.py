@@ -8,8 +8,8 @@ from typing import Any
 from bmc.emit.backend import Lowered, Module, Site, Support, Unsupported
 from bmc.emit.helpers import keywords
 from bmc.emit.parts import filled
-from bmc.emit.pyexpr import Call, Expr, Index, SliceExpr, call, lit, name
-from bmc.emit.values import one_number, same_pads
+from bmc.emit.pyexpr import Call, Compare, Expr, IfExp, Index, SliceExpr, call, lit, name
+from bmc.emit.values import fixed, one_number, same_pads
 from bmc.ops.axes import explicit_padding
 from bmc.ops.base import per_axis
 from bmc.ops.conv import Conv, ConvTranspose
@@ -47,7 +47,10 @@ def conv(op: Conv, site: Site) -> Lowered:
     axes = x.rank - 1
     apart = _steps_apart(op, axes)
     before = _before(op, x, axes)
-    word = _padding(op, x, axes)[0] if op.padding_mode == "zeros" else "valid"
+    word: Any = _padding(op, x, axes)[0] if op.padding_mode == "zeros" else "valid"
+    at_rest = _at_rest(op, axes)
+    if at_rest is not None:
+        word = IfExp(at_rest, lit("same"), lit("valid"))
     initial = starts(op)
     if before is None or initial is None:
         return Unsupported("this start, or padding of a free size, is not lowered yet")
@@ -157,8 +160,27 @@ def _by_channel(
     )
 
 
+def _at_rest(op: Conv, axes: int) -> Expr | None:
+    """That a setting says how far windows move: where they do not skip any place, if so.
+
+    Then `same` puts as much around as the padding of an odd kernel; where they move further, it
+    would put less before than after. Uses of a block with other strides so have one text.
+    """
+    alone = isinstance(op.padding, int) and isinstance(op.stride, int)
+    if op.padding_mode != "zeros" or not alone or fixed(op.padding) or fixed(op.stride):
+        return None
+    pads = ((op.padding, op.padding),) * axes
+    if op.stride == 1 and not keeps_size(pads, op.kernel, 1, op.dilation, axes):
+        return None
+    return Compare("==", lit(op.stride), lit(1))
+
+
 def _before(op: Conv, x: TensorType, axes: int) -> Callable[[Expr], Expr] | None:
     """What is put around the input before; None if that isn't known."""
+    at_rest = _at_rest(op, axes)
+    if at_rest is not None:
+        zeros = call(f"layers.ZeroPadding{axes}D", op.padding)
+        return lambda value: IfExp(at_rest, value, Call(zeros, (value,)))
     if op.padding_mode == "zeros":
         word, pads = _padding(op, x, axes)
         if pads is None:

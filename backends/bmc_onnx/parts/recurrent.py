@@ -122,7 +122,7 @@ class Recurrent(Graph):
         carried = ["h", "c"] if op == "LSTM" else ["h"]
         given += [
             self.widen(state, [0], name=f"{name}.first_{kind}")
-            for state, kind in zip(states, carried)
+            for state, kind in zip(states, carried, strict=True)
         ]
         made, *last = self.add_several(
             op,
@@ -170,9 +170,10 @@ class Recurrent(Graph):
     def cell_states(self, sums: str, c: str, units: int, name: str) -> tuple[str, str]:
         """Both states of a cell from the sums of its gates."""
         parts = self.split(sums, [units] * 4, name=f"{name}.gates", axis=1)
+        gates = ("Sigmoid", "Sigmoid", "Tanh", "Sigmoid")
         write, forget, new, show = [
             self.add(op, part, name=f"{part}.on")
-            for op, part in zip(("Sigmoid", "Sigmoid", "Tanh", "Sigmoid"), parts)
+            for op, part in zip(gates, parts, strict=True)
         ]
         kept = self.add("Mul", forget, c, name=f"{name}.kept")
         added = self.add("Mul", write, new, name=f"{name}.added")

@@ -86,7 +86,7 @@ class Support(Graph):
 
     def grid_mean(self, x: str, sizes: list[int], cells: list[int], name: str) -> str:
         """Average over a grid of cells; cell i begins at i * n // cells."""
-        for axis, (n, count) in enumerate(zip(sizes, cells)):
+        for axis, (n, count) in enumerate(zip(sizes, cells, strict=True)):
             shares = []
             for cell in range(count):
                 start, end = cell * n // count, -(-(cell + 1) * n // count)

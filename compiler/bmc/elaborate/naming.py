@@ -10,9 +10,18 @@ from bmc.ir.model import BlockSpec, Instance, Repeat
 Site = tuple[Any, ...]
 
 
+MIXED = (  # words of the field that are one word, for all their capitals
+    *("SwiGLU", "GeGLU", "ReGLU", "PReLU", "ReLU", "SiLU", "LoRA", "RoPE", "ALiBi", "MoE"),
+    *("BiLSTM", "BiGRU", "MiniLM", "ViT", "DeiT", "ConvNeXt", "NeRF"),
+)
+ONE_WORD = re.compile(rf"(?:{'|'.join(MIXED)})(?![a-z])")
+
+
 def snake(name: str) -> str:
-    """`DecoderLayer` is `decoder_layer`; `GPT2` is `gpt2`."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    """`DecoderLayer` is `decoder_layer`, `GPT2` `gpt2`, `SwiGLU` `swiglu`, `ResNet` `resnet`."""
+    plain = ONE_WORD.sub(lambda match: match[0].capitalize(), name)
+    plain = re.sub(r"(?<=[A-Za-z])Net(?![a-z])", "net", plain)  # `UNet`, `ResNet`
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain)
     return spaced.lower()
 
 

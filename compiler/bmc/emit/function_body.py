@@ -132,7 +132,7 @@ class FunctionBody(Body):
             for _, copy in runs:
                 self.forget(copy)
         for number, copy in runs:
-            last = done > 0 and len(runs) == 2 and not fixed(repeat.count)
+            last = done == len(runs) - 1 < 2 and not fixed(repeat.count)
             label = self.label(use.instance, done if number == 1 and not last else counter)
             steps = steps_of(copy, label, done + number == repeat.count)
             if steps is None:

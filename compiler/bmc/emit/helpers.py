@@ -115,6 +115,11 @@ class Helpers:
         return p.Def(self._called(word), tuple(params), p.name(self.returns), (p.Return(made),))
 
 
+NUMERIC = {p.name(word) for word in ("round", "abs", "min", "max")} | {
+    p.name(f"math.{word}") for word in ("floor", "ceil", "sqrt", "log", "exp")
+}
+
+
 def _without(call: p.Call, defaults: Mapping[str, p.Expr], name: p.Expr) -> p.Call:
     kept = tuple((k, v) for k, v in call.kwargs if defaults.get(k, object()) != v)
     return p.Call(call.fn, call.args, (*kept, (NAME, name)))
@@ -134,7 +139,7 @@ def _kind(value: p.Expr) -> str:
         return "tuple"
     if isinstance(value, p.Lit):
         return "None" if value.value is None else type(value.value).__name__
-    if isinstance(value, p.Call):
+    if isinstance(value, p.Call) and value.fn not in NUMERIC:
         return "initializer"
     if isinstance(value, p.IfExp):
         return _kind(value.a)

@@ -15,7 +15,7 @@ from bmc.elaborate.naming import singular
 from bmc.emit import pyexpr as p
 from bmc.emit.merge import Marked
 from bmc.emit.names import identifier
-from bmc.emit.series import SEVERAL, unified
+from bmc.emit.series import COLUMN, SEVERAL, Table, unified
 from bmc.records import replace
 from bmc.types.symbolic import OPERATORS
 
@@ -68,7 +68,9 @@ class Members:
 
         return p.mapped(statement, change)  # type: ignore[no-any-return]
 
-    def loop(self, body: Sequence[p.Statement], start: int, count: int) -> p.Statement | None:
+    def loop(
+        self, body: Sequence[p.Statement], start: int, count: int, table: Table
+    ) -> p.Statement | None:
         """`for stage, merge in zip(self.stages[:3], self.merges):`"""
         families = list(dict.fromkeys(n for one in body for n in p.walk(one) if _is_open(n)))
         busy = self.taken | _words(body)
@@ -161,8 +163,10 @@ class Labels:
         """A counter may say anything here."""
         return True
 
-    def loop(self, body: Sequence[p.Statement], start: int, count: int) -> p.Statement:
-        """`for i in range(5, 13):`"""
+    def loop(
+        self, body: Sequence[p.Statement], start: int, count: int, table: Table
+    ) -> p.Statement:
+        """`for i in range(5, 13):`, or `for i, (out, depth) in enumerate(…):` over a table."""
         busy = self.taken | _words(body)
         word = next((word for word in "ijkn" if word not in busy), "i_")
         while word in busy:
@@ -172,11 +176,24 @@ class Labels:
         end = said[0] if said else start + count
         ends = (start, end) if start else (end,)
 
+        said = [*body, *(value for column in table.values() for value in column)]
+        busy |= {node.name for one in said for node in p.walk(one) if _is_var(node)}
+        names = {key: _unlike(identifier(key), {*busy, word}) for key in table}
+
         def change(node: Any) -> Any:
+            if isinstance(node, p.Name) and node.id.startswith(COLUMN):
+                return p.Name(names[node.id.removeprefix(COLUMN)])
             return p.Name(word) if node == HOLE else None
 
         steps = tuple(p.mapped(statement, change) for statement in body)
-        return p.For(p.Name(word), p.call("range", *ends), steps)
+        if not table:
+            return p.For(p.Name(word), p.call("range", *ends), steps)
+        columns = tuple(p.Name(name) for name in names.values())
+        rows = tuple(p.TupleExpr(row) for row in zip(*table.values()))
+        one = len(columns) == 1
+        over = p.TupleExpr(next(iter(table.values()))) if one else p.TupleExpr(rows)
+        each = p.call("enumerate", over, **({"start": start} if start else {}))
+        return p.For((p.Name(word), columns[0] if one else p.TupleExpr(columns)), each, steps)
 
 
 def _families(statement: p.Statement) -> list[str]:
@@ -185,6 +202,16 @@ def _families(statement: p.Statement) -> list[str]:
     pairs = [pair for one in parts for pair in itertools.pairwise(one)]
     before = [text for text, hole in pairs if hole == HOLE and isinstance(text, str)]
     return [text.strip(".").rsplit(".", 1)[-1] for text in before]
+
+
+def _is_var(node: Any) -> bool:
+    return isinstance(node, p.Var)
+
+
+def _unlike(word: str, busy: set[str]) -> str:
+    while word in busy:
+        word += "_"
+    return word
 
 
 def _is_open(node: Any) -> bool:
@@ -256,6 +283,11 @@ def rolled(marked: Sequence[Marked], way: Members | Labels) -> list[Marked]:
         loop = _longest(marked, numbers, place, way)
         later = range(place + 1, place + LONGEST) if loop and not numbers[place] else ()
         others = (_longest(marked, numbers, there, way) for there in later)
+        if loop is None and numbers[place] and isinstance(way, Labels):
+            loop = _longest(marked, numbers, place, way, tables=True)
+            inside = range(place + 1, place + loop[1]) if loop else ()
+            if any(_longest(marked, numbers, there, way) for there in inside):
+                loop = None
         if loop is None or any(other is not None and other[1] >= loop[1] for other in others):
             found.append(marked[place])
             place += 1
@@ -267,9 +299,16 @@ def rolled(marked: Sequence[Marked], way: Members | Labels) -> list[Marked]:
 
 
 def _longest(
-    marked: Sequence[Marked], numbers: Sequence[set[int]], place: int, way: Members | Labels
+    marked: Sequence[Marked],
+    numbers: Sequence[set[int]],
+    place: int,
+    way: Members | Labels,
+    tables: bool = False,
 ) -> tuple[list[p.Statement], int] | None:
-    """The loop that begins at a place, and how many statements it stands for."""
+    """The loop that begins at a place, and how many statements it stands for.
+
+    With `tables` it may be one over what no counter says.
+    """
     best: tuple[list[p.Statement], int] | None = None
     for size in range(1, min(LONGEST, (len(marked) - place) // 2) + 1):
         if marked[place + size - 1].guards != marked[place].guards:
@@ -289,13 +328,15 @@ def _longest(
         first, second = _opened(turn(0), start, way), _opened(turn(1), start + 1, way)
         entered, before = _entered(first, second)
         turns = [entered]
+        table: Table = {}
         pattern: Any = entered
         while True:
             following = _opened(turn(len(turns)), start + len(turns), way)
-            found = _pattern([*turns, following], start, way)
+            columns: Table = {}
+            found = _pattern([*turns, following], start, way, columns if tables else None)
             if found is None:
                 break
-            pattern, turns = found, [*turns, following]
+            pattern, turns, table = found, [*turns, following], columns
         count = len(turns)
         if before and count < SEVERAL:
             continue
@@ -304,7 +345,7 @@ def _longest(
         if count > 1 and (best is None or count * size > best[1]):
             each = [turn(number) for number in range(count)]
             body = [_said(pattern[step], [one[step] for one in each]) for step in range(size)]
-            loop = way.loop(body, start, count)
+            loop = way.loop(body, start, count, table)
             best = best if loop is None else ([*before, loop], count * size)
     return best
 
@@ -370,15 +411,17 @@ def _reads(statement: p.Statement) -> set[str]:
     return _words([statement])
 
 
-def _pattern(turns: list[Opened], start: int, way: Members | Labels) -> Opened | None:
-    """What any turn is: the same lines, but for numbers that a counter says."""
+def _pattern(
+    turns: list[Opened], start: int, way: Members | Labels, table: Table | None
+) -> Opened | None:
+    """What any turn is: the same lines, but for numbers that a counter or a table says."""
     if turns[-1] == turns[0]:
         return turns[0] if all(turn == turns[0] for turn in turns) else None
     if [len(turn) for turn in turns] != [len(turns[0])] * len(turns):
         return None
     found: Opened = []
     for steps in zip(*turns):
-        made = unified([statement for _, statement in steps], HOLE, start)
+        made = unified([statement for _, statement in steps], HOLE, start, table)
         if made is None or len({guards for guards, _ in steps}) > 1:
             return None
         found.append((steps[0][0], made))

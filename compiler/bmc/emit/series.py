@@ -14,19 +14,43 @@ from bmc.types.series import after, less, powers, progression
 from bmc.types.symbolic import Const, Expression, Var, combine
 
 SEVERAL = 3  # what two do may be chance
+COLUMN = "\1"  # before the name of a column, where the loop's variable comes to stand
+Table = dict[str, tuple[p.Expr, ...]]  # settings of the turns of a loop
 INDEX = Var("\0")
 
 
-def unified(nodes: Sequence[Any], index: p.Expr, start: int = 0) -> Any:
-    """The node that all of these are for the numbers from `start` on; None where there is none."""
+def unified(nodes: Sequence[Any], index: p.Expr, start: int = 0, table: Table | None = None) -> Any:
+    """The node that all of these are for the numbers from `start` on; None where there is none.
+
+    Where a `table` is given, settings that differ become columns of it.
+    """
     first = nodes[0]
     if all(node == first for node in nodes):
         return first
-    made = _inside(nodes, index, start)  # the author's form, if that goes
+    if table is not None and _is_setting(first):
+        column = _column(nodes, table)
+        if column is not None:
+            return column
+    made = _inside(nodes, index, start, table)  # the author's form, if that goes
     return _progression(nodes, index, start) if made is None else made
 
 
-def _inside(nodes: Sequence[Any], index: p.Expr, start: int) -> Any:
+def _is_setting(node: Any) -> bool:
+    return isinstance(node, tuple) and len(node) == 2 and isinstance(node[0], str)
+
+
+def _column(nodes: Sequence[Any], table: Table) -> tuple[str, p.Expr] | None:
+    """A setting that the table says."""
+    values = tuple(value for _, value in nodes)
+    if not all(isinstance(value, p.Lit) and value.value is not None for value in values):
+        return None
+    key = nodes[0][0]
+    if table.setdefault(key, values) != values:
+        return None
+    return key, p.Name(COLUMN + key)
+
+
+def _inside(nodes: Sequence[Any], index: p.Expr, start: int, table: Table | None) -> Any:
     """The node whose parts are those of all nodes."""
     first = nodes[0]
     if len({type(node) for node in nodes}) > 1:
@@ -34,7 +58,7 @@ def _inside(nodes: Sequence[Any], index: p.Expr, start: int) -> Any:
     if isinstance(first, tuple):
         if len({len(node) for node in nodes}) > 1:
             return None
-        items = tuple(unified(items, index, start) for items in zip(*nodes))
+        items = tuple(unified(items, index, start, table) for items in zip(*nodes))
         return None if any(item is None for item in items) else items
     if not isinstance(first, p.Expr | p.Statement) or isinstance(first, p.Lit | p.Var | p.Name):
         return None
@@ -46,7 +70,7 @@ def _inside(nodes: Sequence[Any], index: p.Expr, start: int) -> Any:
         if name == "comment":  # of shapes that change from turn to turn
             changes[name] = None
             continue
-        changes[name] = unified(values, index, start)
+        changes[name] = unified(values, index, start, table)
         if changes[name] is None:
             return None
     return replace(first, **changes)

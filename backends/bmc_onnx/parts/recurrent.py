@@ -122,7 +122,7 @@ class Recurrent(Graph):
         carried = ["h", "c"] if op == "LSTM" else ["h"]
         given += [
             self.widen(state, [0], name=f"{name}.first_{kind}")
-            for state, kind in zip(states, carried, strict=True)
+            for state, kind in zip(states, carried, strict=False)  # perhaps none
         ]
         made, *last = self.add_several(
             op,
